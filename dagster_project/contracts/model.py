@@ -1,0 +1,223 @@
+"""What a contract is, in types. Reading the YAML is ``reader``'s work, not this module's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+LogicalType = Literal["string", "integer", "decimal", "date", "timestamp", "boolean"]
+Level = Literal["L1", "L2", "L3", "L4"]
+Severity = Literal["fail", "warn"]
+Layer = Literal["gold", "report", "city"]
+
+
+@dataclass(frozen=True)
+class Code:
+    """One entry of a code list; ``synonyms`` are the spellings that departments use for it."""
+
+    code: str
+    title: str
+    synonyms: tuple[str, ...] = ()
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True)
+class CodeList:
+    """``schemas/codes/<name>.csv`` with the source of its entries."""
+
+    name: str
+    source: str
+    entries: tuple[Code, ...]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every code, in the file's order."""
+        return tuple(entry.code for entry in self.entries)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key: this column's values are ``feed.column``'s values.
+
+    ``rejects`` is true when the parent is a reference feed or of the same department; between
+    departments a missing parent only warns, and is counted over silver after the merge.
+    """
+
+    feed: str
+    column: str
+    rejects: bool
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    ``title`` is the Chinese header; ``aliases`` are other headers seen in files. ``unit`` is the
+    unit of the stored value (元, 亩, ㎡). ``pad`` is the fixed width of a code that lost zeros.
+    """
+
+    name: str
+    title: str
+    type: LogicalType
+    description: str = ""
+    aliases: tuple[str, ...] = ()
+    required: bool = False
+    key_position: int = 0
+    level: Level = "L2"
+    mask: str = "none"
+    codes: str = ""
+    format: str = ""
+    textual: bool = False
+    pad: int = 0
+    nulls: tuple[str, ...] = ()
+    max_length: int = 0
+    pattern: str = ""
+    minimum: str = ""
+    maximum: str = ""
+    precision: int = 18
+    scale: int = 2
+    unit: str = ""
+    reference: Reference | None = None
+    line: int = 0
+
+    @property
+    def is_key(self) -> bool:
+        """Whether the column is part of the business key."""
+        return self.key_position > 0
+
+    @property
+    def duck_type(self) -> str:
+        """The column's type in silver, as DuckDB writes it."""
+        if self.type == "decimal":
+            return f"DECIMAL({self.precision},{self.scale})"
+        return {
+            "string": "VARCHAR",
+            "integer": "BIGINT",
+            "date": "DATE",
+            "timestamp": "TIMESTAMP",
+            "boolean": "BOOLEAN",
+        }[self.type]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row rule: the row fails when ``expression`` (SQL over typed columns) is false."""
+
+    id: str
+    expression: str
+    message: str
+    dimension: str
+    severity: Severity = "fail"
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Sla:
+    """How often a feed comes (``every`` × ``unit``: d, w, m, q, y) and by when (HH:MM, Shanghai)."""
+
+    every: int = 1
+    unit: Literal["d", "w", "m", "q", "y"] = "d"
+    due_time: str = "20:00"
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One department feed: everything the programme knows of it."""
+
+    name: str
+    title: str
+    version: str
+    department_code: str
+    department_name: str
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...]
+    delivery: Literal["full", "incremental"]
+    patterns: tuple[str, ...]
+    sla: Sla
+    order_by: str = ""
+    is_reference: bool = False
+    sheets: Literal["all", "first"] = "first"
+    encodings: tuple[str, ...] = ("utf-8", "gb18030")
+    formats: tuple[str, ...] = ("csv", "xlsx")
+    description: str = ""
+    domain: str = ""
+    owner: str = ""
+    catalogue: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    hash: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The business key's columns, in order."""
+        keyed = sorted((c for c in self.columns if c.is_key), key=lambda c: c.key_position)
+        return tuple(c.name for c in keyed)
+
+    def column(self, name: str) -> Column:
+        """The column of that name.
+
+        Raises:
+            KeyError: No such column.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class SmallCells:
+    """Small-cell suppression of a report: counts of persons below ``minimum`` are blanked.
+
+    ``columns`` are the counts; ``totals`` are the groups whose sums are published: within each
+    group either no cell or at least two are blank.
+    """
+
+    columns: tuple[str, ...]
+    totals: tuple[tuple[str, ...], ...]
+    minimum: int = 5
+
+
+@dataclass(frozen=True)
+class Table:
+    """A gold, report or city table; only columns *made* there are described here."""
+
+    name: str
+    layer: Layer
+    title: str
+    version: str
+    description: str = ""
+    columns: tuple[Column, ...] = ()
+    key: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    period: Literal["", "daily", "monthly", "quarterly"] = ""
+    due_time: str = "20:30"
+    small_cells: SmallCells | None = None
+    owner: str = ""
+    path: str = ""
+    hash: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why one contract was refused: file, line, sentence."""
+
+    path: str
+    line: int
+    sentence: str
+
+    def __str__(self) -> str:
+        """``file:line: sentence``."""
+        return f"{self.path}:{self.line}: {self.sentence}"
+
+
+@dataclass(frozen=True)
+class Contracts:
+    """Everything below ``schemas/`` that could be read, and why the rest could not."""
+
+    feeds: Mapping[str, Feed]
+    tables: Mapping[tuple[Layer, str], Table]
+    codes: Mapping[str, CodeList]
+    problems: tuple[Problem, ...] = ()

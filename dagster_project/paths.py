@@ -1,0 +1,125 @@
+"""The only module that knows where folders are.
+
+It holds no settings and opens no file: given a root, it names what lies below it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+SAMPLES = PROJECT / "data_samples"
+DEFAULT_HOME = PROJECT / "var" / "county"
+DEFAULT_CITY_HOME = PROJECT / "var" / "city"
+
+
+def schemas_dir() -> Path:
+    """The contracts' folder: ``COUNTYLAKE_SCHEMAS`` or the checkout's own."""
+    return Path(os.environ.get("COUNTYLAKE_SCHEMAS") or PROJECT / "schemas").resolve()
+
+
+def sql_dir() -> Path:
+    """The SQL models' folder: ``COUNTYLAKE_SQL`` or the checkout's own."""
+    return Path(os.environ.get("COUNTYLAKE_SQL") or PROJECT / "sql").resolve()
+
+
+def keys_dir() -> Path:
+    """Where private keys live: ``COUNTYLAKE_KEYS`` or the user's data folder, never the checkout."""
+    given = os.environ.get("COUNTYLAKE_KEYS")
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(given) if given else Path(data) / "countylake" / "keys"
+
+
+@dataclass(frozen=True)
+class Home:
+    """A site's home folder; it may be moved as a whole."""
+
+    root: Path
+
+    @property
+    def site_file(self) -> Path:
+        """The site's own description (``site.yaml``)."""
+        return self.root / "site.yaml"
+
+    @property
+    def public_file(self) -> Path:
+        """What the site shows its parent: code, name and public key."""
+        return self.root / "public.json"
+
+    @property
+    def landing(self) -> Path:
+        """Received bytes, one file per SHA-256."""
+        return self.root / "landing"
+
+    @property
+    def catalog(self) -> Path:
+        """DuckLake's SQLite catalog."""
+        return self.root / "lake" / "catalog.sqlite"
+
+    @property
+    def data(self) -> Path:
+        """DuckLake's Parquet files."""
+        return self.root / "lake" / "data"
+
+    @property
+    def lock(self) -> Path:
+        """The one writer lock."""
+        return self.root / "lake" / "writer.lock"
+
+    @property
+    def scratch(self) -> Path:
+        """Temporary files of running processes; anything in it may be deleted when none runs."""
+        return self.root / "tmp"
+
+    @property
+    def published(self) -> Path:
+        """Read replicas, one folder per snapshot, and ``current``."""
+        return self.root / "published"
+
+    @property
+    def outbox(self) -> Path:
+        """Sealed packages, one folder each."""
+        return self.root / "outbox"
+
+    @property
+    def docs(self) -> Path:
+        """Great Expectations' Data Docs."""
+        return self.root / "docs"
+
+    @property
+    def lineage(self) -> Path:
+        """OpenLineage events of the site's runs."""
+        return self.root / "lineage"
+
+    @property
+    def logs(self) -> Path:
+        """Structured logs."""
+        return self.root / "logs"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own storage, unless the site names another folder."""
+        return self.root / "dagster"
+
+    @property
+    def counties(self) -> Path:
+        """A receiving site's register of senders (public keys)."""
+        return self.root / "counties"
+
+    @property
+    def exchange(self) -> Path:
+        """A receiving site's folder of incoming packages, one folder per sender."""
+        return self.root / "exchange"
+
+    @property
+    def received(self) -> Path:
+        """A receiving site's own copies of accepted packages."""
+        return self.root / "received"
+
+    @property
+    def rejected(self) -> Path:
+        """Packages a receiving site refused, with the reasons."""
+        return self.root / "rejected"
