@@ -27,7 +27,7 @@ def sql_dir() -> Path:
 
 
 def keys_dir() -> Path:
-    """Where private keys live: ``COUNTYLAKE_KEYS`` or the user's data folder, never the checkout."""
+    """Where private keys live: ``COUNTYLAKE_KEYS`` or the user's data folder."""
     given = os.environ.get("COUNTYLAKE_KEYS")
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(given) if given else Path(data) / "countylake" / "keys"

@@ -116,7 +116,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Sla:
-    """How often a feed comes (``every`` × ``unit``: d, w, m, q, y) and by when (HH:MM, Shanghai)."""
+    """How often a feed comes (``every`` × ``unit``) and by when (HH:MM, Asia/Shanghai)."""
 
     every: int = 1
     unit: Literal["d", "w", "m", "q", "y"] = "d"
