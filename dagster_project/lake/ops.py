@@ -1,0 +1,281 @@
+"""The ops tables: what happened to every delivery, batch, row, task, check, model and package.
+
+Their form and their Chinese comments; who fills them is told by ``architecture.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from dagster_project.lake.engine import literal, quoted
+
+SCHEMAS = ("bronze", "silver", "gold", "report", "city", "ops")
+
+
+@dataclass(frozen=True)
+class OpsTable:
+    """One ops table: a comment, and ``name type comment`` lines, one per column.
+
+    ``personal`` tables hold cells as they were sent and never leave the lake.
+    """
+
+    comment: str
+    text: str
+    personal: bool = False
+
+    @property
+    def columns(self) -> tuple[tuple[str, str, str], ...]:
+        """Name, type and comment of each column."""
+        lines = (line.split(maxsplit=2) for line in self.text.strip().splitlines())
+        return tuple((name, kind, comment) for name, kind, comment in lines)
+
+
+_COUNTS = """
+read BIGINT 读取行数
+accepted BIGINT 合格行数
+rejected BIGINT 问题行数
+duplicate BIGINT 重复行数
+superseded BIGINT 被更新记录取代的行数
+dropped BIGINT 剔除行数（标题、合计、空行）
+"""
+
+_PLACE = """
+batch_id VARCHAR 批次编号
+feed VARCHAR 归集任务（数据项）
+sheet VARCHAR 工作表，文本文件为空
+source_row BIGINT 文件内行号，含标题行，从1起
+"""
+
+TABLES: Mapping[str, OpsTable] = {
+    "delivery": OpsTable(
+        "交付登记：部门每次送达的文件，重复送达也登记",
+        """
+delivery_id VARCHAR 交付编号
+feed VARCHAR 归集任务（数据项）
+channel VARCHAR 同步通道
+path VARCHAR 收件箱内相对路径
+sha256 VARCHAR 文件SHA-256
+bytes BIGINT 文件字节数
+mtime_ns BIGINT 文件修改时间（Unix纳秒）
+received_at TIMESTAMPTZ 接收时间（UTC）
+run_id VARCHAR 运行编号
+outcome VARCHAR 结果：merged已归并、unchanged无变化、refused拒收、unreadable不可读
+batch_id VARCHAR 批次编号
+message VARCHAR 说明
+""",
+    ),
+    "batch": OpsTable(
+        "批次：一次归并的行数守恒记录，提交后不再更改",
+        """
+batch_id VARCHAR 批次编号
+source_batch_id VARCHAR 重放时所依据的原批次
+feed VARCHAR 归集任务（数据项）
+contract_version VARCHAR 数据契约版本
+contract_hash VARCHAR 数据契约散列值
+sha256 VARCHAR 文件SHA-256
+path VARCHAR 收件箱内相对路径
+format VARCHAR 文件格式
+encoding VARCHAR 字符编码
+delivery VARCHAR 交付方式：full全量、incremental增量
+delivered_at TIMESTAMPTZ 送达时间（UTC）
+run_id VARCHAR 运行编号
+committed_at TIMESTAMPTZ 提交时间（UTC）
+"""
+        + _COUNTS.strip()
+        + """
+inserted BIGINT 新增记录数
+updated BIGINT 更新记录数
+deleted BIGINT 标记删除记录数
+score DECIMAL(5,2) 质量得分（百分制）
+""",
+    ),
+    "batch_rule": OpsTable(
+        "批次规则计数：每批每条规则检查与不合格（或修复）的数量",
+        """
+batch_id VARCHAR 批次编号
+feed VARCHAR 归集任务（数据项）
+rule_id VARCHAR 规则编号
+kind VARCHAR 类别：rule校核、warn提示、repair修复、cosmetic格式整理
+dimension VARCHAR 质量维度（GB/T 36344）
+column_name VARCHAR 字段
+checked BIGINT 检查数
+failed BIGINT 不合格数或修复数
+""",
+    ),
+    "repair": OpsTable(
+        "修复明细：改变了取值的单元格，含原值，不出库",
+        _PLACE.strip()
+        + """
+column_name VARCHAR 字段
+rule_id VARCHAR 修复规则编号
+raw_value VARCHAR 原值
+fixed_value VARCHAR 修复后值
+""",
+        personal=True,
+    ),
+    "quarantine": OpsTable(
+        "问题数据：被校核规则拒绝的行及全部原因，含原文，不出库",
+        _PLACE.strip()
+        + """
+record_key VARCHAR 业务主键
+reasons VARCHAR[] 全部不合格规则编号
+raw VARCHAR 原始各单元格（JSON）
+""",
+        personal=True,
+    ),
+    "dropped_row": OpsTable(
+        "剔除行：标题、合计、空行、脚注，原文留存，不出库",
+        _PLACE.strip()
+        + """
+kind VARCHAR 类别：title标题、blank空行、total合计、footnote脚注
+content VARCHAR 原文
+""",
+        personal=True,
+    ),
+    "control_total": OpsTable(
+        "合计核对：文件自报合计与实际合计",
+        _PLACE.strip()
+        + """
+column_name VARCHAR 字段
+stated VARCHAR 文件自报合计
+computed VARCHAR 实际合计
+agrees BOOLEAN 是否一致
+""",
+    ),
+    "task_run": OpsTable(
+        "任务执行：每个归集、模型、报送任务每次执行",
+        """
+run_id VARCHAR 运行编号
+task VARCHAR 任务
+kind VARCHAR 类别：feed归集、model模型、report报送
+department VARCHAR 责任部门
+day DATE 所属日期（北京时间）
+due_at TIMESTAMPTZ 应完成时间（UTC）
+started_at TIMESTAMPTZ 开始时间（UTC）
+finished_at TIMESTAMPTZ 结束时间（UTC）
+status VARCHAR 状态：success成功、failed失败、skipped跳过、partial部分成功
+deliveries BIGINT 交付数
+"""
+        + _COUNTS.strip()
+        + """
+error VARCHAR 失败原因
+""",
+    ),
+    "check_result": OpsTable(
+        "检查结果：每次检查的结论与数量",
+        """
+run_id VARCHAR 运行编号
+batch_id VARCHAR 批次编号
+table_name VARCHAR 表
+suite VARCHAR 检查来源：countylake、great_expectations
+rule_id VARCHAR 规则编号
+column_name VARCHAR 字段
+severity VARCHAR 严重程度：fail、warn
+success BOOLEAN 是否通过
+checked BIGINT 检查数
+failed BIGINT 不合格数
+sampled BOOLEAN 是否抽样
+checked_at TIMESTAMPTZ 检查时间（UTC）
+""",
+    ),
+    "model_build": OpsTable(
+        "模型构建：每次重算的输入、输出与散列值",
+        """
+table_name VARCHAR 表
+layer VARCHAR 层：gold、report、city
+run_id VARCHAR 运行编号
+built_at TIMESTAMPTZ 构建时间（UTC）
+cut_off_at TIMESTAMPTZ 数据截止时间（UTC）
+sql_hash VARCHAR SQL散列值
+inputs VARCHAR 输入表及其版本（JSON）
+content_hash VARCHAR 内容散列值
+row_count BIGINT 行数
+snapshot BIGINT 快照号
+""",
+    ),
+    "package": OpsTable(
+        "报送包：编号连续、前后相链",
+        """
+package_no BIGINT 报送序号
+package_id VARCHAR 报送包编号
+report VARCHAR 报表
+period VARCHAR 报告期
+revision BIGINT 修订次数
+previous_hash VARCHAR 上一报送包散列值
+package_hash VARCHAR 本报送包散列值
+content_hash VARCHAR 内容散列值
+cut_off_at TIMESTAMPTZ 数据截止时间（UTC）
+sealed_at TIMESTAMPTZ 封包时间（UTC）
+snapshot BIGINT 快照号
+reason VARCHAR 修订原因
+""",
+    ),
+    "acknowledgement": OpsTable(
+        "回执：上级对报送包的答复",
+        """
+package_id VARCHAR 报送包编号
+outcome VARCHAR 结果
+reasons VARCHAR 原因
+city VARCHAR 接收单位
+acknowledged_at TIMESTAMPTZ 答复时间（UTC）
+""",
+    ),
+}
+
+
+def missing(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the attached lake lacks a schema, a table or a column of ours."""
+    return bool(_statements(con))
+
+
+def ensure(con: duckdb.DuckDBPyConnection) -> None:
+    """Make whatever schema, ops table or ops column is missing; call it in a transaction.
+
+    A lake that has them all costs two small queries. Columns are only ever added.
+    """
+    for statement in _statements(con):
+        con.execute(statement)
+
+
+def _statements(con: duckdb.DuckDBPyConnection) -> list[str]:
+    found = con.execute(
+        "SELECT schema_name FROM duckdb_schemas() WHERE database_name = 'lake'"
+    ).fetchall()
+    present = {name for (name,) in found}
+    columns: dict[str, set[str]] = {}
+    for table, column in con.execute(
+        "SELECT table_name, column_name FROM duckdb_columns()"
+        " WHERE database_name = 'lake' AND schema_name = 'ops'"
+    ).fetchall():
+        columns.setdefault(table, set()).add(column)
+    made = [f"CREATE SCHEMA lake.{name}" for name in SCHEMAS if name not in present]
+    for name, table in TABLES.items():
+        made += _create(name, table) if name not in columns else _add(name, table, columns[name])
+    return made
+
+
+def _create(name: str, table: OpsTable) -> list[str]:
+    full = f"lake.ops.{quoted(name)}"
+    body = ", ".join(f"{quoted(column)} {kind}" for column, kind, _ in table.columns)
+    comments = [
+        f"COMMENT ON COLUMN {full}.{quoted(column)} IS {literal(comment)}"
+        for column, _, comment in table.columns
+    ]
+    return [
+        f"CREATE TABLE {full} ({body})",
+        f"COMMENT ON TABLE {full} IS {literal(table.comment)}",
+        *comments,
+    ]
+
+
+def _add(name: str, table: OpsTable, present: set[str]) -> list[str]:
+    full = f"lake.ops.{quoted(name)}"
+    made: list[str] = []
+    for column, kind, comment in table.columns:
+        if column not in present:
+            made.append(f"ALTER TABLE {full} ADD COLUMN {quoted(column)} {kind}")
+            made.append(f"COMMENT ON COLUMN {full}.{quoted(column)} IS {literal(comment)}")
+    return made
