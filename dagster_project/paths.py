@@ -50,6 +50,11 @@ class Home:
         return self.root / "public.json"
 
     @property
+    def parent_file(self) -> Path:
+        """The parent site's card; its acknowledgements are verified with the key in it."""
+        return self.root / "parent.json"
+
+    @property
     def landing(self) -> Path:
         """Received bytes, one file per SHA-256."""
         return self.root / "landing"
