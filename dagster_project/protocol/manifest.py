@@ -1,0 +1,179 @@
+"""What a package says of itself and signs: its header, and the hash of every other file.
+
+It builds and reads the signed payload. It opens no folder but to hash the files it is given, and
+judges no sequence: whether number 7 may come now is the receiver's to decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+
+from dagster_project.errors import PackageError
+from dagster_project.protocol import dsse
+from dagster_project.protocol.canonical import (
+    canonical_json,
+    parse_canonical,
+    sha256_bytes,
+    sha256_file,
+)
+from dagster_project.protocol.keys import PublicKey, Signer
+
+FORMAT: Literal["countylake-package/1"] = "countylake-package/1"
+PAYLOAD_TYPE = "application/vnd.countylake.package+json"
+SIGNATURE = "signature.json"
+DATAPACKAGE = "datapackage.json"
+LINEAGE = "lineage.ndjson"
+STATUS = "status.json"
+PACKAGE_ID = re.compile(r"^\d{6}-[a-z][a-z0-9_]{0,62}-\d{4}(\d{2}(\d{2})?|Q[1-4])-r[1-9]\d{0,5}$")
+
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}\Z")]
+HashOrNone = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?\Z")]
+Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}\Z")]
+CodeOrNone = Annotated[str, StringConstraints(pattern=r"^([0-9]{6})?\Z")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}\Z")]
+Period = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}([0-9]{2}([0-9]{2})?|Q[1-4])\Z")]
+Instant = Annotated[
+    str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z")
+]
+Text = Annotated[str, StringConstraints(max_length=400)]
+_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class FileEntry(BaseModel):
+    """One file of the package: its path with forward slashes, size and SHA-256."""
+
+    model_config = _STRICT
+
+    path: Annotated[str, StringConstraints(pattern=r"^(data/)?[a-z][a-z0-9_]*\.[a-z]+\Z")]
+    bytes: int
+    sha256: Hash
+
+
+class Header(BaseModel):
+    """Who reports what, for when, in which place of the chain.
+
+    ``previous_hash`` is the ``package_hash`` of the county's package before this one, empty for
+    the first. ``replaces`` names the revision that this one supersedes. ``content_hash`` is over
+    the values, whatever the Parquet writer; ``rows`` counts them.
+    """
+
+    model_config = _STRICT
+
+    kind: Literal["report"] = "report"
+    package_id: str
+    package_no: int
+    county: Code
+    county_name: Text
+    recipient: CodeOrNone
+    report: Name
+    period: Period
+    revision: int
+    replaces: str
+    reason: Text
+    previous_hash: HashOrNone
+    cut_off_at: Instant
+    sealed_at: Instant
+    contract_version: Text
+    contract_hash: Text
+    sql_hash: Text
+    snapshot: int
+    rows: int
+    content_hash: Hash
+    writer: Text
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Header:
+        expected = package_id(self.county, self.report, self.period, self.revision)
+        if self.package_id != expected or not PACKAGE_ID.match(expected):
+            raise ValueError(f"package_id must be {expected}")
+        if min(self.package_no, self.revision) < 1 or min(self.rows, self.snapshot) < 0:
+            raise ValueError("package_no and revision start at 1; rows and snapshot at 0")
+        if (self.package_no == 1) != (self.previous_hash == ""):
+            raise ValueError("exactly the first package has no previous_hash")
+        earlier = package_id(self.county, self.report, self.period, self.revision - 1)
+        if self.replaces != (earlier if self.revision > 1 else ""):
+            raise ValueError("replaces must name the revision before this one")
+        return self
+
+
+class Manifest(BaseModel):
+    """The signed payload: the header and every file but the signature itself."""
+
+    model_config = _STRICT
+
+    format: Literal["countylake-package/1"] = FORMAT
+    header: Header
+    files: tuple[FileEntry, ...]
+
+    @model_validator(mode="after")
+    def _lists_the_agreed_files(self) -> Manifest:
+        if [entry.path for entry in self.files] != list(file_names(self.header.report)):
+            raise ValueError("files must list the package's files in their order")
+        return self
+
+    @property
+    def payload(self) -> bytes:
+        """The canonical bytes that are signed."""
+        return canonical_json(self.model_dump())
+
+    @property
+    def package_hash(self) -> str:
+        """The package's identity: SHA-256 of the payload, whichever key signed it."""
+        return sha256_bytes(self.payload)
+
+
+def package_id(county: str, report: str, period: str, revision: int) -> str:
+    """The package's name, which is also its folder's name."""
+    return f"{county}-{report}-{period}-r{revision}"
+
+
+def data_path(report: str) -> str:
+    """Where a report's Parquet file lies in its package."""
+    return f"data/{report}.parquet"
+
+
+def file_names(report: str) -> tuple[str, ...]:
+    """Every file of a package but the signature, sorted."""
+    return tuple(sorted((data_path(report), DATAPACKAGE, LINEAGE, STATUS)))
+
+
+def describe_files(folder: Path, report: str) -> tuple[FileEntry, ...]:
+    """Hash a package's files as they are on the disk."""
+    return tuple(
+        FileEntry(
+            path=name,
+            bytes=(folder / name).stat().st_size,
+            sha256=sha256_file(folder / name),
+        )
+        for name in file_names(report)
+    )
+
+
+def sign_manifest(manifest: Manifest, signer: Signer) -> bytes:
+    """The bytes of ``signature.json``."""
+    return dsse.sign(signer, PAYLOAD_TYPE, manifest.payload)
+
+
+def read_manifest(data: bytes, keys: Mapping[str, PublicKey]) -> Manifest:
+    """Verify ``signature.json`` and read what it signs.
+
+    Raises:
+        PackageError: The signature does not hold, or the signed text is not a manifest.
+    """
+    payload = dsse.open_envelope(data, PAYLOAD_TYPE, keys, SIGNATURE)
+    parse_canonical(payload, f"{SIGNATURE} payload")
+    try:
+        return Manifest.model_validate_json(payload)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "header"
+        raise PackageError(
+            f"the signed manifest is not valid: {first['msg']}",
+            where=f"{SIGNATURE} {place}",
+            todo="Ask the sender to seal the package with a programme of the same format",
+        ) from error
