@@ -71,7 +71,7 @@ def _lend(settings: Settings, scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _configure(base: duckdb.DuckDBPyConnection, settings: Settings, scratch: Path) -> None:
-    base.execute(f"SET temp_directory = {literal(scratch / 'duckdb')}")
+    base.execute(f"SET temp_directory = {literal(scratch / f'duckdb-{os.getpid()}')}")
     base.execute(f"SET memory_limit = {literal(settings.memory_limit)}")
     base.execute(f"SET threads = {settings.threads}" if settings.threads else "RESET threads")
     base.execute("RESET preserve_insertion_order")

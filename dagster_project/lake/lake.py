@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
 import uuid
@@ -162,7 +163,7 @@ class Lake:
             UsageError: The home has no lake yet, or no such snapshot.
             LakeBusyError: A writer kept the lock longer than ``lock_timeout_s``.
         """
-        copy = self.home.scratch / f"reader-{uuid.uuid4().hex}.sqlite"
+        copy = self.home.scratch / f"reader-{os.getpid()}-{uuid.uuid4().hex}.sqlite"
         with self._session() as con:
             try:
                 with self.locked("copying the catalog"), sentences(self.home.root):

@@ -1,0 +1,156 @@
+"""What the read replica shows of each table: the plan that ``lake.publish`` carries out.
+
+Masks and pseudonyms are defined next door; files and folders are the lake's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dagster_project.contracts.model import Column, Contracts, Feed, Layer, Table
+from dagster_project.lake.plan import PublishColumn, PublishTable, ops_tables
+from dagster_project.privacy import masks, pseudonym
+
+# Silver's technical columns that tell an analyst where a row came from. The record's hash and the
+# sheet's name stay inside: one confirms guesses, the other is a department's own free text.
+_TECHNICAL = (
+    ("_batch_id", "批次编号"),
+    ("_source_row", "文件内行号"),
+    ("_delivered_at", "送达时间（UTC）"),
+    ("_is_deleted", "是否已被来源删除"),
+)
+
+Made = Mapping[tuple[Layer, str], tuple[Column, ...]]
+
+
+def plan(contracts: Contracts, made: Made | None = None) -> tuple[PublishTable, ...]:
+    """The replica of a site: silver masked, gold, report, city and the ops tables as they are.
+
+    Args:
+        contracts: The site's contracts.
+        made: Every column of gold, report and city tables with what it inherited along lineage.
+            Where it is missing, the table's own contract speaks, and a column that bears the name
+            of a personal silver column is masked as that one.
+    """
+    silver = tuple(_silver(feed, contracts) for feed in contracts.feeds.values())
+    personal = _personal(contracts)
+    tables = tuple(
+        _table(table, (made or {}).get(key, table.columns), personal)
+        for key, table in contracts.tables.items()
+    )
+    return silver + tables + ops_tables()
+
+
+def domain(contracts: Contracts, feed: str, column: str) -> str:
+    """What a key column identifies, followed through its references to the first parent.
+
+    Resident ids share one domain, so that a person found in two feeds is one pseudonym.
+    """
+    seen: set[tuple[str, str]] = set()
+    while (feed, column) not in seen:
+        seen.add((feed, column))
+        found = _column(contracts, feed, column)
+        if found is None:
+            break
+        if found.format == "resident_id":
+            return "resident_id"
+        if found.reference is None:
+            break
+        feed, column = found.reference.feed, found.reference.column
+    return f"{feed}.{column}"
+
+
+def has_pseudonym(contracts: Contracts, feed: str, column: str) -> bool:
+    """Whether a column gets a ``<column>_pseudonym`` beside it.
+
+    Keys and references of level L3 and L4 do; so do all keys of a table with an L4 column, and
+    whatever refers to such a key.
+    """
+    seen: set[tuple[str, str]] = set()
+    found = _column(contracts, feed, column)
+    while found is not None and (feed, column) not in seen:
+        seen.add((feed, column))
+        if (found.is_key or found.reference) and found.level in masks.PERSONAL_LEVELS:
+            return True
+        if found.is_key and any(other.level == "L4" for other in contracts.feeds[feed].columns):
+            return True
+        if found.reference is None:
+            return False
+        feed, column = found.reference.feed, found.reference.column
+        found = _column(contracts, feed, column)
+    return False
+
+
+def _silver(feed: Feed, contracts: Contracts) -> PublishTable:
+    columns: list[PublishColumn] = []
+    for column in feed.columns:
+        columns.append(_masked(column))
+        if has_pseudonym(contracts, feed.name, column.name):
+            columns.append(
+                PublishColumn(
+                    name=f"{column.name}_pseudonym",
+                    expression=pseudonym.expression(
+                        column.name, domain(contracts, feed.name, column.name)
+                    ),
+                    source=column.name,
+                    comment=f"{column.title}（假名，用于关联）",
+                )
+            )
+    columns += [
+        PublishColumn(name=name, expression=f'"{name}"', source=name, comment=comment)
+        for name, comment in _TECHNICAL
+    ]
+    return PublishTable(
+        schema="silver",
+        name=feed.name,
+        comment=f"{feed.title}（{feed.department_name}，已脱敏）",
+        columns=tuple(columns),
+        shared=True,
+    )
+
+
+def _table(table: Table, columns: Iterable[Column], personal: Mapping[str, Column]) -> PublishTable:
+    described = {column.name: _masked(column) for column in columns}
+    described |= {
+        name: _masked(column) for name, column in personal.items() if name not in described
+    }
+    return PublishTable(
+        schema=table.layer,
+        name=table.name,
+        comment=f"{table.title}。{table.description}" if table.description else table.title,
+        columns=tuple(described.values()),
+        others=True,
+    )
+
+
+def _masked(column: Column) -> PublishColumn:
+    mask = masks.mask_of(column)
+    note = "" if mask == "none" else "（已脱敏）"
+    unit = f"（{column.unit}）" if column.unit else ""
+    detail = f"：{column.description}" if column.description else ""
+    return PublishColumn(
+        name=column.name,
+        expression=masks.expression(mask, column.name, column.duck_type),
+        source=column.name,
+        comment=f"{column.title}{unit}{note}{detail}",
+    )
+
+
+def _personal(contracts: Contracts) -> dict[str, Column]:
+    """Personal silver columns by name; a name that is harmless in some feed counts as harmless."""
+    found: dict[str, Column] = {}
+    harmless: set[str] = set()
+    for feed in contracts.feeds.values():
+        for column in feed.columns:
+            if masks.mask_of(column) in {"none", "scrub"}:
+                harmless.add(column.name)
+            else:
+                found[column.name] = column
+    return {name: column for name, column in found.items() if name not in harmless}
+
+
+def _column(contracts: Contracts, feed: str, column: str) -> Column | None:
+    parent = contracts.feeds.get(feed)
+    if parent is None:
+        return None
+    return next((found for found in parent.columns if found.name == column), None)
