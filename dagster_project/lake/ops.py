@@ -50,6 +50,26 @@ source_row BIGINT 文件内行号，含标题行，从1起
 """
 
 TABLES: Mapping[str, OpsTable] = {
+    "feed": OpsTable(
+        "目录：数据契约登记的全部数据项，从未交付的也在内",
+        """
+feed VARCHAR 归集任务（数据项）
+title VARCHAR 名称
+department_code VARCHAR 责任部门代码
+department_name VARCHAR 责任部门
+delivery VARCHAR 交付方式：full全量、incremental增量
+is_reference BOOLEAN 是否基准数据
+catalogue_code VARCHAR 政务信息资源代码
+share_type VARCHAR 共享类型：1无条件、2有条件、3不予共享
+update_cycle VARCHAR 承诺更新周期
+sla_every BIGINT 更新间隔数
+sla_unit VARCHAR 更新间隔单位：d日、w周、m月、q季、y年
+due_time VARCHAR 应完成时刻（北京时间）
+contract_version VARCHAR 数据契约版本
+contract_hash VARCHAR 数据契约散列值
+column_cnt BIGINT 信息项数
+""",
+    ),
     "delivery": OpsTable(
         "交付登记：部门每次送达的文件，重复送达也登记",
         """
