@@ -57,6 +57,8 @@ class Column:
 
     ``title`` is the Chinese header; ``aliases`` are other headers seen in files. ``unit`` is the
     unit of the stored value (元, 亩, ㎡). ``pad`` is the fixed width of a code that lost zeros.
+    ``nulls`` are all spellings that mean "no value" here: the usual ones and the column's own,
+    without the words that its code list uses.
     """
 
     name: str
@@ -104,13 +106,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """A row rule: the row fails when ``expression`` (SQL over typed columns) is false."""
+    """A row rule: the row fails when ``expression`` (SQL over typed columns) is false.
+
+    ``columns`` are the columns the expression names. Where one of them failed a cell rule the row
+    rule has nothing to judge and passes: one fault gives one reason.
+    """
 
     id: str
     expression: str
     message: str
     dimension: str
     severity: Severity = "fail"
+    columns: tuple[str, ...] = ()
     line: int = 0
 
 

@@ -1,0 +1,203 @@
+"""A contract of right form -> its typed object. Nothing is judged here (see ``checks``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from open_data_contract_standard.model import (
+    CustomProperty,
+    DataQuality,
+    OpenDataContractStandard,
+    SchemaObject,
+    SchemaProperty,
+)
+
+from dagster_project.contracts.codelists import spellings
+from dagster_project.contracts.document import Document
+from dagster_project.contracts.model import (
+    CodeList,
+    Column,
+    Feed,
+    Layer,
+    LogicalType,
+    Reference,
+    Rule,
+    Sla,
+    SmallCells,
+    Table,
+)
+from dagster_project.contracts.rowsql import columns_of
+from dagster_project.contracts.words import DIMENSIONS, NULL_SPELLINGS
+
+
+def build_feed(document: Document, codes: Mapping[str, CodeList]) -> Feed:
+    """The feed that a contract describes; references do not know yet whether they reject."""
+    odcs = OpenDataContractStandard.model_validate(document.data)
+    custom = _custom(odcs.customProperties)
+    table = _table(odcs)
+    servers = odcs.servers or []
+    accepts = custom.get("accepts") or {}
+    return Feed(
+        name=document.stem,
+        title=odcs.name or "",
+        version=odcs.version or "",
+        department_code=custom["department"]["code"],
+        department_name=custom["department"]["name"],
+        columns=_columns(document, table, codes),
+        rules=_rules(document, table),
+        delivery=custom["delivery"],
+        patterns=tuple(server.path or "" for server in servers),
+        sla=_sla(odcs),
+        order_by=custom.get("orderBy", ""),
+        is_reference=custom.get("reference", False),
+        sheets=custom.get("sheets", "first"),
+        encodings=tuple(accepts.get("encodings", ("utf-8", "gb18030"))),
+        formats=tuple(accepts.get("formats") or dict.fromkeys(s.format or "" for s in servers)),
+        description=_purpose(odcs),
+        domain=odcs.domain or "",
+        owner=_owner(odcs) or custom["department"]["name"],
+        catalogue=custom.get("catalogue", {}),
+        path=document.path,
+        hash=document.hash,
+    )
+
+
+def build_table(document: Document, layer: Layer, codes: Mapping[str, CodeList]) -> Table:
+    """The gold, report or city table that a contract describes."""
+    odcs = OpenDataContractStandard.model_validate(document.data)
+    custom = _custom(odcs.customProperties)
+    table = _table(odcs)
+    columns = _columns(document, table, codes)
+    keyed = sorted((c for c in columns if c.is_key), key=lambda c: c.key_position)
+    small = custom.get("smallCells")
+    return Table(
+        name=document.stem,
+        layer=layer,
+        title=odcs.name or "",
+        version=odcs.version or "",
+        description=_purpose(odcs),
+        columns=columns,
+        key=tuple(column.name for column in keyed),
+        rules=_rules(document, table),
+        period=custom.get("period", ""),
+        due_time=custom.get("dueTime", "20:30"),
+        small_cells=small
+        and SmallCells(
+            tuple(small["columns"]),
+            tuple(tuple(group) for group in small.get("totals", ())),
+            small.get("minimum", 5),
+        ),
+        owner=_owner(odcs),
+        path=document.path,
+        hash=document.hash,
+    )
+
+
+def _custom(properties: Sequence[CustomProperty] | None) -> dict[str, Any]:
+    return {entry.property or "": entry.value for entry in properties or ()}
+
+
+def _table(odcs: OpenDataContractStandard) -> SchemaObject:
+    return (odcs.schema_ or [SchemaObject()])[0]
+
+
+def _purpose(odcs: OpenDataContractStandard) -> str:
+    return (odcs.description.purpose if odcs.description else "") or ""
+
+
+def _owner(odcs: OpenDataContractStandard) -> str:
+    return getattr(odcs.team, "name", "") or ""
+
+
+def _sla(odcs: OpenDataContractStandard) -> Sla:
+    said = {entry.property: entry for entry in odcs.slaProperties or ()}
+    due = said.get("timeOfAvailability")
+    due_time = str(due.value) if due else Sla.due_time
+    if "frequency" not in said:
+        return Sla(due_time=due_time)
+    often = said["frequency"]
+    return Sla(int(cast("int", often.value)), cast("Any", often.unit), due_time)
+
+
+def _columns(
+    document: Document, table: SchemaObject, codes: Mapping[str, CodeList]
+) -> tuple[Column, ...]:
+    return tuple(
+        _column(entry, codes, document.line("schema", 0, "properties", number))
+        for number, entry in enumerate(table.properties or ())
+    )
+
+
+def _column(entry: SchemaProperty, codes: Mapping[str, CodeList], line: int) -> Column:
+    custom = _custom(entry.customProperties)
+    options = entry.logicalTypeOptions or {}
+    digits = re.findall(r"\d+", entry.physicalType or "")
+    precision, scale = (int(digits[0]), int(digits[1])) if digits else (18, 2)
+    return Column(
+        name=entry.name or "",
+        title=entry.businessName or "",
+        type=cast(
+            "LogicalType", {"number": "decimal"}.get(entry.logicalType or "", entry.logicalType)
+        ),
+        description=entry.description or "",
+        aliases=tuple(custom.get("aliases", ())),
+        required=bool(entry.required),
+        key_position=(entry.primaryKeyPosition or 1) if entry.primaryKey else 0,
+        level=cast("Any", entry.classification),
+        mask=custom.get("mask", "none"),
+        codes=custom.get("codes", ""),
+        format=custom.get("format", ""),
+        textual=custom.get("textual", False),
+        pad=custom.get("pad", 0),
+        nulls=_nulls(custom, codes),
+        max_length=options.get("maxLength", 0),
+        pattern=options.get("pattern", ""),
+        minimum=str(options.get("minimum", "")),
+        maximum=str(options.get("maximum", "")),
+        precision=precision,
+        scale=scale,
+        unit=custom.get("unit", ""),
+        reference=_reference(entry),
+        line=line,
+    )
+
+
+def _nulls(custom: Mapping[str, Any], codes: Mapping[str, CodeList]) -> tuple[str, ...]:
+    """The usual null spellings and the column's own, without the words its codes use."""
+    used = (
+        {spelling for spelling, _ in spellings(codes[custom["codes"]])}
+        if (custom.get("codes") in codes)
+        else set()
+    )
+    usual = (word for word in NULL_SPELLINGS if word not in used)
+    return tuple(dict.fromkeys((*usual, *custom.get("nulls", ()))))
+
+
+def _reference(entry: SchemaProperty) -> Reference | None:
+    for relationship in entry.relationships or ():
+        feed, _, column = str(relationship.to).partition(".")
+        return Reference(feed, column, rejects=False)
+    return None
+
+
+def _rules(document: Document, table: SchemaObject) -> tuple[Rule, ...]:
+    return tuple(
+        _rule(entry, document.line("schema", 0, "quality", number))
+        for number, entry in enumerate(table.quality or ())
+    )
+
+
+def _rule(entry: DataQuality, line: int) -> Rule:
+    expression = str(entry.implementation).strip()
+    dimension = entry.dimension or ""
+    return Rule(
+        id=entry.id or "",
+        expression=expression,
+        message=entry.description or "",
+        dimension=DIMENSIONS.get(dimension, dimension),
+        severity=cast("Any", entry.severity),
+        columns=columns_of(expression),
+        line=line,
+    )

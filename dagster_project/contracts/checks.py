@@ -1,0 +1,250 @@
+"""Do the words of one contract fit together? Each answer is a sentence that says what to change.
+
+References between contracts are judged in ``references``; the form of the file in ``profile``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Any
+
+from dagster_project.contracts.document import Document
+from dagster_project.contracts.model import CodeList, Column, Feed, Problem, Rule, Table
+from dagster_project.contracts.rowsql import (
+    binding_fault,
+    expression_fault,
+    parse,
+    pattern_fault,
+)
+from dagster_project.contracts.words import RESERVED
+
+_LIMITED = {"integer", "decimal", "date", "timestamp"}
+_FLAG_CODES = {"0", "1"}
+
+
+def feed_problems(
+    feed: Feed, document: Document, codes: Mapping[str, CodeList]
+) -> Iterator[Problem]:
+    """What does not fit within one feed's contract."""
+    yield from _name_problems(feed.name, document)
+    yield from _key_problems(feed, document)
+    yield from _server_problems(feed, document)
+    yield from _order_problems(feed, document)
+    yield from _title_problems(feed)
+    for column in feed.columns:
+        for sentence in (*_column_faults(column, codes), *_flag_faults(column, codes)):
+            yield Problem(feed.path, column.line, f"column `{column.name}`: {sentence}")
+    yield from _rule_problems(feed)
+
+
+def table_problems(
+    table: Table, document: Document, codes: Mapping[str, CodeList]
+) -> Iterator[Problem]:
+    """What does not fit within a table's contract; columns passing through are not known here."""
+    yield from _name_problems(table.name, document)
+    for column in table.columns:
+        for sentence in _column_faults(column, codes):
+            yield Problem(table.path, column.line, f"column `{column.name}`: {sentence}")
+    names = [column.name for column in table.columns]
+    for name in _repeated(names):
+        yield document.problem(f"column `{name}` is described twice; keep one", "schema")
+    for rule in table.rules:
+        if parse(rule.expression) is None:
+            yield Problem(
+                table.path, rule.line, f"rule `{rule.id}`: this is not one SQL expression"
+            )
+    for name in _repeated([rule.id for rule in table.rules]):
+        yield document.problem(f"rule `{name}` is written twice; rename one", "schema")
+
+
+def _repeated(names: list[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
+def _name_problems(name: str, document: Document) -> Iterator[Problem]:
+    inner = document.data["schema"][0]["name"]
+    if inner != name:
+        what = f"the file is named `{name}` but the schema `{inner}`; give both one name"
+        yield document.problem(what, "schema", 0, "name")
+    if name in RESERVED:
+        yield document.problem(f"`{name}` is a word of SQL; rename the file and the schema")
+
+
+def _key_problems(feed: Feed, document: Document) -> Iterator[Problem]:
+    keyed = [column for column in feed.columns if column.is_key]
+    if not keyed:
+        what = "no column is the key; mark the business key with `primaryKey: true`"
+        yield document.problem(what, "schema", 0, "properties")
+    if sorted(column.key_position for column in keyed) != list(range(1, len(keyed) + 1)):
+        what = "the key's positions do not count 1, 2, …; correct `primaryKeyPosition`"
+        yield Problem(feed.path, keyed[0].line, what)
+    for column in keyed:
+        if not column.required:
+            what = f"key column `{column.name}` may be empty; add `required: true`"
+            yield Problem(feed.path, column.line, what)
+
+
+def _server_problems(feed: Feed, document: Document) -> Iterator[Problem]:
+    for number, server in enumerate(document.data["servers"]):
+        glob = PurePosixPath(server["path"])
+        place = ("servers", number)
+        if (
+            glob.is_absolute()
+            or ".." in glob.parts
+            or "\\" in server["path"]
+            or ":" in glob.parts[0]
+        ):
+            what = f"the path `{server['path']}` leaves the inbox; write it relative, without `..`"
+            yield document.problem(what, *place)
+        elif len(glob.parts) < 2:  # noqa: PLR2004  a folder and a file
+            what = f"the path `{server['path']}` names no folder; begin with the department's"
+            yield document.problem(what, *place)
+        if glob.suffix != f".{server['format']}":
+            what = (
+                f"the path `{server['path']}` does not end in .{server['format']}; make them agree"
+            )
+            yield document.problem(what, *place)
+        if server["format"] not in feed.formats:
+            what = f"`accepts` does not list the format {server['format']}; add it"
+            yield document.problem(what, *place)
+
+
+def _order_problems(feed: Feed, document: Document) -> Iterator[Problem]:
+    if not feed.order_by:
+        return
+    column = next((c for c in feed.columns if c.name == feed.order_by), None)
+    if column is None:
+        what = f"`orderBy` names `{feed.order_by}`, which is no column of this contract; correct it"
+        yield document.problem(what, "customProperties")
+    elif column.type not in {"timestamp", "date"}:
+        what = f"`orderBy` names `{feed.order_by}`, which is no time; name a timestamp or date"
+        yield document.problem(what, "customProperties")
+
+
+def _title_problems(feed: Feed) -> Iterator[Problem]:
+    names: set[str] = set()
+    headers: dict[str, str] = {}
+    for column in feed.columns:
+        if column.name in names:
+            what = f"column `{column.name}` is described twice; keep one"
+            yield Problem(feed.path, column.line, what)
+            continue
+        names.add(column.name)
+        for header in dict.fromkeys((column.title, *column.aliases)):
+            if header in headers:
+                what = f"`{header}` is a header of `{headers[header]}` and of `{column.name}`"
+                yield Problem(feed.path, column.line, f"{what}; keep it with one of them")
+            headers[header] = column.name
+
+
+def _column_faults(column: Column, codes: Mapping[str, CodeList]) -> Iterator[str]:
+    if column.name in RESERVED:
+        yield "the name is a word of SQL; choose another"
+    if column.level in {"L3", "L4"} and column.mask == "none":
+        yield f"level {column.level} needs a mask; add customProperty `mask` (id, name, …, drop)"
+    if column.codes and column.codes not in codes:
+        yield f"there is no code list `{column.codes}`; add schemas/codes/{column.codes}.csv"
+    if column.type != "string":
+        for word in _string_words(column):
+            yield f"`{word}` is for strings, not for {column.type}; remove it"
+    if column.pattern and (fault := pattern_fault(column.pattern)):
+        yield f"the pattern is not a regular expression DuckDB knows ({fault}); correct it"
+    yield from _limit_faults(column)
+    if column.type == "decimal" and not 0 <= column.scale <= column.precision <= 38:  # noqa: PLR2004
+        yield "DECIMAL(p, s) needs 0 ≤ s ≤ p ≤ 38; correct `physicalType`"
+
+
+def _string_words(column: Column) -> list[str]:
+    """The words used that make sense for a string only."""
+    used: dict[str, object] = {
+        "codes": column.codes if column.type != "boolean" else "",
+        "format": column.format,
+        "pattern": column.pattern,
+        "maxLength": column.max_length,
+        "pad": column.pad,
+        "textual": column.textual,
+    }
+    return [word for word, value in used.items() if value]
+
+
+def _flag_faults(column: Column, codes: Mapping[str, CodeList]) -> Iterator[str]:
+    listed = codes.get(column.codes)
+    if column.type != "boolean":
+        return
+    if not column.codes:
+        yield "a boolean needs the spellings of yes and no; add customProperty `codes: yes_no`"
+    elif listed and set(listed.codes) != _FLAG_CODES:
+        yield f"code list `{column.codes}` is not of 0 and 1; a boolean needs such a list"
+
+
+def _limit_faults(column: Column) -> Iterator[str]:
+    limits: list[Any] = []
+    for word, text in (("minimum", column.minimum), ("maximum", column.maximum)):
+        if not text:
+            continue
+        if column.type not in _LIMITED:
+            yield f"`{word}` is for numbers and dates, not for {column.type}; remove it"
+            return
+        try:
+            limits.append(_limit(column.type, text))
+        except (ValueError, InvalidOperation):
+            yield f"`{word}` is `{text}`, which is no {column.type}; correct it"
+            return
+    if len(limits) == 2 and limits[0] > limits[1]:  # noqa: PLR2004
+        yield "`minimum` is greater than `maximum`; exchange them"
+
+
+def _limit(kind: str, text: str) -> Any:
+    match kind:
+        case "date":
+            return date.fromisoformat(text)
+        case "timestamp":
+            return datetime.fromisoformat(text)
+        case "integer":
+            return int(text)
+    return Decimal(text)
+
+
+def _rule_problems(feed: Feed) -> Iterator[Problem]:
+    names = tuple(column.name for column in feed.columns)
+    seen: set[str] = set()
+    sound: list[Rule] = []
+    for rule in feed.rules:
+        if rule.id in seen:
+            what = f"rule `{rule.id}` is written twice; rename one"
+            yield Problem(feed.path, rule.line, what)
+        seen.add(rule.id)
+        fault = expression_fault(rule.expression, names)
+        if fault:
+            yield Problem(feed.path, rule.line, f"rule `{rule.id}`: {fault}")
+        else:
+            sound.append(rule)
+    if len(set(names)) < len(names) or not binding_fault(
+        [r.expression for r in sound], feed.columns
+    ):
+        return
+    for rule in sound:
+        if fault := binding_fault([rule.expression], feed.columns):
+            what = f"rule `{rule.id}`: DuckDB cannot evaluate it ({fault}); correct the expression"
+            yield Problem(feed.path, rule.line, what)
+
+
+def overlapping(feeds: Mapping[str, Feed]) -> Iterator[tuple[Feed, Problem]]:
+    """Feeds whose files another feed claims as well: one file is of one feed."""
+    claimed: list[tuple[str, Feed]] = []
+    for feed in feeds.values():
+        for pattern in feed.patterns:
+            for other, owner in claimed:
+                if owner is not feed and (_covers(pattern, other) or _covers(other, pattern)):
+                    what = f"files `{pattern}` are also of feed `{owner.name}` (`{other}`)"
+                    yield feed, Problem(feed.path, 1, f"{what}; give each feed its own file names")
+            claimed.append((pattern, feed))
+
+
+def _covers(pattern: str, other: str) -> bool:
+    return fnmatchcase(other.replace("*", "x"), pattern)

@@ -1,0 +1,88 @@
+"""Read everything below ``schemas/``. One bad contract never keeps the others from loading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from dagster_project.contracts.build import build_feed, build_table
+from dagster_project.contracts.checks import feed_problems, overlapping, table_problems
+from dagster_project.contracts.codelists import read_codes
+from dagster_project.contracts.document import Document, read
+from dagster_project.contracts.model import CodeList, Contracts, Feed, Layer, Problem, Table
+from dagster_project.contracts.profile import form_problems
+from dagster_project.contracts.references import settle
+
+_LAYERS: Final[tuple[Layer, ...]] = ("gold", "report", "city")
+
+
+def load(root: Path) -> Contracts:
+    """Every contract and code list below a folder.
+
+    Args:
+        root: The ``schemas`` folder; problems name files relative to its parent.
+
+    Returns:
+        What could be read, and in ``problems`` why the rest could not. It never raises for a
+        contract.
+    """
+    codes, problems = read_codes(root / "codes", f"{root.name}/codes")
+    feeds, refused = _feeds(root, codes, problems)
+    feeds, unsound = settle(feeds, refused)
+    tables = _tables(root, codes, problems)
+    ordered = sorted((*problems, *unsound), key=lambda p: (p.path, p.line, p.sentence))
+    return Contracts(feeds, tables, codes, tuple(ordered))
+
+
+def _feeds(
+    root: Path, codes: Mapping[str, CodeList], problems: list[Problem]
+) -> tuple[dict[str, Feed], dict[str, str]]:
+    feeds: dict[str, Feed] = {}
+    refused: dict[str, str] = {}
+    files = sorted((root / "feeds").glob("*.yaml"))
+    if not files:
+        what = "the folder holds no contracts; point COUNTYLAKE_SCHEMAS at a schemas folder"
+        problems.append(Problem(f"{root.name}/feeds", 0, what))
+    for path in files:
+        document = _document(path, root, "feed", problems)
+        feed = document and build_feed(document, codes)
+        faults = list(feed_problems(feed, document, codes)) if feed and document else []
+        problems += faults
+        if feed and not faults:
+            feeds[feed.name] = feed
+        else:
+            refused[path.stem] = f"{root.name}/feeds/{path.name}"
+    for feed, problem in list(overlapping(feeds)):
+        problems.append(problem)
+        refused[feed.name] = feed.path
+        feeds.pop(feed.name, None)
+    return feeds, refused
+
+
+def _tables(
+    root: Path, codes: Mapping[str, CodeList], problems: list[Problem]
+) -> dict[tuple[Layer, str], Table]:
+    tables: dict[tuple[Layer, str], Table] = {}
+    for layer in _LAYERS:
+        for path in sorted((root / layer).glob("*.yaml")):
+            document = _document(path, root, "table", problems)
+            if document is None:
+                continue
+            table = build_table(document, layer, codes)
+            faults = list(table_problems(table, document, codes))
+            problems += faults
+            if not faults:
+                tables[layer, table.name] = table
+    return tables
+
+
+def _document(path: Path, root: Path, kind: str, problems: list[Problem]) -> Document | None:
+    """A file whose form is right; otherwise its problems are noted and there is nothing."""
+    document = read(path, f"{root.name}/{path.parent.name}/{path.name}")
+    if isinstance(document, Problem):
+        problems.append(document)
+        return None
+    faults = list(form_problems(document, kind))
+    problems += faults
+    return None if faults else document

@@ -1,0 +1,116 @@
+"""References between feeds: are they sound, do they reject, and in which order feeds come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+
+from dagster_project.contracts.model import Column, Contracts, Feed, Problem, Reference
+
+
+def settle(
+    feeds: Mapping[str, Feed], refused: Mapping[str, str]
+) -> tuple[dict[str, Feed], list[Problem]]:
+    """Decide for every reference whether it rejects, and refuse feeds with an unsound one.
+
+    A feed that needs a refused feed is refused as well; a reference that would only warn is left
+    out while its parent is refused.
+
+    Args:
+        feeds: Feeds that are sound by themselves.
+        refused: Name and path of each feed that was refused.
+    """
+    kept, problems = dict(feeds), list[Problem]()
+    gone = dict(refused)
+    while True:
+        settled: dict[str, Feed] = {}
+        faults: list[Problem] = []
+        for feed in kept.values():
+            found = list(_faults(feed, kept, gone))
+            if found:
+                faults += found
+            else:
+                settled[feed.name] = _settled(feed, kept)
+        if not faults:
+            break
+        gone |= {feed.name: feed.path for feed in kept.values() if feed.name not in settled}
+        problems += faults
+        kept = {name: feeds[name] for name in settled}
+    looped = list(_loops(settled))
+    names = {problem.path for problem in looped}
+    return {n: f for n, f in settled.items() if f.path not in names}, problems + looped
+
+
+def feed_order(contracts: Contracts) -> list[str]:
+    """The feeds' names, parents of rejecting references first, otherwise by name."""
+    return list(TopologicalSorter(_parents(contracts.feeds)).static_order())
+
+
+def _parents(feeds: Mapping[str, Feed]) -> dict[str, list[str]]:
+    return {
+        name: sorted({r.feed for r in _references(feeds[name]) if r.rejects})
+        for name in sorted(feeds)
+    }
+
+
+def _references(feed: Feed) -> list[Reference]:
+    return [column.reference for column in feed.columns if column.reference]
+
+
+def _faults(feed: Feed, feeds: Mapping[str, Feed], gone: Mapping[str, str]) -> Iterator[Problem]:
+    for column in feed.columns:
+        if column.reference and (sentence := _fault(feed, column, column.reference, feeds, gone)):
+            yield Problem(feed.path, column.line, f"column `{column.name}`: {sentence}")
+
+
+def _fault(
+    feed: Feed,
+    column: Column,
+    reference: Reference,
+    feeds: Mapping[str, Feed],
+    gone: Mapping[str, str],
+) -> str:
+    if reference.feed == feed.name:
+        return "it refers to its own feed; remove the relationship"
+    parent = feeds.get(reference.feed)
+    if parent is not None:
+        return _target_fault(column, reference, parent)
+    if reference.feed in gone:
+        return f"it refers to `{reference.feed}`, which was refused; mend {gone[reference.feed]}"
+    return f"it refers to `{reference.feed}`, but there is no such feed; correct or remove it"
+
+
+def _target_fault(column: Column, reference: Reference, parent: Feed) -> str:
+    target = f"{reference.feed}.{reference.column}"
+    other = next((c for c in parent.columns if c.name == reference.column), None)
+    if other is None:
+        return f"it refers to `{target}`, but {reference.feed} has no such column; correct it"
+    if parent.key != (reference.column,):
+        return f"it refers to `{target}`, which is not the key of {reference.feed}; name the key"
+    if other.type != column.type:
+        return f"it is {column.type} but `{target}` is {other.type}; make the types equal"
+    return ""
+
+
+def _settled(feed: Feed, feeds: Mapping[str, Feed]) -> Feed:
+    return replace(feed, columns=tuple(_decided(column, feed, feeds) for column in feed.columns))
+
+
+def _decided(column: Column, feed: Feed, feeds: Mapping[str, Feed]) -> Column:
+    if column.reference is None:
+        return column
+    parent = feeds[column.reference.feed]
+    rejects = parent.is_reference or parent.department_code == feed.department_code
+    return replace(column, reference=replace(column.reference, rejects=rejects))
+
+
+def _loops(feeds: Mapping[str, Feed]) -> Iterator[Problem]:
+    """Feeds that wait for one another: none of them could ever be merged first."""
+    try:
+        TopologicalSorter(_parents(feeds)).prepare()
+    except CycleError as error:
+        loop = error.args[1]
+        what = f"feeds refer to one another in a circle ({' → '.join(reversed(loop))})"
+        for name in dict.fromkeys(loop):
+            yield Problem(feeds[name].path, 1, f"{what}; remove one of the relationships")

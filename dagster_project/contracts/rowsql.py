@@ -1,0 +1,114 @@
+"""The SQL of row rules: which columns it names, and whether DuckDB understands it.
+
+It neither compiles rules into a batch's statement nor runs them over rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from dagster_project.contracts.model import Column
+from dagster_project.contracts.words import PLACEHOLDERS, UNREPEATABLE
+
+_FOREIGN = (
+    exp.Query,
+    exp.Window,
+    exp.AggFunc,
+    exp.CurrentTimestamp,
+    exp.CurrentDate,
+    exp.CurrentTime,
+    exp.Rand,
+)
+
+
+@lru_cache(maxsize=4096)
+def parse(expression: str) -> exp.Expression | None:
+    """The expression as a tree, or None when it is not one SQL expression."""
+    try:
+        tree = sqlglot.parse_one(expression, dialect="duckdb")
+    except SqlglotError:
+        return None
+    return tree if isinstance(tree, exp.Expression) else None
+
+
+def columns_of(expression: str) -> tuple[str, ...]:
+    """The columns an expression names, each once, in their order."""
+    tree = parse(expression)
+    if tree is None:
+        return ()
+    return tuple(dict.fromkeys(column.name for column in tree.find_all(exp.Column, bfs=False)))
+
+
+def expression_fault(expression: str, columns: tuple[str, ...]) -> str:
+    """What is wrong with a row rule's text, as a sentence; empty when nothing is.
+
+    Args:
+        expression: SQL, true for a good row.
+        columns: Every column of the table.
+    """
+    tree = parse(expression)
+    if tree is None or isinstance(tree, exp.DDL | exp.DML | exp.Command | exp.Alias):
+        return "the rule is not one SQL expression; write a condition over the row's columns"
+    calls = {node.name.lower() for node in tree.find_all(exp.Anonymous)}
+    if tree.find(*_FOREIGN) or calls & UNREPEATABLE:
+        return "the rule looks beyond its row or at a clock; use columns and `:delivered_at` only"
+    unknown = [name for name in columns_of(expression) if name not in columns]
+    if unknown:
+        return f"the rule names `{unknown[0]}`, which is no column of this contract; correct it"
+    odd = [node.name for node in tree.find_all(exp.Placeholder) if node.name not in PLACEHOLDERS]
+    if odd:
+        return f"the rule names `:{odd[0]}`; only `:delivered_at` can be filled in"
+    return ""
+
+
+def binding_fault(expressions: Iterable[str], columns: Iterable[Column]) -> str:
+    """DuckDB's complaint about conditions over typed columns; empty when it has none."""
+    row = ", ".join(f'CAST(NULL AS {column.duck_type}) AS "{column.name}"' for column in columns)
+    filled = [_fill(expression) for expression in expressions]
+    if not filled:
+        return ""
+    conditions = ", ".join(f"({condition})" for condition in filled)
+    try:
+        kinds = (
+            _connection().execute(f"DESCRIBE SELECT {conditions} FROM (SELECT {row})").fetchall()
+        )
+    except duckdb.Error as error:
+        return str(error).splitlines()[0]
+    wrong = [kind[1] for kind in kinds if kind[1] != "BOOLEAN"]
+    return f"it gives {wrong[0]}, not true or false" if wrong else ""
+
+
+def pattern_fault(pattern: str) -> str:
+    """DuckDB's complaint about a regular expression (it knows no look-around); empty when fine."""
+    try:
+        _connection().execute("SELECT regexp_full_match('', ?)", [pattern])
+    except duckdb.Error as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
+def _fill(expression: str) -> str:
+    tree = parse(expression)
+    if tree is None:
+        return expression
+    moment = exp.cast(exp.null(), "TIMESTAMP", dialect="duckdb")
+    filled = tree.transform(
+        lambda node: moment.copy() if isinstance(node, exp.Placeholder) else node
+    )
+    return filled.sql(dialect="duckdb")
+
+
+@lru_cache(maxsize=1)
+def _database() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:", config={"threads": 1})
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    """A cursor of its own for every caller: connections are not shared between threads."""
+    return _database().cursor()
