@@ -163,6 +163,12 @@ class Lake:
             UsageError: The home has no lake yet, or no such snapshot.
             LakeBusyError: A writer kept the lock longer than ``lock_timeout_s``.
         """
+        if not self.home.catalog.exists():
+            raise UsageError(
+                "this home has no lake yet",
+                where=str(self.home.root),
+                todo="Run `countylake run` first",
+            )
         copy = self.home.scratch / f"reader-{os.getpid()}-{uuid.uuid4().hex}.sqlite"
         with self._session() as con:
             try:
@@ -217,12 +223,6 @@ class Lake:
 
     def _copy_catalog(self, copy: Path) -> None:
         catalog = self.home.catalog
-        if not catalog.exists():
-            raise UsageError(
-                "this home has no lake yet",
-                where=str(self.home.root),
-                todo="Run `countylake run` first",
-            )
         if catalog.with_name(catalog.name + "-journal").exists():
             # A killed writer left a hot journal: SQLite rolls it back for whoever opens the file.
             with contextlib.closing(sqlite3.connect(catalog)) as db:

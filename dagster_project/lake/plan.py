@@ -19,13 +19,15 @@ class PublishColumn:
     """One column of the replica.
 
     ``expression`` is SQL over the source's row; it is left out while the lake's table lacks the
-    column ``source`` (a contract may be ahead of its table). An empty ``source`` needs none.
+    column ``source`` (a contract may be ahead of its table), or while the publisher was not given
+    a parameter that it ``needs``. An empty ``source`` needs no column.
     """
 
     name: str
     expression: str
     source: str
     comment: str = ""
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,17 @@ class PublishTable:
         """The lake's table, unquoted."""
         return self.source or self.name
 
-    def present(self, available: Iterable[str]) -> tuple[PublishColumn, ...]:
-        """The columns that can be made while the lake's table has the ``available`` ones."""
-        names = list(available)
+    def present(
+        self, available: Iterable[str], parameters: Iterable[str] = ()
+    ) -> tuple[PublishColumn, ...]:
+        """The columns that can be made from the ``available`` ones and the parameters given."""
+        names, given = list(available), set(parameters)
         if not self.others:
-            return tuple(c for c in self.columns if not c.source or c.source in names)
+            return tuple(
+                column
+                for column in self.columns
+                if (not column.source or column.source in names) and given.issuperset(column.needs)
+            )
         described = {column.source: column for column in self.columns}
         plain = (PublishColumn(name, quoted(name), name) for name in names)
         return tuple(described.get(column.name, column) for column in plain)

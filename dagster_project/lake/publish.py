@@ -199,8 +199,9 @@ class _Target:
             for schema in dict.fromkeys(table.schema for table in plan):
                 self._con.execute(f"CREATE SCHEMA replica.{quoted(schema)}")
             for table in plan:
-                columns = table.present(available.get((table.schema, table.from_table), ()))
-                if not any(column.source for column in columns):
+                there = available.get((table.schema, table.from_table), [])
+                columns = table.present(there, self._parameters)
+                if not there or not columns:
                     continue
                 if table.shared and shared and scratch:
                     names.append(self._share(table, columns, shared, scratch))
@@ -219,7 +220,7 @@ class _Target:
 
     def _copy(self, table: PublishTable, columns: tuple[PublishColumn, ...]) -> None:
         name = f"replica.{quoted(table.schema)}.{quoted(table.name)}"
-        self._run(f"CREATE TABLE {name} AS {table.select(columns)}")
+        self._run(f"CREATE TABLE {name} AS {table.select(columns)}", columns)
         self._comment("TABLE", name, table, columns)
 
     def _share(
@@ -232,7 +233,8 @@ class _Target:
             aside = scratch / path.name
             self._run(
                 f"COPY ({select}) TO {literal(aside)}"
-                " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+                " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)",
+                columns,
             )
             aside.chmod(0o444)
             aside.rename(path)
@@ -254,8 +256,8 @@ class _Target:
                     f"COMMENT ON COLUMN {name}.{quoted(column.name)} IS {literal(column.comment)}"
                 )
 
-    def _run(self, statement: str) -> None:
-        named = {k: v for k, v in self._parameters.items() if f"${k}" in statement}
+    def _run(self, statement: str, columns: tuple[PublishColumn, ...]) -> None:
+        named = {name: self._parameters[name] for column in columns for name in column.needs}
         self._con.execute(statement, named or None)
 
     def _available(self) -> dict[tuple[str, str], list[str]]:

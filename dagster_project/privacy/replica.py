@@ -32,7 +32,8 @@ def plan(contracts: Contracts, made: Made | None = None) -> tuple[PublishTable, 
             Where it is missing, the table's own contract speaks, and a column that bears the name
             of a personal silver column is masked as that one.
     """
-    silver = tuple(_silver(feed, contracts) for feed in contracts.feeds.values())
+    hidden = pseudonymous(contracts)
+    silver = tuple(_silver(feed, contracts, hidden) for feed in contracts.feeds.values())
     personal = _personal(contracts)
     tables = tuple(
         _table(table, (made or {}).get(key, table.columns), personal)
@@ -60,40 +61,34 @@ def domain(contracts: Contracts, feed: str, column: str) -> str:
     return f"{feed}.{column}"
 
 
-def has_pseudonym(contracts: Contracts, feed: str, column: str) -> bool:
-    """Whether a column gets a ``<column>_pseudonym`` beside it.
+def pseudonymous(contracts: Contracts) -> frozenset[str]:
+    """The domains whose keys get a ``<column>_pseudonym`` wherever they stand.
 
-    Keys and references of level L3 and L4 do; so do all keys of a table with an L4 column, and
-    whatever refers to such a key.
+    A domain is one as soon as one of its columns is a key or reference of level L3 or L4, or a key
+    of a table with an L4 column; then its other columns follow, because they must join with it.
     """
-    seen: set[tuple[str, str]] = set()
-    found = _column(contracts, feed, column)
-    while found is not None and (feed, column) not in seen:
-        seen.add((feed, column))
-        if (found.is_key or found.reference) and found.level in masks.PERSONAL_LEVELS:
-            return True
-        if found.is_key and any(other.level == "L4" for other in contracts.feeds[feed].columns):
-            return True
-        if found.reference is None:
-            return False
-        feed, column = found.reference.feed, found.reference.column
-        found = _column(contracts, feed, column)
-    return False
+    return frozenset(
+        domain(contracts, feed.name, column.name)
+        for feed in contracts.feeds.values()
+        for column in feed.columns
+        if ((column.is_key or column.reference) and column.level in masks.PERSONAL_LEVELS)
+        or (column.is_key and any(other.level == "L4" for other in feed.columns))
+    )
 
 
-def _silver(feed: Feed, contracts: Contracts) -> PublishTable:
+def _silver(feed: Feed, contracts: Contracts, hidden: frozenset[str]) -> PublishTable:
     columns: list[PublishColumn] = []
     for column in feed.columns:
         columns.append(_masked(column))
-        if has_pseudonym(contracts, feed.name, column.name):
+        origin = domain(contracts, feed.name, column.name)
+        if origin in hidden and (column.is_key or column.reference):
             columns.append(
                 PublishColumn(
                     name=f"{column.name}_pseudonym",
-                    expression=pseudonym.expression(
-                        column.name, domain(contracts, feed.name, column.name)
-                    ),
+                    expression=pseudonym.expression(column.name, origin),
                     source=column.name,
                     comment=f"{column.title}（假名，用于关联）",
+                    needs=(pseudonym.INNER, pseudonym.OUTER),
                 )
             )
     columns += [
