@@ -6,6 +6,8 @@ It moves bytes; what the files mean is for ``manifest`` and the receiver to say.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import re
 import shutil
@@ -126,13 +128,13 @@ def copy_untrusted(source: Path, target: Path, limits: Limits) -> Copied:
 
 def _copy_level(handle: int, prefix: str, target: Path, copied: Copied) -> None:
     for name in sorted(os.listdir(handle)):
-        shown = prefix + _shown(name)
+        label = prefix + shown(name)
         if len(copied.paths) + len(copied.problems) >= copied.limits.files:
             most = copied.limits.files
-            copied.problems.append(f"{shown}: the package holds more than {most} files")
+            copied.problems.append(f"{label}: the package holds more than {most} files")
             return
         if not _SAFE_NAME.match(name):
-            copied.problems.append(f"{shown}: the name is not allowed in a package")
+            copied.problems.append(f"{label}: the name is not allowed in a package")
             continue
         kind = os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode
         if stat.S_ISDIR(kind) and not prefix and name == "data":
@@ -141,27 +143,56 @@ def _copy_level(handle: int, prefix: str, target: Path, copied: Copied) -> None:
                     (target / name).mkdir()
                     _copy_level(below, "data/", target / name, copied)
         elif stat.S_ISREG(kind):
-            _copy_file(handle, name, target / name, shown, copied)
+            _copy_file(handle, name, target / name, label, copied)
         else:
             sort = "a symbolic link" if stat.S_ISLNK(kind) else "not a regular file"
-            copied.problems.append(f"{shown}: it is {sort}, which no package holds")
+            copied.problems.append(f"{label}: it is {sort}, which no package holds")
 
 
-def _copy_file(handle: int, name: str, target: Path, shown: str, copied: Copied) -> None:
+def _copy_file(handle: int, name: str, target: Path, label: str, copied: Copied) -> None:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     room = min(copied.limits.file_bytes, copied.limits.total_bytes - copied.total)
     with os.fdopen(os.open(name, flags, dir_fd=handle), "rb") as source, target.open("wb") as out:
         if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-            copied.problems.append(f"{shown}: it is not a regular file")
+            copied.problems.append(f"{label}: it is not a regular file")
             return
         while block := source.read(_BLOCK):
             room -= len(block)
             if room < 0:
-                copied.problems.append(f"{shown}: it is larger than a package may be")
+                copied.problems.append(f"{label}: it is larger than a package may be")
                 return
             out.write(block)
             copied.total += len(block)
-    copied.paths.append(shown)
+    copied.paths.append(label)
+
+
+def read_untrusted(folder: Path, name: str, most: int) -> bytes | None:
+    """A small regular file of a foreign folder; None if there is no such thing."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with _folder(folder.name, folder.parent) as handle:
+        if handle is None:
+            return None
+        try:
+            stream = os.fdopen(os.open(name, flags, dir_fd=handle), "rb")
+        except OSError:
+            return None
+        with stream:
+            state = os.fstat(stream.fileno())
+            small = stat.S_ISREG(state.st_mode) and state.st_size <= most
+            return stream.read(most) if small else None
+
+
+@contextlib.contextmanager
+def only_one(lock_file: Path) -> Iterator[bool]:
+    """Whether this process alone is inside; a killed one holds nothing, nobody waits."""
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("w", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 @contextlib.contextmanager
@@ -176,7 +207,7 @@ def _folder(name: str, parent: Path | int) -> Iterator[int | None]:
         yield None
         return
     except OSError as error:
-        if error.errno not in {40, 20}:  # ELOOP, ENOTDIR: a link where a folder should be
+        if error.errno not in {errno.ELOOP, errno.ENOENT}:
             raise
         yield None
         return
@@ -186,6 +217,6 @@ def _folder(name: str, parent: Path | int) -> Iterator[int | None]:
         os.close(handle)
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A foreign name as it may stand in a sentence."""
     return name if _SAFE_NAME.match(name) else ascii(name)[:80]

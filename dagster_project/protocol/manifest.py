@@ -29,16 +29,21 @@ SIGNATURE = "signature.json"
 DATAPACKAGE = "datapackage.json"
 LINEAGE = "lineage.ndjson"
 STATUS = "status.json"
-PACKAGE_ID = re.compile(r"^\d{6}-[a-z][a-z0-9_]{0,62}-\d{4}(\d{2}(\d{2})?|Q[1-4])-r[1-9]\d{0,5}$")
+PACKAGE_ID = re.compile(
+    r"[0-9]{6}-[a-z][a-z0-9_]{0,62}-[0-9]{4}([0-9]{2}([0-9]{2})?|Q[1-4])-r[1-9][0-9]{0,5}\Z"
+)
 
-Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}\Z")]
-HashOrNone = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?\Z")]
-Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}\Z")]
-CodeOrNone = Annotated[str, StringConstraints(pattern=r"^([0-9]{6})?\Z")]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}\Z")]
-Period = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}([0-9]{2}([0-9]{2})?|Q[1-4])\Z")]
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+HashOrNone = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+CodeOrNone = Annotated[str, StringConstraints(pattern=r"^([0-9]{6})?$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Period = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}([0-9]{2}([0-9]{2})?|Q[1-4])$")]
 Instant = Annotated[
-    str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z")
+    str,
+    StringConstraints(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$"
+    ),
 ]
 Text = Annotated[str, StringConstraints(max_length=400)]
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -49,7 +54,7 @@ class FileEntry(BaseModel):
 
     model_config = _STRICT
 
-    path: Annotated[str, StringConstraints(pattern=r"^(data/)?[a-z][a-z0-9_]*\.[a-z]+\Z")]
+    path: Annotated[str, StringConstraints(pattern=r"^(data/)?[a-z][a-z0-9_]*\.[a-z]+$")]
     bytes: int
     sha256: Hash
 

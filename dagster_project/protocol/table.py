@@ -7,6 +7,7 @@ contract's business, and which rows it has is the model's.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ MAX_ROWS = 20_000_000
 MAX_COLUMNS = 500
 MAX_UNPACKED = 4 << 30
 _ROW_GROUP = 122_880
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}\Z")
 _UTC_MICROS = pa.timestamp("us", tz="UTC")
 # Arrow type -> (Data Package type, DuckDB type). Binary floats do not travel: sums of them
 # depend on the order of addition.
@@ -42,8 +44,14 @@ def field_type(name: str, kind: pa.DataType) -> tuple[str, str]:
     """A column's Data Package type and its exact DuckDB type.
 
     Raises:
-        PackageError: Columns of this type do not travel.
+        PackageError: Columns of this name or type do not travel.
     """
+    if not _NAME.match(name):
+        raise PackageError(
+            "a column's name must be lower-case letters, digits and underscores",
+            where=f"column {ascii(name)[:80]}",
+            todo="Rename it in the report's SQL",
+        )
     if pa.types.is_decimal128(kind):
         return "number", f"DECIMAL({kind.precision},{kind.scale})"
     if kind not in _TYPES:

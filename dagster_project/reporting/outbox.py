@@ -8,11 +8,8 @@ without a signature.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import filecmp
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +24,7 @@ from dagster_project.protocol.acknowledgement import (
     Acknowledgement,
     read_acknowledgement,
 )
-from dagster_project.protocol.folders import copy_sealed, remove_parts
+from dagster_project.protocol.folders import copy_sealed, only_one, remove_parts
 from dagster_project.reporting.identity import parent_card
 from dagster_project.settings import Site
 
@@ -75,7 +72,7 @@ def deliver(lake: Lake, site: Site) -> Exchange:
     with lake.reader() as con:
         sealed = _sealed(con)
     folder = site.folder(lake.home, "exchange")
-    with _only_one(lake.home) as alone:
+    with only_one(lake.home.outbox / ".delivering") as alone:
         if not alone:
             result.remarks.append("Another process is delivering already; nothing was sent twice.")
         elif not folder.is_dir():
@@ -214,16 +211,3 @@ def _store(lake: Lake, answers: list[Acknowledgement]) -> None:
                 for one in answers
             ],
         )
-
-
-@contextlib.contextmanager
-def _only_one(home: Home) -> Iterator[bool]:
-    """Whether this process alone delivers from the home; a killed one holds nothing."""
-    home.outbox.mkdir(parents=True, exist_ok=True)
-    with (home.outbox / ".delivering").open("w", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
