@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from open_data_contract_standard.model import (
@@ -14,10 +14,8 @@ from open_data_contract_standard.model import (
     SchemaProperty,
 )
 
-from dagster_project.contracts.codelists import spellings
 from dagster_project.contracts.document import Document
 from dagster_project.contracts.model import (
-    CodeList,
     Column,
     Feed,
     Layer,
@@ -29,10 +27,10 @@ from dagster_project.contracts.model import (
     Table,
 )
 from dagster_project.contracts.rowsql import columns_of
-from dagster_project.contracts.words import DIMENSIONS, NULL_SPELLINGS
+from dagster_project.contracts.words import DIMENSIONS
 
 
-def build_feed(document: Document, codes: Mapping[str, CodeList]) -> Feed:
+def build_feed(document: Document) -> Feed:
     """The feed that a contract describes; references do not know yet whether they reject."""
     odcs = OpenDataContractStandard.model_validate(document.data)
     custom = _custom(odcs.customProperties)
@@ -45,7 +43,7 @@ def build_feed(document: Document, codes: Mapping[str, CodeList]) -> Feed:
         version=odcs.version or "",
         department_code=custom["department"]["code"],
         department_name=custom["department"]["name"],
-        columns=_columns(document, table, codes),
+        columns=_columns(document, table),
         rules=_rules(document, table),
         delivery=custom["delivery"],
         patterns=tuple(server.path or "" for server in servers),
@@ -64,12 +62,12 @@ def build_feed(document: Document, codes: Mapping[str, CodeList]) -> Feed:
     )
 
 
-def build_table(document: Document, layer: Layer, codes: Mapping[str, CodeList]) -> Table:
+def build_table(document: Document, layer: Layer) -> Table:
     """The gold, report or city table that a contract describes."""
     odcs = OpenDataContractStandard.model_validate(document.data)
     custom = _custom(odcs.customProperties)
     table = _table(odcs)
-    columns = _columns(document, table, codes)
+    columns = _columns(document, table)
     keyed = sorted((c for c in columns if c.is_key), key=lambda c: c.key_position)
     small = custom.get("smallCells")
     return Table(
@@ -121,16 +119,14 @@ def _sla(odcs: OpenDataContractStandard) -> Sla:
     return Sla(int(cast("int", often.value)), cast("Any", often.unit), due_time)
 
 
-def _columns(
-    document: Document, table: SchemaObject, codes: Mapping[str, CodeList]
-) -> tuple[Column, ...]:
+def _columns(document: Document, table: SchemaObject) -> tuple[Column, ...]:
     return tuple(
-        _column(entry, codes, document.line("schema", 0, "properties", number))
+        _column(entry, document.line("schema", 0, "properties", number))
         for number, entry in enumerate(table.properties or ())
     )
 
 
-def _column(entry: SchemaProperty, codes: Mapping[str, CodeList], line: int) -> Column:
+def _column(entry: SchemaProperty, line: int) -> Column:
     custom = _custom(entry.customProperties)
     options = entry.logicalTypeOptions or {}
     digits = re.findall(r"\d+", entry.physicalType or "")
@@ -151,7 +147,7 @@ def _column(entry: SchemaProperty, codes: Mapping[str, CodeList], line: int) -> 
         format=custom.get("format", ""),
         textual=custom.get("textual", False),
         pad=custom.get("pad", 0),
-        nulls=_nulls(custom, codes),
+        nulls=tuple(custom.get("nulls", ())),
         max_length=options.get("maxLength", 0),
         pattern=options.get("pattern", ""),
         minimum=str(options.get("minimum", "")),
@@ -162,17 +158,6 @@ def _column(entry: SchemaProperty, codes: Mapping[str, CodeList], line: int) -> 
         reference=_reference(entry),
         line=line,
     )
-
-
-def _nulls(custom: Mapping[str, Any], codes: Mapping[str, CodeList]) -> tuple[str, ...]:
-    """The usual null spellings and the column's own, without the words its codes use."""
-    used = (
-        {spelling for spelling, _ in spellings(codes[custom["codes"]])}
-        if (custom.get("codes") in codes)
-        else set()
-    )
-    usual = (word for word in NULL_SPELLINGS if word not in used)
-    return tuple(dict.fromkeys((*usual, *custom.get("nulls", ()))))
 
 
 def _reference(entry: SchemaProperty) -> Reference | None:

@@ -1,30 +1,24 @@
 """Do the words of one contract fit together? Each answer is a sentence that says what to change.
 
-References between contracts are judged in ``references``; the form of the file in ``profile``.
+References between contracts are judged in ``references``, columns in ``column_checks``, the form of the file in ``profile``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
-from typing import Any
 
+from dagster_project.contracts.column_checks import column_faults, flag_faults
 from dagster_project.contracts.document import Document
-from dagster_project.contracts.model import CodeList, Column, Feed, Problem, Rule, Table
+from dagster_project.contracts.model import CodeList, Feed, Problem, Rule, Table
 from dagster_project.contracts.rowsql import (
     binding_fault,
     expression_fault,
     parse,
-    pattern_fault,
 )
 from dagster_project.contracts.words import RESERVED
-
-_LIMITED = {"integer", "decimal", "date", "timestamp"}
-_FLAG_CODES = {"0", "1"}
 
 
 def feed_problems(
@@ -37,7 +31,7 @@ def feed_problems(
     yield from _order_problems(feed, document)
     yield from _title_problems(feed)
     for column in feed.columns:
-        for sentence in (*_column_faults(column, codes), *_flag_faults(column, codes)):
+        for sentence in (*column_faults(column, codes), *flag_faults(column, codes)):
             yield Problem(feed.path, column.line, f"column `{column.name}`: {sentence}")
     yield from _rule_problems(feed)
 
@@ -48,7 +42,7 @@ def table_problems(
     """What does not fit within a table's contract; columns passing through are not known here."""
     yield from _name_problems(table.name, document)
     for column in table.columns:
-        for sentence in _column_faults(column, codes):
+        for sentence in column_faults(column, codes):
             yield Problem(table.path, column.line, f"column `{column.name}`: {sentence}")
     names = [column.name for column in table.columns]
     for name in _repeated(names):
@@ -140,74 +134,6 @@ def _title_problems(feed: Feed) -> Iterator[Problem]:
                 what = f"`{header}` is a header of `{headers[header]}` and of `{column.name}`"
                 yield Problem(feed.path, column.line, f"{what}; keep it with one of them")
             headers[header] = column.name
-
-
-def _column_faults(column: Column, codes: Mapping[str, CodeList]) -> Iterator[str]:
-    if column.name in RESERVED:
-        yield "the name is a word of SQL; choose another"
-    if column.level in {"L3", "L4"} and column.mask == "none":
-        yield f"level {column.level} needs a mask; add customProperty `mask` (id, name, …, drop)"
-    if column.codes and column.codes not in codes:
-        yield f"there is no code list `{column.codes}`; add schemas/codes/{column.codes}.csv"
-    if column.type != "string":
-        for word in _string_words(column):
-            yield f"`{word}` is for strings, not for {column.type}; remove it"
-    if column.pattern and (fault := pattern_fault(column.pattern)):
-        yield f"the pattern is not a regular expression DuckDB knows ({fault}); correct it"
-    yield from _limit_faults(column)
-    if column.type == "decimal" and not 0 <= column.scale <= column.precision <= 38:  # noqa: PLR2004
-        yield "DECIMAL(p, s) needs 0 ≤ s ≤ p ≤ 38; correct `physicalType`"
-
-
-def _string_words(column: Column) -> list[str]:
-    """The words used that make sense for a string only."""
-    used: dict[str, object] = {
-        "codes": column.codes if column.type != "boolean" else "",
-        "format": column.format,
-        "pattern": column.pattern,
-        "maxLength": column.max_length,
-        "pad": column.pad,
-        "textual": column.textual,
-    }
-    return [word for word, value in used.items() if value]
-
-
-def _flag_faults(column: Column, codes: Mapping[str, CodeList]) -> Iterator[str]:
-    listed = codes.get(column.codes)
-    if column.type != "boolean":
-        return
-    if not column.codes:
-        yield "a boolean needs the spellings of yes and no; add customProperty `codes: yes_no`"
-    elif listed and set(listed.codes) != _FLAG_CODES:
-        yield f"code list `{column.codes}` is not of 0 and 1; a boolean needs such a list"
-
-
-def _limit_faults(column: Column) -> Iterator[str]:
-    limits: list[Any] = []
-    for word, text in (("minimum", column.minimum), ("maximum", column.maximum)):
-        if not text:
-            continue
-        if column.type not in _LIMITED:
-            yield f"`{word}` is for numbers and dates, not for {column.type}; remove it"
-            return
-        try:
-            limits.append(_limit(column.type, text))
-        except (ValueError, InvalidOperation):
-            yield f"`{word}` is `{text}`, which is no {column.type}; correct it"
-            return
-    if len(limits) == 2 and limits[0] > limits[1]:  # noqa: PLR2004
-        yield "`minimum` is greater than `maximum`; exchange them"
-
-
-def _limit(kind: str, text: str) -> Any:
-    match kind:
-        case "date":
-            return date.fromisoformat(text)
-        case "timestamp":
-            return datetime.fromisoformat(text)
-        case "integer":
-            return int(text)
-    return Decimal(text)
 
 
 def _rule_problems(feed: Feed) -> Iterator[Problem]:

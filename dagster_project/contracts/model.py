@@ -57,8 +57,7 @@ class Column:
 
     ``title`` is the Chinese header; ``aliases`` are other headers seen in files. ``unit`` is the
     unit of the stored value (元, 亩, ㎡). ``pad`` is the fixed width of a code that lost zeros.
-    ``nulls`` are all spellings that mean "no value" here: the usual ones and the column's own,
-    without the words that its code list uses.
+    ``nulls`` are spellings of "no value" that this column has besides the usual ones.
     """
 
     name: str

@@ -12,7 +12,7 @@ from dagster_project.contracts.codelists import read_codes
 from dagster_project.contracts.document import Document, read
 from dagster_project.contracts.model import CodeList, Contracts, Feed, Layer, Problem, Table
 from dagster_project.contracts.profile import form_problems
-from dagster_project.contracts.references import settle
+from dagster_project.contracts.references import Refused, settle
 
 _LAYERS: Final[tuple[Layer, ...]] = ("gold", "report", "city")
 
@@ -37,25 +37,25 @@ def load(root: Path) -> Contracts:
 
 def _feeds(
     root: Path, codes: Mapping[str, CodeList], problems: list[Problem]
-) -> tuple[dict[str, Feed], dict[str, str]]:
+) -> tuple[dict[str, Feed], dict[str, Refused]]:
     feeds: dict[str, Feed] = {}
-    refused: dict[str, str] = {}
+    refused: dict[str, Refused] = {}
     files = sorted((root / "feeds").glob("*.yaml"))
     if not files:
         what = "the folder holds no contracts; point COUNTYLAKE_SCHEMAS at a schemas folder"
         problems.append(Problem(f"{root.name}/feeds", 0, what))
     for path in files:
         document = _document(path, root, "feed", problems)
-        feed = document and build_feed(document, codes)
+        feed = build_feed(document) if document else None
         faults = list(feed_problems(feed, document, codes)) if feed and document else []
         problems += faults
         if feed and not faults:
             feeds[feed.name] = feed
         else:
-            refused[path.stem] = f"{root.name}/feeds/{path.name}"
+            refused[path.stem] = Refused(f"{root.name}/feeds/{path.name}", feed)
     for feed, problem in list(overlapping(feeds)):
         problems.append(problem)
-        refused[feed.name] = feed.path
+        refused[feed.name] = Refused(feed.path, feed)
         feeds.pop(feed.name, None)
     return feeds, refused
 
@@ -69,7 +69,7 @@ def _tables(
             document = _document(path, root, "table", problems)
             if document is None:
                 continue
-            table = build_table(document, layer, codes)
+            table = build_table(document, layer)
             faults = list(table_problems(table, document, codes))
             problems += faults
             if not faults:

@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from dagster_project.contracts.model import Column, Contracts, Feed, Problem, Reference
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A contract that was refused; ``feed`` as far as it could be read."""
+
+    path: str
+    feed: Feed | None = None
+
+
 def settle(
-    feeds: Mapping[str, Feed], refused: Mapping[str, str]
+    feeds: Mapping[str, Feed], refused: Mapping[str, Refused]
 ) -> tuple[dict[str, Feed], list[Problem]]:
     """Decide for every reference whether it rejects, and refuse feeds with an unsound one.
 
-    A feed that needs a refused feed is refused as well; a reference that would only warn is left
-    out while its parent is refused.
+    A feed whose rows are rejected by a refused feed is refused as well; a reference that would
+    only warn is left out while its parent is refused.
 
     Args:
         feeds: Feeds that are sound by themselves.
-        refused: Name and path of each feed that was refused.
+        refused: The others, by name.
     """
-    kept, problems = dict(feeds), list[Problem]()
-    gone = dict(refused)
-    while True:
-        settled: dict[str, Feed] = {}
-        faults: list[Problem] = []
-        for feed in kept.values():
-            found = list(_faults(feed, kept, gone))
-            if found:
-                faults += found
-            else:
-                settled[feed.name] = _settled(feed, kept)
-        if not faults:
-            break
-        gone |= {feed.name: feed.path for feed in kept.values() if feed.name not in settled}
+    kept, gone, problems = dict(feeds), dict(refused), list[Problem]()
+    while faults := [fault for feed in kept.values() for fault in _faults(feed, kept, gone)]:
         problems += faults
-        kept = {name: feeds[name] for name in settled}
+        paths = {fault.path for fault in faults}
+        gone |= {f.name: Refused(f.path, f) for f in kept.values() if f.path in paths}
+        kept = {name: feed for name, feed in kept.items() if feed.path not in paths}
+    settled = {name: _settled(feed, kept) for name, feed in kept.items()}
     looped = list(_loops(settled))
-    names = {problem.path for problem in looped}
-    return {n: f for n, f in settled.items() if f.path not in names}, problems + looped
+    paths = {problem.path for problem in looped}
+    return {n: f for n, f in settled.items() if f.path not in paths}, problems + looped
 
 
 def feed_order(contracts: Contracts) -> list[str]:
@@ -58,7 +57,9 @@ def _references(feed: Feed) -> list[Reference]:
     return [column.reference for column in feed.columns if column.reference]
 
 
-def _faults(feed: Feed, feeds: Mapping[str, Feed], gone: Mapping[str, str]) -> Iterator[Problem]:
+def _faults(
+    feed: Feed, feeds: Mapping[str, Feed], gone: Mapping[str, Refused]
+) -> Iterator[Problem]:
     for column in feed.columns:
         if column.reference and (sentence := _fault(feed, column, column.reference, feeds, gone)):
             yield Problem(feed.path, column.line, f"column `{column.name}`: {sentence}")
@@ -69,15 +70,17 @@ def _fault(
     column: Column,
     reference: Reference,
     feeds: Mapping[str, Feed],
-    gone: Mapping[str, str],
+    gone: Mapping[str, Refused],
 ) -> str:
     if reference.feed == feed.name:
         return "it refers to its own feed; remove the relationship"
     parent = feeds.get(reference.feed)
     if parent is not None:
         return _target_fault(column, reference, parent)
-    if reference.feed in gone:
-        return f"it refers to `{reference.feed}`, which was refused; mend {gone[reference.feed]}"
+    if refused := gone.get(reference.feed):
+        if refused.feed and not _rejects(feed, refused.feed):
+            return ""
+        return f"it refers to `{reference.feed}`, which was refused; mend {refused.path} first"
     return f"it refers to `{reference.feed}`, but there is no such feed; correct or remove it"
 
 
@@ -100,9 +103,14 @@ def _settled(feed: Feed, feeds: Mapping[str, Feed]) -> Feed:
 def _decided(column: Column, feed: Feed, feeds: Mapping[str, Feed]) -> Column:
     if column.reference is None:
         return column
-    parent = feeds[column.reference.feed]
-    rejects = parent.is_reference or parent.department_code == feed.department_code
-    return replace(column, reference=replace(column.reference, rejects=rejects))
+    parent = feeds.get(column.reference.feed)
+    if parent is None:
+        return replace(column, reference=None)
+    return replace(column, reference=replace(column.reference, rejects=_rejects(feed, parent)))
+
+
+def _rejects(feed: Feed, parent: Feed) -> bool:
+    return parent.is_reference or parent.department_code == feed.department_code
 
 
 def _loops(feeds: Mapping[str, Feed]) -> Iterator[Problem]:

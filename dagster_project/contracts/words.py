@@ -7,13 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-NULL_SPELLINGS: Final = (
-    "无", "——", "—", "-", "--", "/", "\\", "\\N", "NULL", "null", "Null", "None", "none",
-    "N/A", "n/a", "NA", "nan", "NaN", "暂无", "不详", "未知", "空", "#N/A", "#REF!", "#VALUE!",
-    "########",
-)  # fmt: skip
-"""Spellings of "no value" in every column, unless the column's code list uses the word."""
-
 DIMENSIONS: Final = {"conformity": "normativity"}
 """The standard's word for a quality dimension -> the word of GB/T 36344 we use; others agree."""
 
