@@ -1,0 +1,70 @@
+"""What every channel answers: which deliveries are there, and which of them are new.
+
+A channel neither opens the lake nor reads contents: what is already known comes in as data.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dagster_project.contracts.model import Feed
+
+Mark = tuple[str, int, int]
+"""What tells two deliveries of one place apart: path, size, modification time in ns."""
+
+
+@dataclass(frozen=True, order=True)
+class Candidate:
+    """A delivery that waits to be landed; ``path`` is relative to the channel's root."""
+
+    feed: str
+    path: str
+    size: int
+    mtime_ns: int
+
+    @property
+    def mark(self) -> Mark:
+        """What the lake remembers of it."""
+        return self.path, self.size, self.mtime_ns
+
+
+@dataclass(frozen=True, order=True)
+class Remark:
+    """A file that is not taken now, and a sentence that says why and what to do."""
+
+    path: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """One look at a channel.
+
+    ``candidates`` are new deliveries in the order in which they are to be taken; ``known`` were
+    recorded before; ``unclaimed`` match no feed; ``refused`` cannot be taken by anyone (claimed by
+    two feeds, links out of the folder); ``unfinished`` are still being written.
+    """
+
+    candidates: tuple[Candidate, ...] = ()
+    known: tuple[Candidate, ...] = ()
+    unclaimed: tuple[Remark, ...] = ()
+    refused: tuple[Remark, ...] = ()
+    unfinished: tuple[Remark, ...] = ()
+
+
+class Channel(ABC):
+    """One way in which deliveries arrive."""
+
+    @abstractmethod
+    def discover(
+        self, feeds: Iterable[Feed], known: Collection[Mark], *, now: datetime
+    ) -> Discovery:
+        """Look once for deliveries of ``feeds``; those whose mark is ``known`` are not new."""
+
+    @abstractmethod
+    def locate(self, candidate: Candidate) -> Path:
+        """The file that holds a candidate's bytes."""

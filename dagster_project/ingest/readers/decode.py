@@ -1,0 +1,177 @@
+"""A text file's bytes to UTF-8, strictly, judged on the whole file and on evidence.
+
+Engines are handed UTF-8 only: DuckDB's own decoders change or refuse valid Chinese text. Records
+and cells are ``records``' matter.
+
+UTF-8 is proven before anything is read (text in another encoding practically never passes).
+GB18030 is decoded strictly while reading and weighed at the end: Big5, for one, decodes as GB18030
+without an error, but into private-use characters.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dagster_project.contracts.model import Feed
+from dagster_project.errors import DeliveryError
+
+CHUNK = 4 << 20
+BOM = codecs.BOM_UTF8
+PRIVATE_SHARE = 0.02
+"""Above this share of private-use among non-ASCII characters the text is not GB18030.
+
+Real exports hold single private-use characters (rare characters of names); a wrong decoding holds
+them in every line.
+"""
+PRIVATE_FEW = 3
+"""So few private-use characters are never held against a file."""
+
+
+@dataclass
+class Text:
+    """A text file and the encoding it was judged to have (Python's codec name).
+
+    ``private`` and ``foreign`` count private-use and non-ASCII characters seen so far.
+    """
+
+    path: Path
+    name: str
+    encoding: str
+    utf8_fault: str = ""
+    private: int = 0
+    foreign: int = 0
+    chunk: int = field(default=CHUNK, repr=False)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The text as UTF-8 without byte order mark, in pieces cut anywhere.
+
+        Raises:
+            DeliveryError: A byte is not valid in the judged encoding, or, at the end, the text is
+                not plausible in it.
+        """
+        if self.encoding == "gb18030":
+            yield from self._transcoded()
+            self.weigh()
+        else:
+            yield from self._plain()
+
+    def weigh(self) -> None:
+        """Hold the private-use characters seen so far against the judged encoding.
+
+        Raises:
+            DeliveryError: There are too many of them.
+        """
+        if self.private > PRIVATE_FEW and self.private > self.foreign * PRIVATE_SHARE:
+            raise DeliveryError(
+                f"the text is neither UTF-8 ({self.utf8_fault}) nor plausible GB18030 "
+                f"({self.private} of {self.foreign} non-ASCII characters are private-use)",
+                where=self.name,
+                todo="Export it as CSV UTF-8 and deliver it again",
+            )
+
+    def _plain(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            while (lead := file.read(len(BOM))) == BOM:
+                continue
+            while chunk := file.read(self.chunk):
+                yield lead + chunk
+                lead = b""
+            if lead:
+                yield lead
+
+    def _transcoded(self) -> Iterator[bytes]:
+        decoder = codecs.getincrementaldecoder("gb18030")("strict")
+        done, lines, at_start = 0, 0, True
+        with self.path.open("rb") as file:
+            while True:
+                raw = file.read(self.chunk)
+                held = len(decoder.getstate()[0])
+                try:
+                    text = decoder.decode(raw, final=not raw)
+                except UnicodeDecodeError as error:
+                    raise self._undecodable(error, done - held, lines) from error
+                if at_start:
+                    text, at_start = text.lstrip("\ufeff"), not text
+                encoded = text.encode("utf-8")
+                self._weigh_in(encoded, len(text))
+                if encoded:
+                    yield encoded
+                if not raw:
+                    return
+                done += len(raw)
+                lines += raw.count(b"\n")
+
+    def _undecodable(self, error: UnicodeDecodeError, offset: int, lines: int) -> DeliveryError:
+        line = lines + bytes(error.object)[: error.start].count(b"\n") + 1
+        return DeliveryError(
+            f"the text is neither UTF-8 ({self.utf8_fault}) nor GB18030 "
+            f"(invalid byte at offset {offset + error.start}, line {line})",
+            where=self.name,
+            todo="Export it as CSV UTF-8 and deliver it again",
+        )
+
+    def _weigh_in(self, encoded: bytes, characters: int) -> None:
+        if len(encoded) == characters:
+            return
+        data = np.frombuffer(encoded, np.uint8)
+        self.foreign += int(np.count_nonzero(data >= 0xC0))  # noqa: PLR2004 - UTF-8 lead bytes
+        self.private += _private_use(encoded, data)
+
+
+def judge(path: Path, feed: Feed, *, name: str, chunk: int = CHUNK) -> Text:
+    """Judge a text file's encoding on all of its bytes.
+
+    Raises:
+        DeliveryError: The contract does not accept the encoding.
+    """
+    fault = utf8_fault(path, chunk=chunk)
+    if fault:
+        encoding = "gb18030"
+    else:
+        with path.open("rb") as file:
+            encoding = "utf-8-sig" if file.read(len(BOM)) == BOM else "utf-8"
+    family = encoding.removesuffix("-sig")
+    if family not in feed.encodings:
+        why = f" ({fault})" if fault else ""
+        raise DeliveryError(
+            f"the text is not in an encoding that the contract of {feed.name} accepts "
+            f"({', '.join(feed.encodings)}){why}",
+            where=name,
+            todo="Export it in an accepted encoding, or extend the contract's accepts.encodings",
+        )
+    return Text(path, name, encoding, utf8_fault=fault, chunk=chunk)
+
+
+def utf8_fault(path: Path, *, chunk: int = CHUNK) -> str:
+    """Where a file stops being UTF-8, in words; empty when all of it is UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    done, lines = 0, 0
+    with path.open("rb") as file:
+        while True:
+            raw = file.read(chunk)
+            held = len(decoder.getstate()[0])
+            try:
+                decoder.decode(raw, final=not raw)
+            except UnicodeDecodeError as error:
+                line = lines + bytes(error.object)[: error.start].count(b"\n") + 1
+                return f"invalid byte at offset {done - held + error.start}, line {line}"
+            if not raw:
+                return ""
+            done += len(raw)
+            lines += raw.count(b"\n")
+
+
+def _private_use(encoded: bytes, data: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:
+    """Private-use characters, by their UTF-8 lead bytes (EE; EF 80-A3; planes 15 and 16)."""
+    found = encoded.count(b"\xee")
+    if b"\xef" in encoded:
+        second = data[np.flatnonzero(data[:-2] == 0xEF) + 1]  # noqa: PLR2004
+        found += int(np.count_nonzero(second < 0xA4))  # noqa: PLR2004
+    if b"\xf3" in encoded or b"\xf4" in encoded:
+        found += int(np.count_nonzero(data >= 0xF3))  # noqa: PLR2004
+    return found

@@ -1,0 +1,182 @@
+"""A delimited text file to rows: structure by ``records``, cells by Polars, the odd ones by hand.
+
+One pass, in blocks of a few megabytes: memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from dagster_project.contracts.model import Feed
+from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers import decode
+from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header
+from dagster_project.ingest.readers.ledger import Ledger
+from dagster_project.ingest.readers.records import Block, blocks, split_record
+from dagster_project.ingest.readers.result import SheetRead
+from dagster_project.ingest.readers.rows import BLANKS, LABEL, Classifier, is_blank
+from dagster_project.ingest.readers.sink import SOURCE_ROW, Shape, Sink, no_rows
+
+SHEET = ""
+
+
+@dataclass
+class TextTable:
+    """One text file while it is read."""
+
+    feed: Feed
+    batch_id: str
+    name: str
+    ledger: Ledger
+    delimiter: str = ","
+
+    def read(self, path: Path, out: Path, *, chunk: int = decode.CHUNK) -> tuple[str, int]:
+        """Read the file into ``out``.
+
+        Returns:
+            The encoding (Python's codec name) and the number of rows written.
+
+        Raises:
+            DeliveryError: The text cannot be decoded, has no header or an unclosed quote.
+        """
+        text = decode.judge(path, self.feed, name=self.name, chunk=chunk)
+        stream = blocks(text.chunks(), name=self.name, delimiter=self.delimiter)
+        head = list(_until(stream, SEARCHED))
+        layout = self._header(head, text)
+        shape = Shape(self.feed, layout, self.batch_id)
+        parser = _Parser(shape, Classifier.of(self.feed, layout), self.ledger, self.delimiter)
+        records = 0
+        with Sink(out, no_rows(self.feed)) as sink:
+            for block in itertools.chain(head, stream):
+                records += len(block)
+                sink.write(parser.rows(block))
+        self.ledger.missing += layout.missing
+        self.ledger.unknown += layout.unknown_titled
+        self.ledger.close_sheet(
+            SheetRead(SHEET, layout.row, layout.titles, records, sink.rows), where=self.name
+        )
+        return text.encoding, sink.rows
+
+    def _header(self, head: list[Block], text: decode.Text) -> Layout:
+        records = [
+            (block.first + n, split_record(block.text(n), delimiter=self.delimiter))
+            for block in head
+            for n in range(min(len(block), SEARCHED))
+        ]
+        if all(is_blank(cell) for _, cells in records for cell in cells):
+            raise DeliveryError(
+                f"the file holds no text in its first {len(records)} rows",
+                where=self.name,
+                todo="Export it again and deliver it",
+            )
+        try:
+            return find_header(records, self.feed, sheet=SHEET, where=self.name)
+        except DeliveryError:
+            text.weigh()
+            raise
+
+
+def _until(stream: Iterator[Block], records: int) -> Iterator[Block]:
+    """Blocks until they hold so many records."""
+    seen = 0
+    for block in stream:
+        yield block
+        seen += len(block)
+        if seen >= records:
+            return
+
+
+@dataclass(frozen=True)
+class _Parser:
+    """Turns blocks into rows and enters what is no row into the ledger."""
+
+    shape: Shape
+    classifier: Classifier
+    ledger: Ledger
+    delimiter: str
+
+    def rows(self, block: Block) -> pl.DataFrame:
+        """The data rows of a block, in the file's order."""
+        layout = self.shape.layout
+        numbers = np.arange(block.first, block.first + len(block))
+        header = numbers == layout.row
+        regular = (
+            (numbers > layout.row)
+            & (block.cells == layout.width)
+            & ~block.odd
+            & (block.ends > block.starts)
+        )
+        frame = self._parsed(block, regular)
+        if frame is None:
+            regular &= False
+        others = [
+            (block.first + n, self._cells(block, n))
+            for n in np.flatnonzero(~header & ~regular).tolist()
+        ]
+        data = [row for row in others if not self._set_aside(*row)]
+        parts = [self.shape.irregular(data)] if data else []
+        if frame is not None:
+            kept = self._sift(frame.with_columns(pl.Series(SOURCE_ROW, numbers[regular])))
+            parts.append(self.shape.regular(kept.drop(SOURCE_ROW), kept[SOURCE_ROW]))
+        if not parts:
+            return self.shape.irregular([])
+        return pl.concat(parts).sort(SOURCE_ROW) if data and len(parts) > 1 else parts[0]
+
+    def _cells(self, block: Block, index: int) -> list[str]:
+        return split_record(block.text(index), delimiter=self.delimiter)
+
+    def _parsed(self, block: Block, regular: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> (
+        pl.DataFrame | None
+    ):  # fmt: skip
+        """Cells of the regular records by the engine; None when it counts otherwise than we."""
+        lines = block.lines(regular)
+        if not lines or not bool(regular.any()):
+            return None
+        try:
+            frame = pl.read_csv(
+                lines,
+                has_header=False,
+                schema=self.shape.schema,
+                separator=self.delimiter,
+                quote_char='"' if block.quoted else None,
+                infer_schema=False,
+            )
+        except pl.exceptions.ComputeError:
+            return None
+        if frame.height != int(regular.sum()):
+            return None
+        if b'""' in lines:
+            frame = frame.select(pl.when(pl.all() != "").then(pl.all()))
+        return frame
+
+    def _sift(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Set aside regular records that are no data; only suspicious ones are looked at."""
+        first = pl.col(self.shape.positions[0])
+        lead = frame.select(
+            row=pl.col(SOURCE_ROW),
+            blank=first.is_null() | (first.str.strip_chars(BLANKS) == ""),
+            label=first.str.contains(LABEL) | (first == self.shape.layout.titles[0]),
+        )
+        suspects = frame.filter(lead["label"].fill_null(value=False))
+        if lead["blank"].any():
+            cells = [pl.col(name).str.strip_chars(BLANKS) for name in self.shape.positions]
+            filled = pl.coalesce(pl.when(cell != "").then(cell) for cell in cells)
+            hollow = frame.filter(lead["blank"])
+            labels = hollow.select(filled.alias("first"))["first"]
+            odd = labels.is_null() | labels.str.contains(LABEL)
+            suspects = pl.concat([suspects, hollow.filter(odd)])
+        dropped = [
+            row
+            for *cells, row in suspects.iter_rows()
+            if self._set_aside(row, [cell or "" for cell in cells])
+        ]
+        return frame.filter(~pl.col(SOURCE_ROW).is_in(dropped)) if dropped else frame
+
+    def _set_aside(self, row: int, cells: list[str]) -> bool:
+        return self.ledger.sets_aside(self.classifier, row, cells)

@@ -1,0 +1,71 @@
+"""A workbook's cell to text, exactly: what is stored, never how it is displayed.
+
+Integers have no ``.0``, decimals are the shortest text that gives the same number, dates and times
+are ISO. What the text means is conform's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+Value = str | bool | int | float | date | datetime | time | timedelta | None
+
+_MILLISECOND = 1000
+_SECOND = 1_000_000
+
+
+def as_text(value: Value) -> str:
+    """A cell's value as text; an empty cell is the empty string."""
+    return _TEXT_OF[type(value)](value)
+
+
+def _number(value: float) -> str:
+    """A binary64 number: shortest exact decimal digits, never in scientific notation."""
+    text = format(Decimal(repr(value)), "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"-0", ""} else text
+
+
+def _whole(moment: datetime) -> datetime:
+    """A moment to the millisecond: day fractions in binary64 are not exact below that."""
+    micro = moment.microsecond
+    return moment + timedelta(
+        microseconds=round(micro / _MILLISECOND) * _MILLISECOND - micro,
+    )
+
+
+def _moment(value: datetime) -> str:
+    """A date alone when the clock stands at midnight: workbooks do not tell the two apart."""
+    moment = _whole(value)
+    if moment.time() == time():
+        return moment.date().isoformat()
+    spec = "milliseconds" if moment.microsecond else "seconds"
+    return moment.isoformat(" ", spec)
+
+
+def _duration(value: timedelta) -> str:
+    """Hours, minutes and seconds; hours may exceed a day."""
+    total = round(value / timedelta(seconds=1))
+    hours, rest = divmod(abs(total), 3600)
+    sign = "-" if total < 0 else ""
+    return f"{sign}{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
+
+
+def _clock(value: time) -> str:
+    return _whole(datetime.combine(date(2000, 1, 1), value)).time().isoformat()
+
+
+_TEXT_OF: dict[type, Callable[[Any], str]] = {
+    str: str,
+    float: _number,
+    int: str,
+    bool: lambda value: "TRUE" if value else "FALSE",
+    type(None): lambda _: "",
+    datetime: _moment,
+    date: date.isoformat,
+    time: _clock,
+    timedelta: _duration,
+}

@@ -1,0 +1,179 @@
+"""An .xlsx workbook to rows: cells by calamine, a sample of them checked by openpyxl.
+
+Only what a sheet stores is read; formatting, comments and formulas are not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import python_calamine
+
+from dagster_project.contracts.model import Feed
+from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers.crosscheck import CrossCheck
+from dagster_project.ingest.readers.detect import SAVE_AS
+from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header, resemblance
+from dagster_project.ingest.readers.ledger import Ledger
+from dagster_project.ingest.readers.result import DroppedRow, Kind, SheetRead
+from dagster_project.ingest.readers.rows import Classifier, as_line, is_blank
+from dagster_project.ingest.readers.sink import Row, Shape, Sink, no_rows
+from dagster_project.ingest.readers.values import as_text
+
+BATCH = 20_000
+MAX_CELLS = 100_000_000
+"""A sheet that claims more cells than this is refused; real ones stay far below."""
+FOREIGN = 0.3
+"""A short sheet that names fewer of the contract's columns is no table of the feed (a guide)."""
+
+
+@dataclass
+class Workbook:
+    """One workbook while it is read."""
+
+    feed: Feed
+    batch_id: str
+    name: str
+    ledger: Ledger
+
+    def read(self, path: Path, out: Path) -> int:
+        """Read the workbook's sheets into ``out``, as the contract says: the first one or all.
+
+        Returns:
+            The number of rows written.
+
+        Raises:
+            DeliveryError: The workbook is damaged, has no sheet with a header, or its cells are
+                read differently by two libraries.
+        """
+        with _opened(path, self.name) as book, Sink(out, no_rows(self.feed)) as sink:
+            check = CrossCheck(path, self.name)
+            for sheet in self._chosen(book):
+                table = _Table(book.get_sheet_by_name(sheet), sheet, f"{self.name}, sheet {sheet}")
+                if layout := self._layout(table):
+                    self._rows(table, layout, sink)
+                    check.compare(sheet, table.sample)
+            self.ledger.warnings += check.warnings
+            if not any(sheet.header_row for sheet in self.ledger.sheets):
+                raise DeliveryError(
+                    f"no sheet of the workbook holds a table of {self.feed.name}",
+                    where=self.name,
+                    todo="Deliver the table with its header row",
+                )
+            return sink.rows
+
+    def _chosen(self, book: Any) -> list[str]:
+        """The sheets to read; what is left out is said."""
+        worksheets = [
+            meta
+            for meta in book.sheets_metadata
+            if meta.typ == python_calamine.SheetTypeEnum.WorkSheet
+        ]
+        if not worksheets:
+            raise DeliveryError("the workbook has no worksheet", where=self.name, todo=SAVE_AS)
+        if self.feed.sheets == "all":
+            return [meta.name for meta in worksheets]
+        visible = python_calamine.SheetVisibleEnum.Visible
+        first = next((meta for meta in worksheets if meta.visible == visible), worksheets[0])
+        others = [meta.name for meta in worksheets if meta is not first]
+        if others:
+            self.ledger.warnings.append(
+                f"{self.name}: only sheet {first.name} was read, as the contract says; "
+                f"left out: {', '.join(others)}."
+            )
+        return [str(first.name)]
+
+    def _layout(self, table: _Table) -> Layout | None:
+        """The sheet's header; None for an empty sheet or a guide among several sheets."""
+        head = list(itertools.islice(table.rows(), SEARCHED))
+        empty = all(is_blank(cell) for _, cells in head for cell in cells)
+        short = table.height <= SEARCHED
+        likeness = max((resemblance(cells, self.feed) for _, cells in head), default=0.0)
+        if self.feed.sheets == "all" and short and (empty or likeness < FOREIGN):
+            self._set_aside(table, head, empty=empty)
+            return None
+        if empty:
+            raise DeliveryError(
+                f"the sheet holds no text in its first {len(head)} rows",
+                where=table.where,
+                todo="Export it again and deliver it",
+            )
+        return find_header(head, self.feed, sheet=table.sheet, where=table.where)
+
+    def _set_aside(self, table: _Table, head: list[Row], *, empty: bool) -> None:
+        for row, cells in head:
+            kind: Kind = "blank" if all(is_blank(cell) for cell in cells) else "title"
+            self.ledger.dropped.append(DroppedRow(table.sheet, row, kind, as_line(cells)))
+        if not empty:
+            self.ledger.warnings.append(
+                f"{table.where}: holds no table of {self.feed.name}; "
+                f"its {len(head)} rows were set aside as text."
+            )
+        read = SheetRead(table.sheet, header_row=0, titles=(), records=len(head), rows=0)
+        self.ledger.close_sheet(read, where=table.where)
+
+    def _rows(self, table: _Table, layout: Layout, sink: Sink) -> None:
+        shape = Shape(self.feed, layout, self.batch_id)
+        classifier = Classifier.of(self.feed, layout)
+        before, records, data = sink.rows, 0, list[Row]()
+        for row, cells in table.rows(sampled=True):
+            records += 1
+            if row == layout.row or self.ledger.sets_aside(classifier, row, cells):
+                continue
+            data.append((row, cells))
+            if len(data) == BATCH:
+                sink.write(shape.irregular(data))
+                data = []
+        sink.write(shape.irregular(data))
+        self.ledger.missing += layout.missing
+        self.ledger.unknown += layout.unknown_titled
+        read = SheetRead(table.sheet, layout.row, layout.titles, records, rows=sink.rows - before)
+        self.ledger.close_sheet(read, where=table.where)
+
+
+class _Table:
+    """One sheet's rows from its first row and column on, with their real row numbers."""
+
+    def __init__(self, raw: Any, sheet: str, where: str) -> None:
+        self.sheet, self.where = sheet, where
+        self._raw = raw
+        self._margin = [""] * (raw.start[1] if raw.start else 0)
+        self.height: int = raw.end[0] + 1 if raw.end else 0
+        self.width: int = raw.end[1] + 1 if raw.end else 0
+        self.sample: dict[int, list[str]] = {}
+        if self.height * self.width > MAX_CELLS:
+            raise DeliveryError(
+                f"the sheet claims {self.height} rows of {self.width} columns, more than is read",
+                where=where,
+                todo="Delete the empty rows and columns around the table, or deliver it as CSV",
+            )
+
+    def rows(self, *, sampled: bool = False) -> Iterator[Row]:
+        """Every row as text; with ``sampled`` some are kept for the cross-check."""
+        picked = CrossCheck.picks(self.height, self.width) if sampled else frozenset()
+        if not self.height:
+            return
+        for row, raw in enumerate(self._raw.iter_rows(), start=1):
+            cells = self._margin + [as_text(value) for value in raw]
+            if row in picked:
+                self.sample[row] = cells
+            yield row, cells
+
+
+@contextlib.contextmanager
+def _opened(path: Path, name: str) -> Iterator[Any]:
+    """A workbook; the library's errors become sentences."""
+    try:
+        with python_calamine.CalamineWorkbook.from_path(str(path)) as book:
+            yield book
+    except python_calamine.CalamineError as error:
+        raise DeliveryError(
+            "the workbook is damaged or of a form that cannot be read",
+            where=name,
+            todo=SAVE_AS,
+        ) from error
