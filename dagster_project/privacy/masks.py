@@ -23,8 +23,9 @@ _TOWN = (
     "[^省市县区镇乡街道村号路]{1,6}(?:镇|乡|街道))"
 )
 
-# Digits that could be a resident id, an account or a mobile number inside free text.
-_NUMBERS = "[0-9]{10,}[Xx]?"
+# Inside free text: mobile numbers, however grouped, and digits long enough for a resident id or an
+# account. Digits after a point are coordinates and amounts.
+_NUMBERS = "(^|[^0-9.])(?:1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4}|[0-9]{11,})[0-9Xx]*"
 
 
 def mask_of(column: Column) -> Mask:
@@ -58,7 +59,7 @@ def expression(mask: Mask, name: str, duck_type: str) -> str:
     text = column if duck_type == "VARCHAR" else f"CAST({column} AS VARCHAR)"
     return {
         "none": column,
-        "scrub": f"regexp_replace({text}, '{_NUMBERS}', '****', 'g')",
+        "scrub": f"regexp_replace({text}, '{_NUMBERS}', '\\1****', 'g')",
         "id": (
             f"CASE WHEN length({text}) = 18"
             f" THEN left({text}, 6) || '********' || right({text}, 4)"

@@ -79,7 +79,7 @@ def pseudonymous(contracts: Contracts) -> frozenset[str]:
 def _silver(feed: Feed, contracts: Contracts, hidden: frozenset[str]) -> PublishTable:
     columns: list[PublishColumn] = []
     for column in feed.columns:
-        columns.append(_masked(column))
+        columns.append(_masked(column, masks.mask_of(column)))
         origin = domain(contracts, feed.name, column.name)
         if origin in hidden and (column.is_key or column.reference):
             columns.append(
@@ -105,9 +105,11 @@ def _silver(feed: Feed, contracts: Contracts, hidden: frozenset[str]) -> Publish
 
 
 def _table(table: Table, columns: Iterable[Column], personal: Mapping[str, Column]) -> PublishTable:
-    described = {column.name: _masked(column) for column in columns}
+    described = {column.name: _masked(column, _mask_of_made(column)) for column in columns}
     described |= {
-        name: _masked(column) for name, column in personal.items() if name not in described
+        name: _masked(column, _mask_of_made(column))
+        for name, column in personal.items()
+        if name not in described
     }
     return PublishTable(
         schema=table.layer,
@@ -118,8 +120,12 @@ def _table(table: Table, columns: Iterable[Column], personal: Mapping[str, Colum
     )
 
 
-def _masked(column: Column) -> PublishColumn:
-    mask = masks.mask_of(column)
+def _mask_of_made(column: Column) -> masks.Mask:
+    """The mask outside silver: a coded category there is what a table counts by, no person's."""
+    return "none" if column.codes and column.level == "L3" else masks.mask_of(column)
+
+
+def _masked(column: Column, mask: masks.Mask) -> PublishColumn:
     note = "" if mask == "none" else "（已脱敏）"
     unit = f"（{column.unit}）" if column.unit else ""
     detail = f"：{column.description}" if column.description else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dagster_project.contracts.model import Column, Contracts, Feed, Reference, Sla
+from dagster_project.contracts.model import Column, Contracts, Feed, Reference, Sla, Table
 from dagster_project.errors import UsageError
 from dagster_project.privacy import masks, pseudonym, replica
 from dagster_project.privacy.masks import Mask
@@ -51,6 +51,8 @@ def masked(mask: Mask, value: object, duck_type: str = "VARCHAR") -> object:
         ("scrub", "反映电话13812345678无人接听", "反映电话****无人接听"),
         ("scrub", "证号14032119900307123X请查", "证号****请查"),
         ("scrub", "第3次来电,已等12天", "第3次来电,已等12天"),
+        ("scrub", "请回电138 1234-5678,138 1234-5679", "请回电****,****"),
+        ("scrub", "POINT(113.6312345678901 37.7)", "POINT(113.6312345678901 37.7)"),
         ("none", "01", "01"),
         ("drop", "12.5", None),
     ],
@@ -230,3 +232,15 @@ def test_a_parent_that_is_referred_to_privately_joins() -> None:
     in_house = {column.name: column.expression for column in tables["house"].columns}
     in_population = {column.name: column.expression for column in tables["population"].columns}
     assert in_house["house_code_pseudonym"] == in_population["house_code_pseudonym"]
+
+
+def test_a_coded_dimension_of_an_aggregate_stays() -> None:
+    """A nation by which gold counts is shown; a name that reached gold is not."""
+    nation = Column("nation", "民族", "string", level="L3", mask="drop", codes="nation")
+    name = Column("name", "姓名", "string", level="L3", mask="name")
+    town = Table("by_nation", "gold", "按民族", "1.0.0", columns=())
+    contracts = Contracts(feeds={}, tables={("gold", "by_nation"): town}, codes={})
+    made = {("gold", "by_nation"): (nation, name)}
+    shown = {c.name: c.expression for c in replica.plan(contracts, made)[0].columns}  # type: ignore[arg-type]
+    assert shown["nation"] == '"nation"'
+    assert "'*'" in shown["name"]
