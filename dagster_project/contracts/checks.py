@@ -1,6 +1,7 @@
 """Do the words of one contract fit together? Each answer is a sentence that says what to change.
 
-References between contracts are judged in ``references``, columns in ``column_checks``, the form of the file in ``profile``.
+References between contracts are judged in ``references``, columns in ``column_checks``, and the
+form of the file in ``profile``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,304 @@
+"""Wrong contracts: each is refused with file, line and a sentence, and the others still load."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dagster_project.contracts import load
+from dagster_project.contracts.model import Contracts, Problem
+from dagster_project.paths import PROJECT
+
+SCHEMAS = PROJECT / "schemas"
+UNTOUCHED = {"division", "collective_org", "bank_account"}
+FEEDS = (*UNTOUCHED, "grid", "house", "population", "asset", "resource", "payment", "contract")
+
+
+class Wrong(NamedTuple):
+    """One mistake: ``old`` becomes ``new``; the problem stands at the line of ``at``."""
+
+    feed: str
+    old: str
+    new: str
+    at: str
+    says: str
+
+
+MISTAKES = {
+    "unknown word": Wrong(
+        "asset", "property: delivery", "property: delivry", "delivry", "is `delivry`; use one of"
+    ),
+    "unknown key": Wrong(
+        "asset", "status: active", "status: active\nstatuss: x", "statuss", "`statuss` is no word"
+    ),
+    "missing key": Wrong("asset", "version: 1.0.0\n", "", "apiVersion", "lacks `version`; add it"),
+    "not yaml": Wrong(
+        "asset", "domain: three_assets", "domain: [three", "description:", "not valid YAML"
+    ),
+    "key written twice": Wrong(
+        "asset",
+        "domain: three_assets",
+        "domain: three_assets\ndomain: b",
+        "domain: b",
+        "`domain` is written twice",
+    ),
+    "unknown type": Wrong(
+        "asset",
+        "name: acquire_date\n        businessName: 取得日期\n        logicalType: date",
+        "name: acquire_date\n        businessName: 取得日期\n        logicalType: day",
+        "logicalType: day",
+        "is `day`; use one of: string",
+    ),
+    "unknown code list": Wrong(
+        "asset",
+        "value: asset_state",
+        "value: asset_stat",
+        "name: state",
+        "no code list `asset_stat`; add schemas/codes/asset_stat.csv",
+    ),
+    "unknown format": Wrong(
+        "payment", "value: resident_id", "value: passport", "value: passport", "is `passport`; use"
+    ),
+    "unknown feed": Wrong(
+        "asset", "to: collective_org.org_code", "to: org.org_code", "name: org_code", "no such feed"
+    ),
+    "unknown parent column": Wrong(
+        "asset",
+        "to: collective_org.org_code",
+        "to: collective_org.code",
+        "name: org_code",
+        "collective_org has no such column",
+    ),
+    "reference to no key": Wrong(
+        "asset",
+        "to: collective_org.org_code",
+        "to: collective_org.name",
+        "name: org_code",
+        "not the key of collective_org",
+    ),
+    "reference to itself": Wrong(
+        "asset", "to: collective_org.org_code", "to: asset.asset_no", "name: org_code", "own feed"
+    ),
+    "no key": Wrong(
+        "asset",
+        "        primaryKey: true\n        primaryKeyPosition: 1\n",
+        "",
+        "    properties:",
+        "no column is the key",
+    ),
+    "key may be empty": Wrong(
+        "asset",
+        "        primaryKeyPosition: 1\n        required: true\n",
+        "        primaryKeyPosition: 1\n",
+        "name: asset_no",
+        "may be empty; add `required: true`",
+    ),
+    "rule names no column": Wrong(
+        "asset", "net = original_value - dep", "net = value - dep", "id: net_is", "names `value`"
+    ),
+    "rule is no sql": Wrong(
+        "asset", "net = original_value - dep", "net = = dep", "id: net_is", "not one SQL expression"
+    ),
+    "rule gives no truth": Wrong(
+        "asset", "net = original_value - dep", "net - dep", "id: net_is", "not true or false"
+    ),
+    "rule mixes types": Wrong(
+        "asset", "net = original_value - dep", "substr(net, 1) = '1'", "id: net_is", "DuckDB cannot"
+    ),
+    "rule reads a clock": Wrong(
+        "asset",
+        "acquire_date <= CAST(:delivered_at AS DATE)",
+        "acquire_date <= now()",
+        "id: acquired_not",
+        "beyond its row or at a clock",
+    ),
+    "rule aggregates": Wrong(
+        "asset", "net = original_value - dep", "sum(net) > 0", "id: net_is", "beyond its row"
+    ),
+    "rule with another placeholder": Wrong(
+        "asset", ":delivered_at", ":today", "id: acquired_not", "only `:delivered_at`"
+    ),
+    "rule written twice": Wrong(
+        "asset",
+        "id: acquired_not_in_future",
+        "id: net_is_value_less_depreciation",
+        "id: net_is_value_less_depreciation\n        type: custom\n        engine: countylake\n"
+        "        dimension: accuracy",
+        "is written twice; rename one",
+    ),
+    "personal without mask": Wrong(
+        "payment",
+        "          - {property: mask, value: name}\n",
+        "",
+        "name: payee_name",
+        "level L3 needs a mask",
+    ),
+    "column described twice": Wrong(
+        "asset",
+        "- name: qty\n",
+        "- name: name\n",
+        "- name: name\n        businessName: 数量",
+        "`name` is described twice",
+    ),
+    "header of two columns": Wrong(
+        "asset", "value: [净值]", "value: [原值]", "name: net", "`原值` is a header of"
+    ),
+    "path out of the inbox": Wrong(
+        "asset", "农业农村局/资产", "../资产", "path: '../", "leaves the inbox; write it relative"
+    ),
+    "absolute path": Wrong("asset", "农业农村局/资产", "/a/资产", "path: '/a", "leaves the inbox"),
+    "path of another format": Wrong(
+        "asset", "台账_*.xlsx", "台账_*.csv", "server: inbox", "does not end in .xlsx"
+    ),
+    "files of another feed": Wrong(
+        "resource", "资源台账_*", "资产台账_*", "apiVersion", "also of feed `asset`"
+    ),
+    "order by no column": Wrong(
+        "payment",
+        "orderBy, value: update_time",
+        "orderBy, value: updated",
+        "customProperties:",
+        "names `updated`, which is no column",
+    ),
+    "look-around in a pattern": Wrong(
+        "grid", "'^[1-9]\\d{14}$'", "'^(?!0)\\d{15}$'", "name: grid_code", "not a regular"
+    ),
+    "limits exchanged": Wrong(
+        "asset",
+        "{minimum: 73, maximum: 136}",
+        "{minimum: 136, maximum: 73}",
+        "name: lon",
+        "greater than `maximum`",
+    ),
+    "flag without spellings": Wrong(
+        "asset", "value: yes_no", "value: asset_state", "name: is_operating", "not of 0 and 1"
+    ),
+    "another name inside": Wrong(
+        "asset", "  - name: asset\n", "  - name: assets\n", "name: assets", "give both one name"
+    ),
+}
+
+
+@pytest.fixture
+def schemas(tmp_path: Path) -> Path:
+    """A copy of feeds and code lists that may be spoilt."""
+    shutil.copytree(SCHEMAS / "codes", tmp_path / "schemas" / "codes")
+    (tmp_path / "schemas" / "feeds").mkdir()
+    for feed in FEEDS:
+        shutil.copy(SCHEMAS / "feeds" / f"{feed}.yaml", tmp_path / "schemas" / "feeds")
+    return tmp_path / "schemas"
+
+
+def spoil(schemas: Path, wrong: Wrong) -> int:
+    """Make the mistake; gives the line where the problem is expected."""
+    path = schemas / "feeds" / f"{wrong.feed}.yaml"
+    text = path.read_text("utf-8")
+    assert wrong.old in text
+    text = text.replace(wrong.old, wrong.new, 1)
+    path.write_text(text, "utf-8")
+    return text[: text.index(wrong.at)].count("\n") + 1
+
+
+def problems_of(contracts: Contracts, feed: str) -> list[Problem]:
+    """The problems of one feed."""
+    return [problem for problem in contracts.problems if f"/{feed}.yaml" in problem.path]
+
+
+@pytest.mark.parametrize("wrong", MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_wrong_contract_is_refused_with_line_and_sentence(schemas: Path, wrong: Wrong) -> None:
+    """File, line and what to change; the feed is gone, unrelated feeds are there."""
+    line = spoil(schemas, wrong)
+    contracts = load(schemas)
+    found = problems_of(contracts, wrong.feed)
+    assert [problem.line for problem in found] == [line], found
+    assert wrong.says in found[0].sentence
+    assert found[0].path == f"schemas/feeds/{wrong.feed}.yaml"
+    assert wrong.feed not in contracts.feeds
+    assert set(contracts.feeds) >= UNTOUCHED
+
+
+def test_children_of_a_refused_parent_are_refused_by_name(schemas: Path) -> None:
+    """Without organisations no payment can be judged; the sentence names the file to mend."""
+    spoil(schemas, Wrong("collective_org", "status: active", "status: old", "status", ""))
+    contracts = load(schemas)
+    (child,) = problems_of(contracts, "asset")
+    assert "mend schemas/feeds/collective_org.yaml first" in child.sentence
+    assert {"population", "house", "grid"} <= set(contracts.feeds)
+    assert "payment" not in contracts.feeds
+
+
+def test_a_child_that_would_only_warn_still_loads(schemas: Path) -> None:
+    """Persons load without houses; the reference waits until the other contract is mended."""
+    spoil(schemas, Wrong("house", "value: house_usage", "value: nothing", "value", ""))
+    contracts = load(schemas)
+    assert "house" not in contracts.feeds
+    assert contracts.feeds["population"].column("house_code").reference is None
+
+
+def test_feeds_that_wait_for_one_another_are_refused(schemas: Path) -> None:
+    """A circle of rejecting references has no first feed."""
+    spoil(
+        schemas,
+        Wrong(
+            "contract",
+            "        description: 资产编号或地块编号。\n",
+            "        relationships: [{type: foreignKey, to: payment.pay_no}]\n",
+            "name",
+            "",
+        ),
+    )
+    contracts = load(schemas)
+    assert {"contract", "payment"}.isdisjoint(contracts.feeds)
+    assert all("in a circle" in p.sentence for p in problems_of(contracts, "contract"))
+    assert "asset" in contracts.feeds
+
+
+def test_a_file_that_is_not_utf_8_is_refused(schemas: Path) -> None:
+    """A contract saved as GB18030 is named, not half read."""
+    path = schemas / "feeds" / "asset.yaml"
+    path.write_bytes(path.read_text("utf-8").encode("gb18030"))
+    (problem,) = problems_of(load(schemas), "asset")
+    assert "UTF-8" in problem.sentence
+
+
+def test_an_empty_file_is_refused(schemas: Path) -> None:
+    """A file that holds nothing is no contract."""
+    (schemas / "feeds" / "asset.yaml").write_text("", "utf-8")
+    (problem,) = problems_of(load(schemas), "asset")
+    assert "holds no contract" in problem.sentence
+
+
+def test_a_folder_without_contracts_says_so(tmp_path: Path) -> None:
+    """A wrong folder is a sentence, not a traceback."""
+    contracts = load(tmp_path / "nowhere")
+    assert contracts.feeds == {}
+    assert "COUNTYLAKE_SCHEMAS" in contracts.problems[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ("code,title,synonyms,valid_from,valid_to\n1,男,,,\n", 1, "names no source"),
+        ("# source: x\ncode,title\n1,男\n", 2, "the header is not"),
+        ("# source: x\ncode,title,synonyms,valid_from,valid_to\n1,,,,\n", 3, "a code, a title"),
+        ("# source: x\ncode,title,synonyms,valid_from,valid_to\n1,男,,5月,\n", 3, "not YYYY-MM-DD"),
+        ("# source: x\ncode,title,synonyms,valid_from,valid_to\n", 2, "is empty"),
+        (
+            "# source: x\ncode,title,synonyms,valid_from,valid_to\n1,男,M,,\n2,女,M,,\n",
+            4,
+            "`M` is a spelling of `1` and of `2`",
+        ),
+    ],
+)
+def test_a_wrong_code_list_is_refused_with_its_line(
+    schemas: Path, text: str, line: int, says: str
+) -> None:
+    """A list that could repair a cell to the wrong code is not used, and its columns are named."""
+    (schemas / "codes" / "sex.csv").write_text(text, "utf-8")
+    contracts = load(schemas)
+    own = [problem for problem in contracts.problems if problem.path == "schemas/codes/sex.csv"]
+    assert [(p.line, says in p.sentence) for p in own] == [(line, True)]
+    assert "no code list `sex`" in problems_of(contracts, "population")[0].sentence
