@@ -1,0 +1,131 @@
+"""Every column of every table, with title, unit, code list and level, inherited along lineage.
+
+A contract describes only the columns that are made in its table. A column that passes through
+unchanged takes everything from its source; one that is computed takes at least the highest level of
+what flows into it, unless the contract says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol, cast
+
+from sqlglot import exp
+
+from dagster_project.contracts.model import Column, Contracts, Level, LogicalType, Table
+from dagster_project.lake.ops import TABLES
+from dagster_project.lineage.columns import ModelLineage, Schema, lineage_of
+
+TECHNICAL: Mapping[str, str] = {
+    "_batch_id": "VARCHAR",
+    "_sheet": "VARCHAR",
+    "_source_row": "BIGINT",
+    "_record_hash": "VARCHAR",
+    "_delivered_at": "TIMESTAMPTZ",
+    "_is_deleted": "BOOLEAN",
+}
+LOGICAL: Mapping[str, LogicalType] = {
+    "BIGINT": "integer",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+    "TIMESTAMPTZ": "timestamp",
+}
+LEVELS: tuple[Level, ...] = ("L1", "L2", "L3", "L4")
+
+
+class SqlModel(Protocol):
+    """What this room needs to know of a model."""
+
+    @property
+    def table(self) -> str:
+        """``layer.name``."""
+
+    @property
+    def query(self) -> exp.Query:
+        """The parsed SELECT."""
+
+    @property
+    def contract(self) -> Table:
+        """The contract of the table."""
+
+
+def base_schema(contracts: Contracts) -> dict[str, dict[str, str]]:
+    """Columns and types of the tables that no model makes: silver (of the feeds) and ops."""
+    schema: dict[str, dict[str, str]] = {
+        f"silver.{feed.name}": {c.name: c.duck_type for c in feed.columns} | dict(TECHNICAL)
+        for feed in contracts.feeds.values()
+    }
+    for name, table in TABLES.items():
+        schema[f"ops.{name}"] = {column: kind for column, kind, _ in table.columns}
+    return schema
+
+
+def lineages(models: Iterable[SqlModel], contracts: Contracts) -> dict[str, ModelLineage]:
+    """The lineage of every model, given in an order in which each comes after its inputs.
+
+    Raises:
+        ModelError: A model reads a column that does not exist.
+    """
+    schema: dict[str, Mapping[str, str]] = dict(base_schema(contracts))
+    found: dict[str, ModelLineage] = {}
+    for model in models:
+        found[model.table] = lineage_of(model.table, model.query, cast("Schema", schema))
+        made = {column.name: column.duck_type for column in model.contract.columns}
+        schema[model.table] = {
+            name: made.get(name, "UNKNOWN") for name in found[model.table].columns
+        }
+    return found
+
+
+def described(
+    models: Sequence[SqlModel], contracts: Contracts, known: Mapping[str, ModelLineage]
+) -> dict[str, tuple[Column, ...]]:
+    """Every column of every model's table, in the table's order, fully described."""
+    tables: dict[str, dict[str, Column]] = {
+        f"silver.{feed.name}": {c.name: c for c in feed.columns}
+        for feed in contracts.feeds.values()
+    }
+    for name, table in TABLES.items():
+        tables[f"ops.{name}"] = {
+            column: _ops_column(column, kind, title) for column, kind, title in table.columns
+        }
+    result: dict[str, tuple[Column, ...]] = {}
+    for model in models:
+        own = {column.name: column for column in model.contract.columns}
+        lineage = known[model.table]
+        columns = tuple(
+            own.get(name) or _inherited(name, lineage, tables) for name in lineage.columns
+        )
+        result[model.table] = columns
+        tables[model.table] = {column.name: column for column in columns}
+    return result
+
+
+def _inherited(
+    name: str, lineage: ModelLineage, tables: Mapping[str, Mapping[str, Column]]
+) -> Column:
+    edges = lineage.sources(name)
+    sources = [
+        column
+        for edge in edges
+        if (column := tables.get(edge.source_table, {}).get(edge.source_column)) is not None
+    ]
+    if not sources:
+        return Column(name=name, title=name, type="string")
+    level = max((source.level for source in sources), key=LEVELS.index)
+    passes = all(edge.kind == "identity" for edge in edges) and sources
+    first = sources[0]
+    if passes:
+        return replace(first, name=name, level=level, key_position=0, required=False)
+    return Column(name=name, title=name, type=first.type, level=level)
+
+
+def _ops_column(name: str, kind: str, title: str) -> Column:
+    if kind.startswith("DECIMAL"):
+        precision, scale = kind[len("DECIMAL(") : -1].split(",")
+        return Column(
+            name=name, title=title, type="decimal", precision=int(precision), scale=int(scale)
+        )
+    return Column(name=name, title=title, type=LOGICAL.get(kind, "string"))

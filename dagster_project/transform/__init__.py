@@ -1,0 +1,1 @@
+"""From landed text to typed tables (``conform``) and from tables to reports (``models``)."""

@@ -1,0 +1,18 @@
+"""``sql/`` -> a graph of models -> tables of the lake, written only when their content changed."""
+
+from __future__ import annotations
+
+from dagster_project.transform.models.build import BuildResult, build
+from dagster_project.transform.models.load import load_models
+from dagster_project.transform.models.model import Graph, Model, Parameters
+from dagster_project.transform.models.register import register_feeds
+
+__all__ = [
+    "BuildResult",
+    "Graph",
+    "Model",
+    "Parameters",
+    "build",
+    "load_models",
+    "register_feeds",
+]

@@ -1,0 +1,256 @@
+"""One model -> one table of the lake, written only when its content changed.
+
+The caller holds the writer's lock and an open transaction; nothing here commits, and nothing here
+decides which models are built. Small-cell suppression is handed in: this room does not know it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+from sqlglot import exp
+
+from dagster_project.contracts.model import Column, Table
+from dagster_project.errors import ModelError
+from dagster_project.transform.models.content import content_hash, describe
+from dagster_project.transform.models.model import Model, Parameters
+from dagster_project.transform.models.versions import input_versions
+
+RESULT = "temp.main.model_result"
+Suppress = Callable[[duckdb.DuckDBPyConnection, str, Table], object]
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What one build did.
+
+    ``evaluated`` is false when nothing that the model depends on had changed; ``changed`` is true
+    when the table was written. ``snapshot`` is the lake's snapshot that held the inputs.
+    """
+
+    table: str
+    evaluated: bool
+    changed: bool
+    rows: int
+    content_hash: str
+    snapshot: int
+    inputs: dict[str, str]
+
+
+def build(
+    con: duckdb.DuckDBPyConnection,
+    model: Model,
+    parameters: Parameters,
+    *,
+    run_id: str,
+    built_at: datetime,
+    suppress: Suppress | None = None,
+    columns: Sequence[Column] = (),
+    force: bool = False,
+) -> BuildResult:
+    """Build one model's table inside the caller's transaction.
+
+    Args:
+        con: A writer's connection: the lake is attached and in use.
+        model: What to build; its inputs are built already.
+        parameters: What the run gives to the SQL.
+        run_id: The run that builds, for ``ops.model_build``.
+        built_at: The instant of the build, for ``ops.model_build``.
+        suppress: Blanks small cells of the result; needed for a report whose contract has them.
+        columns: Titles of all columns (see ``lineage.describe``); the contract's own otherwise.
+        force: Evaluate even when nothing changed.
+
+    Raises:
+        ModelError: The SELECT fails or its result breaks the table's contract.
+    """
+    if model.contract.small_cells is not None and suppress is None:
+        raise ModelError(
+            f"{model.table} counts persons and was to be built without small-cell suppression",
+            where=model.path,
+            todo="Hand `privacy.suppress.suppress` to the build",
+        )
+    snapshot, versions = input_versions(con, model)
+    key = _build_key(model, parameters)
+    last = _last_build(con, model)
+    known = all(versions.values())
+    if last is not None and known and not force and (last.key, last.inputs) == (key, versions):
+        return BuildResult(
+            model.table, False, False, last.rows, last.content_hash, snapshot, versions
+        )
+    _evaluate(con, model, parameters)
+    try:
+        if model.contract.small_cells is not None and suppress is not None:
+            suppress(con, RESULT, model.contract)
+        found = describe(con, RESULT)
+        check_contract(con, RESULT, model, found)
+        digest, rows = content_hash(con, RESULT, found)
+        changed = last is None or last.content_hash != digest
+        if changed:
+            _write(con, model, found, columns or model.contract.columns)
+        con.execute(
+            "INSERT INTO ops.model_build (table_name, layer, run_id, built_at, cut_off_at, "
+            "sql_hash, inputs, content_hash, row_count, snapshot) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                model.table,
+                model.layer,
+                run_id,
+                built_at,
+                parameters.cut_off_at,
+                key,
+                json.dumps(versions, sort_keys=True),
+                digest,
+                rows,
+                snapshot,
+            ],
+        )
+    finally:
+        con.execute(f"DROP TABLE IF EXISTS {RESULT}")
+    return BuildResult(model.table, True, changed, rows, digest, snapshot, versions)
+
+
+@dataclass(frozen=True)
+class _Last:
+    key: str
+    inputs: dict[str, str]
+    content_hash: str
+    rows: int
+
+
+def _build_key(model: Model, parameters: Parameters) -> str:
+    """The SQL's hash, and the values of those parameters that the SQL really uses."""
+    literals = parameters.literals()
+    used = [f"{name}={literals[name].sql(dialect='duckdb')}" for name in model.parameters]
+    return "; ".join([model.hash, f"contract={model.contract.hash}", *used])
+
+
+def _last_build(con: duckdb.DuckDBPyConnection, model: Model) -> _Last | None:
+    """The newest build, if its table still exists."""
+    exists = con.execute(
+        "SELECT COUNT(*) FROM duckdb_tables() WHERE database_name = CURRENT_DATABASE() "
+        "AND schema_name = ? AND table_name = ?",
+        [model.layer, model.name],
+    ).fetchone()
+    row = con.execute(
+        "SELECT sql_hash, inputs, content_hash, row_count FROM ops.model_build "
+        "WHERE table_name = ? ORDER BY built_at DESC, snapshot DESC LIMIT 1",
+        [model.table],
+    ).fetchone()
+    if row is None or exists is None or not exists[0]:
+        return None
+    return _Last(str(row[0]), json.loads(row[1]), str(row[2]), int(row[3]))
+
+
+def _evaluate(con: duckdb.DuckDBPyConnection, model: Model, parameters: Parameters) -> None:
+    con.execute(f"DROP TABLE IF EXISTS {RESULT}")
+    try:
+        con.execute(f"CREATE TEMP TABLE model_result AS {model.sql(parameters)}")
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException) as error:
+        what = str(error).splitlines()[0].rstrip(".")
+        raise ModelError(
+            f"the SELECT of {model.table} cannot be evaluated ({what})",
+            where=model.path,
+            todo="Correct the SQL, or the contract of the table that it reads",
+        ) from error
+
+
+def check_contract(
+    con: duckdb.DuckDBPyConnection, relation: str, model: Model, found: dict[str, str]
+) -> None:
+    """Hold a result against its table's contract: columns, types, a key that is unique.
+
+    Raises:
+        ModelError: It does not hold.
+    """
+    contract = model.contract
+    for column in contract.columns:
+        kind = found.get(column.name)
+        # A contract's timestamp is an instant in ops tables and wall-clock time in feeds.
+        if (kind or "").removesuffix(" WITH TIME ZONE") != column.duck_type:
+            said = "is missing" if kind is None else f"is {kind}"
+            raise ModelError(
+                f"column {column.name} of {model.table} {said}, "
+                f"its contract says {column.duck_type}",
+                where=f"{contract.path}:{column.line}" if column.line else model.path,
+                todo="Make SQL and contract agree",
+            )
+    floats = [name for name, kind in found.items() if kind in {"FLOAT", "DOUBLE"}]
+    if floats:
+        raise ModelError(
+            f"{model.table} holds floating numbers in {', '.join(floats)}",
+            where=model.path,
+            todo="Cast them to DECIMAL or BIGINT",
+        )
+    missing = [name for name in contract.key if name not in found]
+    if missing or not contract.key:
+        raise ModelError(
+            f"the key of {model.table} is not among its columns ({', '.join(missing) or 'none'})",
+            where=contract.path or model.path,
+            todo="Name the columns that identify a row under primaryKey",
+        )
+    names = ", ".join(_quoted(name) for name in contract.key)
+    twice = con.execute(
+        f"SELECT COUNT(*) FROM (SELECT {names} FROM {relation} GROUP BY {names} "
+        f"HAVING COUNT(*) > 1)"
+    ).fetchone()
+    if twice and twice[0]:
+        raise ModelError(
+            f"{twice[0]} keys ({names}) of {model.table} occur more than once",
+            where=model.path,
+            todo="Group by the whole key, or correct the key in the contract",
+        )
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
+
+
+def _write(
+    con: duckdb.DuckDBPyConnection,
+    model: Model,
+    found: dict[str, str],
+    columns: Sequence[Column],
+) -> None:
+    """Replace the table's rows; make the table anew only when its columns changed."""
+    try:
+        same = describe(con, model.table) == found
+    except duckdb.CatalogException:
+        same = False
+    if same:
+        con.execute(f"DELETE FROM {model.table}")
+        con.execute(f"INSERT INTO {model.table} SELECT * FROM {RESULT}")
+    else:
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {model.layer}")
+        con.execute(f"CREATE OR REPLACE TABLE {model.table} AS SELECT * FROM {RESULT}")
+    _comment(con, model, found, columns)
+
+
+def _comment(
+    con: duckdb.DuckDBPyConnection,
+    model: Model,
+    found: dict[str, str],
+    columns: Sequence[Column],
+) -> None:
+    """Put the Chinese titles on table and columns, where they are not there already."""
+    held = con.execute(
+        "SELECT column_name, comment FROM duckdb_columns() WHERE schema_name = ? "
+        "AND table_name = ? AND database_name = CURRENT_DATABASE()",
+        [model.layer, model.name],
+    ).fetchall()
+    present = {str(name): comment for name, comment in held}
+    for column in columns:
+        if column.name in found and column.title and present.get(column.name) != column.title:
+            title = exp.Literal.string(column.title).sql(dialect="duckdb")
+            con.execute(f"COMMENT ON COLUMN {model.table}.{_quoted(column.name)} IS {title}")
+    row = con.execute(
+        "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND table_name = ? "
+        "AND database_name = CURRENT_DATABASE()",
+        [model.layer, model.name],
+    ).fetchone()
+    if model.contract.title and (row is None or row[0] != model.contract.title):
+        title = exp.Literal.string(model.contract.title).sql(dialect="duckdb")
+        con.execute(f"COMMENT ON TABLE {model.table} IS {title}")

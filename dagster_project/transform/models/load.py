@@ -1,0 +1,177 @@
+"""``sql/<layer>/*.sql`` -> Graph: parsed, checked against the layers' rule, in order.
+
+Nothing here opens the lake. A model that cannot be used is named in ``Graph.problems``, and so
+are the models that read it; all others still load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Literal
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from dagster_project.contracts.model import Contracts, Layer, Problem
+from dagster_project.transform.models.model import DIALECT, PARAMETERS, Graph, Model
+
+MAY_READ: Mapping[str, frozenset[str]] = {
+    "gold": frozenset({"silver", "gold", "ops"}),
+    "report": frozenset({"gold", "report", "ops"}),
+    "city": frozenset({"city"}),
+}
+SITE_LAYERS: Mapping[str, tuple[Layer, ...]] = {"county": ("gold", "report"), "city": ("city",)}
+
+
+class _RefusedError(Exception):
+    """One model's problem; never leaves this module."""
+
+    def __init__(self, line: int, sentence: str) -> None:
+        self.line, self.sentence = line, sentence
+
+
+def load_models(
+    sql_dir: Path, contracts: Contracts, *, site: Literal["county", "city"] = "county"
+) -> Graph:
+    """Read every model of a site's layers below ``sql_dir``.
+
+    Args:
+        sql_dir: The folder that holds ``gold/``, ``report/`` and ``city/``.
+        contracts: Contracts of the feeds and of the models' tables.
+        site: Whose layers are wanted.
+
+    Returns:
+        The models in an order in which each comes after its inputs, ties by name.
+    """
+    models: dict[str, Model] = {}
+    problems: list[Problem] = []
+    for layer in SITE_LAYERS[site]:
+        for path in sorted((sql_dir / layer).glob("*.sql")):
+            relative = f"sql/{layer}/{path.name}"
+            try:
+                model = _read(path, layer, relative, contracts)
+            except _RefusedError as error:
+                problems.append(Problem(relative, error.line, error.sentence))
+            else:
+                models[model.table] = model
+    problems += _drop_unbuildable(models, set(contracts.feeds))
+    problems += _drop_cycles(models)
+    graph = {name: set(model.inputs) & models.keys() for name, model in models.items()}
+    return Graph({name: models[name] for name in _in_order(graph)}, tuple(problems))
+
+
+def _in_order(graph: Mapping[str, set[str]]) -> Iterable[str]:
+    """Topological order with ties by name, so that every machine builds in one order."""
+    sorter = TopologicalSorter(graph)
+    sorter.prepare()
+    while sorter.is_active():
+        for name in sorted(sorter.get_ready()):
+            yield name
+            sorter.done(name)
+
+
+def _read(path: Path, layer: Layer, relative: str, contracts: Contracts) -> Model:
+    text = path.read_text(encoding="utf-8")
+    try:
+        statements = [s for s in sqlglot.parse(text, read=DIALECT) if s is not None]
+    except SqlglotError as error:
+        line = getattr(error, "errors", [{}])[0].get("line") or 1
+        what = str(error).splitlines()[0].rstrip(".")
+        raise _RefusedError(int(line), f"The SQL cannot be read ({what}). Correct it.") from error
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise _RefusedError(1, "The file must hold exactly one SELECT. Remove everything else.")
+    query = statements[0]
+    contract = contracts.tables.get((layer, path.stem))
+    if contract is None:
+        raise _RefusedError(
+            1, f"The table has no contract. Write schemas/{layer}/{path.stem}.yaml."
+        )
+    return Model(
+        name=path.stem,
+        layer=layer,
+        path=relative,
+        text=text,
+        query=query,
+        inputs=_inputs(query, layer),
+        parameters=_parameters(query),
+        hash=hashlib.sha256(query.sql(dialect=DIALECT, comments=False).encode()).hexdigest(),
+        contract=contract,
+    )
+
+
+def line_of(node: exp.Expression) -> int:
+    """The first line that any part of ``node`` was read from; 1 when none is known."""
+    lines = [part.meta["line"] for part in node.walk() if "line" in part.meta]
+    return int(min(lines, default=1))
+
+
+def _inputs(query: exp.Query, layer: Layer) -> tuple[str, ...]:
+    allowed = MAY_READ[layer]
+    local = {cte.alias_or_name for cte in query.find_all(exp.CTE)}
+    found: set[str] = set()
+    for table in query.find_all(exp.Table):
+        if not table.db:
+            if table.name in local:
+                continue
+            raise _RefusedError(
+                line_of(table), f"'{table.name}' has no layer. Write it as layer.{table.name}."
+            )
+        if table.db not in allowed:
+            raise _RefusedError(
+                line_of(table),
+                f"A {layer} model may not read {table.db}.{table.name}. "
+                f"Read {', '.join(sorted(allowed))} only.",
+            )
+        found.add(f"{table.db}.{table.name}")
+    return tuple(sorted(found))
+
+
+def _parameters(query: exp.Query) -> tuple[str, ...]:
+    names = set()
+    for node in query.find_all(exp.Placeholder):
+        if node.name not in PARAMETERS:
+            known = ", ".join(f":{name}" for name in PARAMETERS)
+            raise _RefusedError(1, f"No run gives the parameter :{node.name}. Use one of {known}.")
+        names.add(node.name)
+    return tuple(sorted(names))
+
+
+def _drop_unbuildable(models: dict[str, Model], feeds: set[str]) -> list[Problem]:
+    """Remove models with an input that nobody makes, until none is left."""
+    problems: list[Problem] = []
+    made = {"silver": feeds}
+    while True:
+        for name, model in models.items():
+            for table in model.inputs:
+                layer, _, stem = table.partition(".")
+                exists = layer == "ops" or stem in made.get(layer, ()) or table in models
+                if not exists:
+                    sentence = f"It reads {table}, which no feed and no model makes. Correct one."
+                    problems.append(Problem(model.path, 1, sentence))
+                    break
+            else:
+                continue
+            del models[name]
+            break
+        else:
+            return problems
+
+
+def _drop_cycles(models: dict[str, Model]) -> list[Problem]:
+    problems: list[Problem] = []
+    while True:
+        graph = {name: set(model.inputs) & models.keys() for name, model in models.items()}
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            circle = " -> ".join(error.args[1])
+            for name in dict.fromkeys(error.args[1]):
+                sentence = f"The models read one another in a circle ({circle}). Break it."
+                problems.append(Problem(models[name].path, 1, sentence))
+                del models[name]
+        else:
+            return problems

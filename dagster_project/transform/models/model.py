@@ -1,0 +1,103 @@
+"""What a SQL model and the graph of all models are. Reading files and building is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from sqlglot import exp
+
+from dagster_project.contracts.model import Layer, Problem, Table
+from dagster_project.errors import ModelError
+
+DIALECT = "duckdb"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What a model may ask of the run; there is no clock below this line.
+
+    ``cut_off_at`` is aware; what happened at or after it does not count. ``day`` is the calendar
+    day that is reported, in the county's own time.
+    """
+
+    cut_off_at: datetime
+    day: date
+    county_code: str
+
+    def literals(self) -> Mapping[str, exp.Expression]:
+        """Each placeholder's name -> a typed literal."""
+        instant = self.cut_off_at.astimezone(UTC).isoformat(sep=" ")
+        return {
+            "cut_off_at": exp.cast(exp.Literal.string(instant), "TIMESTAMPTZ", dialect=DIALECT),
+            "day": exp.cast(exp.Literal.string(self.day.isoformat()), "DATE", dialect=DIALECT),
+            "county_code": exp.Literal.string(self.county_code),
+        }
+
+
+PARAMETERS = ("county_code", "cut_off_at", "day")
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SELECT of ``sql/<layer>/<name>.sql``.
+
+    ``inputs`` are the tables it reads (``silver.house``); ``hash`` is of the SQL's canonical
+    text, so that comments and blanks do not cause a new build.
+    """
+
+    name: str
+    layer: Layer
+    path: str
+    text: str
+    query: exp.Query = field(compare=False, repr=False)
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    hash: str
+    contract: Table
+
+    @property
+    def table(self) -> str:
+        """The table's name with its layer, as the SQL writes it."""
+        return f"{self.layer}.{self.name}"
+
+    def sql(self, parameters: Parameters) -> str:
+        """The SELECT with every placeholder replaced by a typed literal."""
+        literals = parameters.literals()
+
+        def insert(node: exp.Expression) -> exp.Expression:
+            if isinstance(node, exp.Placeholder):
+                return literals[node.name].copy()
+            return node
+
+        return self.query.copy().transform(insert).sql(dialect=DIALECT)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Every model, in an order in which each comes after what it reads."""
+
+    models: Mapping[str, Model]
+    problems: tuple[Problem, ...] = ()
+
+    def model(self, table: str) -> Model:
+        """The model that makes ``layer.name``.
+
+        Raises:
+            ModelError: No model makes that table.
+        """
+        if table not in self.models:
+            raise ModelError(
+                f"no SQL model makes the table {table}",
+                todo=f"Known tables: {', '.join(sorted(self.models))}",
+            )
+        return self.models[table]
+
+    def upstream(self, table: str) -> tuple[str, ...]:
+        """The models that must be built before ``table``, in order, without itself."""
+        wanted = {table}
+        for name in reversed(tuple(self.models)):
+            if name in wanted:
+                wanted.update(self.models[name].inputs)
+        return tuple(name for name in self.models if name in wanted and name != table)

@@ -1,0 +1,50 @@
+"""Contracts -> ``ops.feed``, the catalogue as SQL models read it.
+
+Also holds feeds that nobody ever delivered: a report on aggregation must name what is missing.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from dagster_project.contracts.model import Contracts, Feed
+
+
+def register_feeds(con: duckdb.DuckDBPyConnection, contracts: Contracts) -> bool:
+    """Make ``ops.feed`` say what the contracts say; write nothing when it already does.
+
+    The caller holds the writer's lock and an open transaction.
+
+    Returns:
+        Whether the table was written.
+    """
+    wanted = [_row(feed) for _, feed in sorted(contracts.feeds.items())]
+    if con.execute("SELECT * FROM ops.feed ORDER BY feed").fetchall() == wanted:
+        return False
+    con.execute("DELETE FROM ops.feed")
+    if wanted:
+        # One statement, because each INSERT of its own writes a file of its own.
+        line = f"({', '.join('?' * len(wanted[0]))})"
+        cells = [cell for row in wanted for cell in row]
+        con.execute(f"INSERT INTO ops.feed VALUES {', '.join([line] * len(wanted))}", cells)
+    return True
+
+
+def _row(feed: Feed) -> tuple[object, ...]:
+    return (
+        feed.name,
+        feed.title,
+        feed.department_code,
+        feed.department_name,
+        feed.delivery,
+        feed.is_reference,
+        feed.catalogue.get("code", ""),
+        feed.catalogue.get("shareType", ""),
+        feed.catalogue.get("updateCycle", ""),
+        feed.sla.every,
+        feed.sla.unit,
+        feed.sla.due_time,
+        feed.version,
+        feed.hash,
+        len(feed.columns),
+    )
