@@ -69,10 +69,10 @@ class PublishTable:
         plain = (PublishColumn(name, quoted(name), name) for name in names)
         return tuple(described.get(column.name, column) for column in plain)
 
-    def select(self, columns: tuple[PublishColumn, ...]) -> str:
-        """The SELECT that makes these columns from the attached lake."""
+    def select(self, columns: tuple[PublishColumn, ...], origin: str = "") -> str:
+        """The SELECT that makes these columns from the attached lake, or from another relation."""
         listed = ", ".join(f"{column.expression} AS {quoted(column.name)}" for column in columns)
-        origin = f"lake.{quoted(self.schema)}.{quoted(self.from_table)}"
+        origin = origin or f"lake.{quoted(self.schema)}.{quoted(self.from_table)}"
         return f"SELECT {listed} FROM {origin}" + (" GROUP BY ALL" if self.grouped else "")
 
 

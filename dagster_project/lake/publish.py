@@ -6,7 +6,6 @@ What it shows comes in as a plan; old replicas are removed by ``maintenance``.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -19,11 +18,12 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.errors import UsageError
-from dagster_project.lake.engine import literal, quoted
+from dagster_project.lake.engine import literal
 from dagster_project.lake.extensions import OFFLINE
 from dagster_project.lake.failures import sentences
 from dagster_project.lake.lake import Lake
-from dagster_project.lake.plan import PublishColumn, PublishTable, fingerprint
+from dagster_project.lake.plan import PublishTable, fingerprint
+from dagster_project.lake.replica_file import ReplicaFile
 from dagster_project.lake.snapshots import current_snapshot
 from dagster_project.paths import Home
 
@@ -91,8 +91,8 @@ def publish(
         (home.published / SHARED).mkdir(parents=True, exist_ok=True)
         folder = _free_name(home.published, str(snapshot))
         with _aside(home.scratch) as made:
-            target = _Target(writer.con, dict(parameters or {}), key_id)
-            shared = target.build(made / FILE, plan, home.published.resolve() / SHARED, made)
+            file = ReplicaFile(writer.con, parameters or {}, key_id)
+            shared = file.build(made / FILE, plan, home.published.resolve() / SHARED)
             instant = at.astimezone(UTC).isoformat()
             replica = Replica(snapshot, folder, instant, root, form, shared)
             record = json.dumps(asdict(replica), ensure_ascii=False, indent=2)
@@ -118,7 +118,7 @@ def export(
     with lake.writer("exporting the read replica") as writer, sentences(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with _aside(folder, ".countylake-") as made:
-            _Target(writer.con, dict(parameters or {}), "").build(made / FILE, plan)
+            ReplicaFile(writer.con, parameters or {}).build(made / FILE, plan)
             (made / FILE).replace(folder / FILE)
     return folder / FILE
 
@@ -166,127 +166,6 @@ def connect(home: Home) -> duckdb.DuckDBPyConnection:
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
     return con
-
-
-class _Target:
-    """Fills one replica file from the attached lake."""
-
-    def __init__(
-        self, con: duckdb.DuckDBPyConnection, parameters: dict[str, bytes], key_id: str
-    ) -> None:
-        self._con = con
-        self._parameters = parameters
-        self._key_id = key_id
-
-    def build(
-        self,
-        file: Path,
-        plan: Sequence[PublishTable],
-        shared: Path | None = None,
-        scratch: Path | None = None,
-    ) -> tuple[str, ...]:
-        """Write the file; shared tables become files in ``shared`` where one is given.
-
-        Returns:
-            The names of the shared files it reads.
-        """
-        available = self._available()
-        names: list[str] = []
-        self._con.execute(f"ATTACH {literal(file)} AS replica")
-        try:
-            # One transaction: hundreds of comments would each wait for the disk.
-            self._con.execute("BEGIN")
-            for schema in dict.fromkeys(table.schema for table in plan):
-                self._con.execute(f"CREATE SCHEMA replica.{quoted(schema)}")
-            for table in plan:
-                there = available.get((table.schema, table.from_table), [])
-                columns = table.present(there, self._parameters)
-                if not there or not columns:
-                    continue
-                if table.shared and shared and scratch:
-                    names.append(self._share(table, columns, shared, scratch))
-                else:
-                    self._copy(table, columns)
-            self._con.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(duckdb.Error):
-                self._con.execute("ROLLBACK")
-            raise
-        finally:
-            with contextlib.suppress(duckdb.Error):
-                self._con.execute("DETACH replica")
-        file.chmod(0o444)
-        return tuple(sorted(names))
-
-    def _copy(self, table: PublishTable, columns: tuple[PublishColumn, ...]) -> None:
-        name = f"replica.{quoted(table.schema)}.{quoted(table.name)}"
-        self._run(f"CREATE TABLE {name} AS {table.select(columns)}", columns)
-        self._comment("TABLE", name, table, columns)
-
-    def _share(
-        self, table: PublishTable, columns: tuple[PublishColumn, ...], shared: Path, scratch: Path
-    ) -> str:
-        select = table.select(columns)
-        version = self._version(table, select)
-        path = shared / f"{table.name}-{version}.parquet"
-        if not path.exists():
-            aside = scratch / path.name
-            self._run(
-                f"COPY ({select}) TO {literal(aside)}"
-                " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)",
-                columns,
-            )
-            aside.chmod(0o444)
-            aside.rename(path)
-        name = f"replica.{quoted(table.schema)}.{quoted(table.name)}"
-        listed = ", ".join(quoted(column.name) for column in columns)
-        self._con.execute(
-            f"CREATE VIEW {name} AS SELECT {listed} FROM read_parquet({literal(path)})"
-        )
-        self._comment("VIEW", name, table, columns)
-        return path.name
-
-    def _comment(
-        self, kind: str, name: str, table: PublishTable, columns: tuple[PublishColumn, ...]
-    ) -> None:
-        self._con.execute(f"COMMENT ON {kind} {name} IS {literal(table.comment)}")
-        for column in columns:
-            if column.comment:
-                self._con.execute(
-                    f"COMMENT ON COLUMN {name}.{quoted(column.name)} IS {literal(column.comment)}"
-                )
-
-    def _run(self, statement: str, columns: tuple[PublishColumn, ...]) -> None:
-        named = {name: self._parameters[name] for column in columns for name in column.needs}
-        self._con.execute(statement, named or None)
-
-    def _available(self) -> dict[tuple[str, str], list[str]]:
-        found: dict[tuple[str, str], list[str]] = {}
-        for schema, table, column in self._con.execute(
-            "SELECT schema_name, table_name, column_name FROM duckdb_columns()"
-            " WHERE database_name = 'lake' ORDER BY schema_name, table_name, column_index"
-        ).fetchall():
-            found.setdefault((schema, table), []).append(column)
-        return found
-
-    def _version(self, table: PublishTable, select: str) -> str:
-        """What the masked copy depends on: the table's live files, the masks and the key."""
-        live = self._con.execute(
-            "SELECT t.table_uuid,"
-            " (SELECT list(data_file_id ORDER BY data_file_id)"
-            "  FROM __ducklake_metadata_lake.ducklake_data_file f"
-            "  WHERE f.table_id = t.table_id AND f.end_snapshot IS NULL),"
-            " (SELECT list(delete_file_id ORDER BY delete_file_id)"
-            "  FROM __ducklake_metadata_lake.ducklake_delete_file d"
-            "  WHERE d.table_id = t.table_id AND d.end_snapshot IS NULL)"
-            " FROM __ducklake_metadata_lake.ducklake_table t"
-            " JOIN __ducklake_metadata_lake.ducklake_schema s USING (schema_id)"
-            " WHERE s.schema_name = ? AND t.table_name = ?"
-            " AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL",
-            [table.schema, table.from_table],
-        ).fetchall()
-        text = json.dumps([live, select, self._key_id], default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @contextlib.contextmanager
