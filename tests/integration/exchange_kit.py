@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
+
 from dagster_project.city.receive import Reception, receive
 from dagster_project.city.register import register
 from dagster_project.city.status import status
@@ -83,6 +85,17 @@ class CountyKit(SiteKit):
         self, period: str = "20230531", table: Table = REPORT, **changes: object
     ) -> Package | None:
         """Seal the report as it stands."""
+        with self.lake.writer("seal") as writer, writer.transaction("seal") as tx:
+            return self.seal_within(tx.con, period, table, **changes)
+
+    def seal_within(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        period: str = "20230531",
+        table: Table = REPORT,
+        **changes: object,
+    ) -> Package | None:
+        """Seal inside a transaction that the caller commits or not."""
         draft = Draft(
             contract=table,
             columns=COLUMNS,
@@ -95,8 +108,7 @@ class CountyKit(SiteKit):
             status={"tasks": [{"task": "population", "status": "success"}]},
         )
         draft = Draft(**{**draft.__dict__, **changes})
-        with self.lake.writer("seal") as writer, writer.transaction("seal") as tx:
-            return seal(tx.con, self.home, self.site, self.signer, draft)
+        return seal(con, self.home, self.site, self.signer, draft)
 
     def report_day(self, number: int) -> Package:
         """Build and seal day ``number`` of June with figures of its own."""

@@ -113,6 +113,23 @@ def test_an_unchanged_report_is_not_sealed_again(city: CityKit, county: CountyKi
     ) == [(1, False, 3), (2, True, 3)]
 
 
+def test_a_seal_that_is_not_committed_never_happened(county: CountyKit) -> None:
+    """Its folder is not delivered, and the next seal takes the number for itself."""
+    with (
+        pytest.raises(ZeroDivisionError),
+        county.lake.writer("seal") as writer,
+        writer.transaction("seal") as tx,
+    ):
+        lost = county.seal_within(tx.con, "20230530")
+        raise ZeroDivisionError
+    assert lost is not None
+    assert lost.folder.exists()
+    assert county.deliver().delivered == []
+    package = county.seal()
+    assert package is not None
+    assert (package.package_no, lost.folder.exists()) == (1, False)
+
+
 def test_receiving_twice_changes_nothing(city: CityKit, county: CountyKit) -> None:
     """A second look makes no decision, no row and no snapshot; a lost answer is written again."""
     package = county.seal()
