@@ -14,10 +14,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from dagster_project.contracts import load
 from dagster_project.contracts.model import Column, Contracts, Feed, Reference, Sla, Table
 from dagster_project.lake import Lake, maintenance
 from dagster_project.lake.publish import connect, current, export, publish, replica_path
-from dagster_project.paths import Home
+from dagster_project.paths import PROJECT, Home
 from dagster_project.privacy import replica
 from dagster_project.privacy.pseudonym import Secret
 from dagster_project.settings import Settings
@@ -333,6 +334,30 @@ def test_maintenance_removes_only_what_nobody_knows(lake: Lake) -> None:
         assert con.execute("SELECT count(*) FROM silver.house").fetchone() == (50,)
 
 
+def test_every_contract_can_be_published(lake: Lake) -> None:
+    """Each feed's masks and pseudonyms fit the types of its silver table."""
+    contracts = load(PROJECT / "schemas")
+    technical = '"_batch_id" VARCHAR, "_source_row" BIGINT, "_is_deleted" BOOLEAN'
+    made = [
+        statement
+        for feed in contracts.feeds.values()
+        for statement in (
+            f'DROP TABLE IF EXISTS silver."{feed.name}"',
+            f'CREATE TABLE silver."{feed.name}" ('
+            + ", ".join(f'"{column.name}" {column.duck_type}' for column in feed.columns)
+            + f", {technical})",
+            f'INSERT INTO silver."{feed.name}" (_source_row) VALUES (1)',
+        )
+    ]
+    commit(lake, *made)
+    publish(lake, replica.plan(contracts), at=AT, parameters=SECRET.parameters)
+    with connect(lake.home) as con:
+        for feed in contracts.feeds.values():
+            shown = con.execute(f'SELECT * FROM silver."{feed.name}"').fetchall()
+            assert len(shown) == 1
+            assert {value for value in shown[0] if value is not None} == {1}
+
+
 ENDLESS = """
 import sys
 from datetime import UTC, datetime
@@ -341,7 +366,7 @@ sys.path.insert(0, sys.argv[2])
 from test_publish import PLAN, SECRET, commit
 from dagster_project.lake import Lake
 from dagster_project.lake.publish import publish
-from dagster_project.paths import Home
+from dagster_project.paths import PROJECT, Home
 from dagster_project.settings import Settings
 lake = Lake(Home(Path(sys.argv[1])), Settings())
 while True:

@@ -138,3 +138,29 @@ def test_a_home_made_anew_while_waiting_is_locked_anew(path: Path) -> None:
         path.unlink()
         with lock_for(path).hold("publish", 5):
             assert (read_holder(path) or pytest.fail("nobody holds it")).why == "publish"
+
+
+def test_a_forked_child_holds_nothing(path: Path) -> None:
+    """A holder that forks and dies leaves no lock behind in its child."""
+    script = (
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from dagster_project.lake.lock import lock_for\n"
+        "with lock_for(Path(sys.argv[1])).hold('fork', 5):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        time.sleep(3)\n"
+        "        os._exit(0)\n"
+        "    print(child, flush=True)\n"
+        "    os._exit(0)\n"
+    )
+    started = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        process.wait()
+        with lock_for(path).hold("after", 2):
+            assert time.monotonic() - started < 3
+        os.kill(child, 9)
