@@ -114,7 +114,7 @@ class KeptSqliteStorage(DagsterSqliteStorage):
         self._event_log_storage = KeptEventLogStorage(f"{base_dir}/history/runs/")
         self._schedule_storage = SqliteScheduleStorage.from_local(f"{base_dir}/schedules")
         # The parent would make its own, stock storages.
-        super(DagsterSqliteStorage, self).__init__()
+        super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -127,5 +127,3 @@ class KeptSqliteStorage(DagsterSqliteStorage):
     ) -> KeptSqliteStorage:
         """Made by Dagster from ``dagster.yaml``."""
         return cls.from_local(inst_data=inst_data, **config_value)
-
-

@@ -1,0 +1,1 @@
+"""Dagster instances of the city, autoloaded; no helpers in here."""

@@ -1,0 +1,119 @@
+"""``countylake city …``: the receiving site's commands."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagster_project.cli.shared import (
+    CITY_HOME,
+    CityOption,
+    JsonOption,
+    complain,
+    console,
+    emit,
+    opened,
+    working,
+)
+
+app = typer.Typer(
+    help="The receiving site: register counties, receive, show.", no_args_is_help=True
+)
+
+
+@app.command()
+def init(
+    home: CityOption = CITY_HOME,
+    code: Annotated[str, typer.Option(help="division code, six digits")] = "140300",
+    name: Annotated[str, typer.Option(help="the city's name")] = "阳泉市",
+    dagster_home: Annotated[str, typer.Option(help="folder of Dagster's storage")] = "dagster",
+    as_json: JsonOption = False,
+) -> None:
+    """Make the city's home and its signing key."""
+    from dagster_project.components.steps.founding import found
+    from dagster_project.paths import Home
+    from dagster_project.settings import Site
+
+    wanted = Site(code=code, name=name, role="city", dagster_home=dagster_home)
+    founded = found(Home(home.expanduser().resolve()), wanted)
+    if as_json:
+        emit({"home": str(founded.home.root), "new": founded.is_new, **founded.site.model_dump()})
+        return
+    state = "made" if founded.is_new else "was there already"
+    console().print(f"{founded.site.code} {founded.site.name}: home {founded.home.root} ({state})")
+
+
+@app.command()
+def register(
+    card: Annotated[Path, typer.Argument(help="the county's public.json")],
+    home: CityOption = CITY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Accept a county's packages from now on."""
+    from dagster_project.city.register import register as enter
+
+    county = enter(opened(home, "city"), card.expanduser().resolve())
+    if as_json:
+        emit({"county": county.code, "name": county.name, "key_id": county.key_id})
+    else:
+        console().print(f"registered {county.code} {county.name}, key {county.key_id}")
+
+
+@app.command()
+def receive(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
+    """Verify and merge what counties sent, and answer (the Dagster job city_receive)."""
+    city = opened(home, "city")
+    os.environ["COUNTYLAKE_CITY_HOME"] = str(city.root)
+    with working("receiving"):
+        from dagster_project.city.definitions import defs
+        from dagster_project.components.launch import launch
+        from dagster_project.components.received_reports import JOB
+        from dagster_project.components.steps import city as step
+        from dagster_project.components.steps.workshop import Workshop
+
+        launched = launch(city, defs(), JOB, site={"role": "city"})
+        state = step.overview(Workshop.at(city.root, "city"))
+    if as_json:
+        emit({**state, "run_id": launched.run_id, "failures": dict(launched.failures)})
+    else:
+        show(state)
+        for name, sentence in launched.failures.items():
+            complain(f"{name}: {sentence}")
+    raise typer.Exit(0 if launched.success else 1)
+
+
+@app.command()
+def status(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
+    """What came from each county, what was refused, and what is missing."""
+    from dagster_project.components.steps import city as step
+    from dagster_project.components.steps.workshop import Workshop
+
+    state = step.overview(Workshop.at(opened(home, "city").root, "city"))
+    if as_json:
+        emit(state)
+    else:
+        show(state)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="one SELECT over the published replica")],
+    limit: Annotated[int, typer.Option(min=1, help="how many rows to show")] = 1000,
+    home: CityOption = CITY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the city's published replica, read-only."""
+    from dagster_project.cli.look import show_answer
+    from dagster_project.components.steps.question import ask
+
+    show_answer(ask(opened(home, "city"), query, limit), as_json=as_json)
+
+
+def show(state: dict[str, object]) -> None:
+    """Print what the city knows of each county."""
+    from dagster_project.cli.tables import county_table
+
+    console().print(county_table(state))

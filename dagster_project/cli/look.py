@@ -1,0 +1,174 @@
+"""Commands that only look: status, feeds, quarantine, sql, trace."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dagster_project.cli.shared import (
+    COUNTY_HOME,
+    HomeOption,
+    JsonOption,
+    complain,
+    console,
+    emit,
+    note,
+    opened,
+    working,
+)
+
+if TYPE_CHECKING:
+    from dagster_project.components.steps.question import Answer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (status, feeds, quarantine, sql, trace):
+        app.command()(command)
+
+
+def status(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
+    """How each feed went on its last day, and what was reported."""
+    from dagster_project.components.steps import overview
+    from dagster_project.components.steps.workshop import Workshop
+
+    with working("reading the lake"):
+        state = overview.status(Workshop.at(opened(home).root))
+    if as_json:
+        emit(state)
+        return
+    from dagster_project.cli.tables import feed_table, report_table
+
+    site = state["site"]
+    console().print(feed_table(f"{site['code']} {site['name']}", state["feeds"]))
+    if state["reports"]:
+        console().print(report_table(state["reports"]))
+    for feed in state["feeds"]:
+        if feed["error"]:
+            complain(f"{feed['feed']}: {feed['error']}")
+    for problem in state["problems"]:
+        complain(problem)
+
+
+def feeds(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
+    """The feeds, whose they are, and how and when they come."""
+    from rich.table import Table
+
+    from dagster_project.components.steps.workshop import Workshop
+
+    contracts = Workshop.at(home).contracts
+    if as_json:
+        emit(
+            {
+                "feeds": [
+                    {
+                        "feed": feed.name,
+                        "title": feed.title,
+                        "department": feed.department_name,
+                        "version": feed.version,
+                        "delivery": feed.delivery,
+                        "patterns": feed.patterns,
+                        "key": feed.key,
+                        "columns": len(feed.columns),
+                        "rules": len(feed.rules),
+                        "catalogue": dict(feed.catalogue),
+                        "contract": feed.path,
+                    }
+                    for feed in contracts.feeds.values()
+                ],
+                "problems": [str(problem) for problem in contracts.problems],
+            }
+        )
+        return
+    table = Table(pad_edge=False)
+    for head in ("归集任务 feed", "部门 department", "交付 delivery", "文件 files", "字段", "规则"):
+        table.add_column(head)
+    for feed in contracts.feeds.values():
+        table.add_row(
+            f"{feed.title} [dim]{feed.name}[/dim]",
+            feed.department_name,
+            f"{feed.delivery} / {feed.sla.every}{feed.sla.unit}",
+            "\n".join(feed.patterns),
+            str(len(feed.columns)),
+            str(len(feed.rules)),
+        )
+    console().print(table)
+    for problem in contracts.problems:
+        complain(str(problem))
+
+
+def quarantine(
+    feed: Annotated[str, typer.Argument(help="one feed; all of them if left out")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="how many rows to show")] = 50,
+    home: HomeOption = COUNTY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """The open rejected rows: file, sheet, row and what is wrong; personal cells are masked."""
+    from dagster_project.components.steps import overview
+    from dagster_project.components.steps.workshop import Workshop
+
+    rows = overview.rejected_rows(Workshop.at(opened(home).root), feed, limit)
+    if as_json:
+        emit({"rows": [asdict(row) for row in rows]})
+        return
+    from rich.table import Table
+
+    table = Table(pad_edge=False, title="问题数据 open rejected rows", title_justify="left")
+    for head in ("归集任务", "文件 file", "工作表", "行 row", "原因 reasons"):
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(
+            f"{row.title} [dim]{row.feed}[/dim]",
+            row.file,
+            row.sheet,
+            str(row.row),
+            "\n".join(row.sentences),
+        )
+    console().print(table)
+    if len(rows) == limit:
+        note(f"only the first {limit} rows; ask for more with --limit")
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="one SELECT over the published replica")],
+    limit: Annotated[int, typer.Option(min=1, help="how many rows to show")] = 1000,
+    home: HomeOption = COUNTY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the published replica, read-only; a running run is not disturbed."""
+    from dagster_project.components.steps.question import ask
+
+    answer = ask(opened(home), query, limit)
+    show_answer(answer, as_json=as_json)
+
+
+def show_answer(answer: Answer, *, as_json: bool) -> None:
+    """Print the answer of a SELECT."""
+    from rich.table import Table
+
+    if as_json:
+        emit({"columns": answer.columns, "rows": answer.rows, "complete": answer.complete})
+        return
+    table = Table(*answer.columns, pad_edge=False)
+    for row in answer.rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console().print(table)
+    if not answer.complete:
+        note(f"only the first {len(answer.rows)} rows; ask for more with --limit")
+
+
+def trace(
+    figure: Annotated[
+        str, typer.Argument(help="table.column, e.g. gold.population_by_town.person_cnt")
+    ],
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="column=value; as often as needed")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="how many rows to show")] = 20,
+    home: HomeOption = COUNTY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Open one count figure to the files and row numbers that it counts."""
+    raise NotImplementedError

@@ -1,0 +1,45 @@
+"""The front door of the command line: the list of commands and the meaning of exit codes.
+
+What a command does stands in its own module; nothing here opens a lake.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from dagster_project.cli import act, city, demo, look, run, site
+from dagster_project.cli.shared import PARTIAL, complain
+from dagster_project.errors import CountyLakeError
+
+app = typer.Typer(
+    name="countylake",
+    help=(
+        "CountyLake 县域数据归集湖仓: department files in, checked tables, signed reports out.\n\n"
+        "Exit codes: 0 done · 1 a programme error · 2 wrong use · 3 contract · 4 delivery · "
+        f"5 lake busy · 6 lake · 7 package · 8 model · {PARTIAL} partial (some feeds failed, the "
+        "rest went on)."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+for module in (site, run, look, act, demo):
+    module.register(app)
+app.add_typer(city.app, name="city")
+
+
+def main() -> None:
+    """Run the command; an error becomes one sentence on stderr and an exit code."""
+    try:
+        app()
+    except CountyLakeError as error:
+        complain(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        complain("stopped by the keyboard; what was committed stays, the rest is as before")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,109 @@
+"""What every command shares: the home option, JSON output, sentences on stderr, progress.
+
+Nothing here knows a feed or a report.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dagster_project.errors import UsageError
+from dagster_project.paths import DEFAULT_CITY_HOME, DEFAULT_HOME, Home
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PARTIAL = 9
+"""Exit code of a run in which some feeds failed and the others went on."""
+
+HomeOption = Annotated[
+    Path,
+    typer.Option("--home", envvar="COUNTYLAKE_HOME", help="the county's home folder"),
+]
+CityOption = Annotated[
+    Path,
+    typer.Option(
+        "--home",
+        envvar=["COUNTYLAKE_CITY_HOME", "COUNTYLAKE_HOME"],
+        help="the city's home folder",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+COUNTY_HOME = DEFAULT_HOME
+CITY_HOME = DEFAULT_CITY_HOME
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on stdout (results) or stderr (progress and complaints)."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def complain(sentence: str) -> None:
+    """One sentence on stderr, in red where the terminal has colours."""
+    console(stderr=True).print(f"[red]✗[/red] {_escape(sentence)}", soft_wrap=True)
+
+
+def note(sentence: str) -> None:
+    """One quiet sentence on stderr."""
+    console(stderr=True).print(f"[dim]{_escape(sentence)}[/dim]", soft_wrap=True)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def emit(value: object) -> None:
+    """Print a value as JSON; Chinese stays readable."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+    sys.stdout.write(text + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    return str(value)
+
+
+@contextmanager
+def working(sentence: str) -> Iterator[None]:
+    """A spinner on stderr while something takes its time; silent where nobody looks."""
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield
+        return
+    with screen.status(_escape(sentence)):
+        yield
+
+
+def opened(home: Path, role: str = "county") -> Home:
+    """The home, which must be initialised for that role.
+
+    Raises:
+        UsageError: No such home, or a home of the other role.
+    """
+    from dagster_project.settings import load_site
+
+    found = Home(home.expanduser().resolve())
+    site = load_site(found)
+    if site.role != role:
+        raise UsageError(
+            f"this home belongs to a {site.role}, the command is for a {role}",
+            where=str(found.root),
+            todo="Name another home with --home",
+        )
+    return found

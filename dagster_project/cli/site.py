@@ -1,0 +1,110 @@
+"""Commands that set a site up: init, simulate, dev."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagster_project.cli.shared import (
+    CITY_HOME,
+    COUNTY_HOME,
+    HomeOption,
+    JsonOption,
+    console,
+    emit,
+    note,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(init)
+    app.command()(simulate)
+    app.command()(dev)
+
+
+def init(  # noqa: PLR0917 - options of a command
+    home: HomeOption = COUNTY_HOME,
+    code: Annotated[str, typer.Option(help="division code, six digits")] = "140321",
+    name: Annotated[str, typer.Option(help="the county's name")] = "平定县",
+    parent: Annotated[str, typer.Option(help="code of the city")] = "140300",
+    inbox: Annotated[str, typer.Option(help="folder that departments deliver into")] = "inbox",
+    exchange: Annotated[str, typer.Option(help="folder shared with the city")] = "exchange",
+    dagster_home: Annotated[str, typer.Option(help="folder of Dagster's storage")] = "dagster",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a county's home: folders, keys (outside the repository), Dagster's storage."""
+    from dagster_project.components.steps.founding import found
+    from dagster_project.paths import Home
+    from dagster_project.settings import Site
+
+    wanted = Site(
+        code=code,
+        name=name,
+        role="county",
+        parent=parent,
+        inbox=inbox,
+        exchange=exchange,
+        dagster_home=dagster_home,
+    )
+    founded = found(Home(home.expanduser().resolve()), wanted)
+    site = founded.site
+    if as_json:
+        emit({"home": str(founded.home.root), "new": founded.is_new, **site.model_dump()})
+        return
+    state = "made" if founded.is_new else "was there already"
+    console().print(f"{site.code} {site.name}: home {founded.home.root} ({state})")
+    console().print(f"  departments deliver into {site.folder(founded.home, 'inbox')}")
+    console().print(f"  give {founded.home.public_file} to the city: countylake city register")
+
+
+def simulate(
+    out: Annotated[Path | None, typer.Option(help="folder to write the files into")] = None,
+    scale: Annotated[float, typer.Option(help="1 is the real county's size")] = 0.01,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same bytes")] = 1,
+    code: Annotated[str, typer.Option(help="division code of the county")] = "140321",
+    samples: Annotated[bool, typer.Option("--samples", help="make data_samples again")] = False,
+) -> None:
+    """Write a simulated county: department files with planted faults, and their manifest."""
+    raise NotImplementedError
+
+
+def dev(
+    home: HomeOption = COUNTY_HOME,
+    city_home: Annotated[
+        Path, typer.Option(envvar="COUNTYLAKE_CITY_HOME", help="the city's home")
+    ] = CITY_HOME,
+    port: Annotated[int, typer.Option(help="port on this machine (loopback only)")] = 3000,
+) -> None:
+    """Open the Dagster UI for the county and the city, on this machine only."""
+    import os
+    import sys
+
+    from dagster_project.components.steps.founding import ready_dagster
+    from dagster_project.components.steps.workspace import write_workspace
+    from dagster_project.errors import UsageError
+    from dagster_project.paths import Home
+    from dagster_project.settings import load_site
+
+    command = Path(sys.executable).with_name("dagster")
+    if not command.with_name("dagster-webserver").exists():
+        raise UsageError(
+            "the Dagster UI is not installed",
+            todo="Run `make dev`, or `uv sync --extra ui`",
+        )
+    county = Home(home.expanduser().resolve())
+    folder = load_site(county).folder(county, "dagster_home")
+    ready_dagster(folder)
+    workspace = write_workspace(folder)
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(folder),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "COUNTYLAKE_HOME": str(county.root),
+        "COUNTYLAKE_CITY_HOME": str(city_home.expanduser().resolve()),
+    }
+    note(f"Dagster UI: http://127.0.0.1:{port} (this machine only; it asks for no password)")
+    arguments = ["dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
+    os.execve(command, [str(command), *arguments], environment)  # noqa: S606

@@ -1,0 +1,128 @@
+"""The checks of a feed, made from its contract: names for people, results from the lake's counts.
+
+Evaluating a rule on a row is conform's work; here its counts become one answer per check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from dagster_project.contracts import cell_rules
+from dagster_project.contracts.model import Feed
+
+DELIVERED = "last_delivery_accepted"
+READABLE = "file_is_readable"
+ROWS = "rows_are_conserved"
+KEYS = "keys_are_unique"
+WORDS = {
+    "required": "必填",
+    "type": "类型",
+    "length": "长度",
+    "pattern": "写法",
+    "format": "格式",
+    "code": "代码",
+    "range": "范围",
+    "reference": "引用",
+}
+
+
+@dataclass(frozen=True)
+class FeedCheck:
+    """One check: ``rules`` are the row rules that it sums up.
+
+    A blocking check is answered before the commit: a batch that fails it never enters the lake.
+    """
+
+    name: str
+    sentence: str
+    blocking: bool
+    rules: tuple[str, ...] = ()
+    column: str = ""
+
+
+@dataclass(frozen=True)
+class CheckAnswer:
+    """What a check found; counts of rows, never cells."""
+
+    name: str
+    passed: bool
+    checked: int = 0
+    failed: int = 0
+
+
+WHOLE_BATCH = (
+    FeedCheck(DELIVERED, "最近一次交付已接收并归并", blocking=False),
+    FeedCheck(READABLE, "文件可读、编码可信、列齐全，否则整批不入库", blocking=True),
+    FeedCheck(ROWS, "读取=合格+问题+重复+被取代+剔除，否则整批不入库", blocking=True),
+    FeedCheck(KEYS, "业务主键唯一，否则整批不入库", blocking=True),
+)
+
+
+def feed_checks(feed: Feed) -> tuple[FeedCheck, ...]:
+    """The checks of a whole batch, one per column with rules, one per row rule."""
+    columns = tuple(
+        FeedCheck(
+            f"column_{column.name}",
+            f"{column.title}：" + "、".join(WORDS[rule.kind] for rule in cell_rules(column)),
+            blocking=False,
+            column=column.name,
+        )
+        for column in feed.columns
+        if cell_rules(column)
+    )
+    rules = tuple(
+        FeedCheck(rule.id, rule.message, blocking=False, rules=(rule.id,)) for rule in feed.rules
+    )
+    return (*WHOLE_BATCH, *columns, *rules)
+
+
+def answer_checks(
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    batches: Sequence[str],
+    failed: Iterable[str],
+    error: str,
+) -> tuple[CheckAnswer, ...]:
+    """Every check's answer for the run's batches, or for the last batch when nothing came.
+
+    Args:
+        con: A connection with the lake attached.
+        feed: The feed's contract.
+        batches: The batches committed now.
+        failed: Blocking checks that kept a batch out.
+        error: Why the feed failed, empty if it did not.
+    """
+    kept_out = set(failed)
+    counted = _counts(con, feed.name, batches)
+    answers = []
+    for check in feed_checks(feed):
+        if check.name == DELIVERED:
+            answers.append(CheckAnswer(check.name, passed=not error))
+        elif check.blocking:
+            answers.append(CheckAnswer(check.name, passed=check.name not in kept_out))
+        else:
+            checked, wrong = counted.get(check.column or check.name, (0, 0))
+            answers.append(CheckAnswer(check.name, wrong == 0, checked, wrong))
+    return tuple(answers)
+
+
+def _counts(
+    con: duckdb.DuckDBPyConnection, feed: str, batches: Sequence[str]
+) -> Mapping[str, tuple[int, int]]:
+    """Rows checked and failed by column (its cell rules) and by the id of a row rule."""
+    wanted = list(batches)
+    if not wanted:
+        row = con.execute(
+            "SELECT max_by(batch_id, delivered_at) FROM lake.ops.batch WHERE feed = ?", [feed]
+        ).fetchone()
+        wanted = [row[0]] if row and row[0] else []
+    rows = con.execute(
+        "SELECT CASE WHEN contains(rule_id, '.') THEN column_name ELSE rule_id END AS name,"
+        " max(checked), sum(failed) FROM lake.ops.batch_rule"
+        " WHERE list_contains(?, batch_id) AND kind IN ('rule', 'warn') GROUP BY ALL",
+        [wanted],
+    ).fetchall()
+    return {str(name): (int(checked), int(wrong)) for name, checked, wrong in rows}

@@ -1,0 +1,80 @@
+"""The city's steps: take in what counties sent, show it, answer.
+
+Verifying, merging and answering are ``city``'s work; the city reads no county's home.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dagster_project import clock
+from dagster_project.city.receive import Reception, receive
+from dagster_project.city.status import status
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Column
+from dagster_project.lake import maintenance
+from dagster_project.lake import publish as replica
+from dagster_project.lake.engine import quoted
+from dagster_project.lake.plan import PublishColumn, PublishTable, ops_tables
+from dagster_project.lake.publish import Replica
+from dagster_project.reporting.identity import signer_of
+
+
+def take_in(workshop: Workshop) -> Reception:
+    """Receive every package that is new, and answer it."""
+    site = workshop.site
+    return receive(
+        workshop.lake, site, signer_of(site), at=clock.now(), shapes=report_shapes(workshop)
+    )
+
+
+def report_shapes(workshop: Workshop) -> dict[str, tuple[Column, ...]]:
+    """The reports that a county owes, by name, with all their columns."""
+    county = Workshop.at(workshop.home.root, "county")
+    return {
+        model.name: county.described(model.table)
+        for model in county.graph.models.values()
+        if model.layer == "report" and model.contract.period
+    }
+
+
+def publish(workshop: Workshop) -> tuple[Replica, bool]:
+    """Publish the unified tables; nothing in them is personal."""
+    now = clock.now()
+    done = replica.publish(workshop.lake, _plan(workshop), at=now)
+    maintenance.gc(workshop.lake, at=now)
+    return done
+
+
+def _plan(workshop: Workshop) -> tuple[PublishTable, ...]:
+    titles = {
+        table.name: table.title
+        for (layer, _), table in workshop.contracts.tables.items()
+        if layer == "report"
+    }
+    unified = tuple(
+        PublishTable(
+            schema="city",
+            name=name,
+            comment=titles[name],
+            columns=tuple(
+                PublishColumn(column.name, quoted(column.name), column.name, column.title)
+                for column in columns
+            ),
+            others=True,
+        )
+        for name, columns in report_shapes(workshop).items()
+    )
+    own = tuple(
+        PublishTable(schema="city", name=model.name, comment=model.contract.title, others=True)
+        for model in workshop.graph.models.values()
+    )
+    received = PublishTable(schema="ops", name="received", comment="报送包接收登记", others=True)
+    return (*unified, *own, received, *ops_tables())
+
+
+def overview(workshop: Workshop) -> dict[str, Any]:
+    """What the city knows of each county."""
+    site = workshop.site
+    told = {"site": {"code": site.code, "name": site.name, "home": str(workshop.home.root)}}
+    return {**told, **status(workshop.lake)}

@@ -1,0 +1,54 @@
+"""The instant up to which a run's models and reports look.
+
+It is a function of the lake, so that every step of a run, and a retried step, decide the same.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import duckdb
+
+from dagster_project.components.steps.occasion import Occasion
+
+_MOMENT = timedelta(microseconds=1)
+
+
+def period_of(day_period: str, occasion: Occasion) -> str:
+    """The reporting period that holds the run's day: YYYYMMDD, YYYYMM or YYYYQn."""
+    day = occasion.day
+    if day_period == "monthly":
+        return f"{day:%Y%m}"
+    if day_period == "quarterly":
+        return f"{day:%Y}Q{(day.month + 2) // 3}"
+    return f"{day:%Y%m%d}"
+
+
+def cut_off(con: duckdb.DuckDBPyConnection, occasion: Occasion, now: datetime) -> datetime:
+    """Decide the run's cut-off.
+
+    The caller's own comes first. A cut-off that was sealed for the run's day stays as long as no
+    delivery came after it, so that a second run changes nothing. Else it is the end of this run's
+    last feed, the executions of which the reports then cover; without any, the present instant.
+    """
+    if occasion.cut_off_at is not None:
+        return occasion.cut_off_at
+    sealed = _one(
+        con,
+        "SELECT max(cut_off_at) FROM lake.ops.package WHERE period = ?",
+        period_of("daily", occasion),
+    )
+    news = _one(con, "SELECT max(received_at) FROM lake.ops.delivery WHERE ?::VARCHAR <> ''", "x")
+    if sealed is not None and (news is None or news < sealed):
+        return sealed
+    ended = _one(
+        con,
+        "SELECT max(finished_at) FROM lake.ops.task_run WHERE kind = 'feed' AND run_id = ?",
+        occasion.run_id,
+    )
+    return ended + _MOMENT if ended is not None else now
+
+
+def _one(con: duckdb.DuckDBPyConnection, sql: str, argument: str) -> datetime | None:
+    row = con.execute(sql, [argument]).fetchone()
+    return row[0] if row else None

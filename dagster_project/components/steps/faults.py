@@ -1,0 +1,26 @@
+"""Any error -> one sentence that may be stored; a library's own message is left out."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+from dagster_project.errors import CountyLakeError
+from dagster_project.paths import PACKAGE
+
+
+def sentence_of(error: BaseException) -> str:
+    """The error's sentence; the message of a library's error is left out, it may quote a cell."""
+    if isinstance(error, CountyLakeError):
+        return str(error)
+    return f"the programme failed with {type(error).__name__} at {_place(error)}. Report it."
+
+
+def _place(error: BaseException) -> str:
+    """The innermost place in our own code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
+    if not ours:
+        return "an unknown place"
+    path = Path(ours[-1].filename).relative_to(PACKAGE.parent)
+    return f"{path.as_posix()}:{ours[-1].lineno}"

@@ -1,0 +1,93 @@
+"""One feed's step: what lies in its inbox goes to landing, bronze, silver, quarantine and counts.
+
+A feed that fails leaves the lake as it was, is recorded with its sentence, and stops nobody else.
+How a delivery is taken stands in ``desk``; how a row is judged is ``conform``'s work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+
+from dagster_project import clock
+from dagster_project.components.steps.checks import answer_checks
+from dagster_project.components.steps.desk import take_all
+from dagster_project.components.steps.faults import sentence_of
+from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.outcome import FeedOutcome
+from dagster_project.components.steps.task import Task, record_task
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Feed
+from dagster_project.errors import LakeBusyError
+from dagster_project.lake import Writer
+
+_log = structlog.get_logger(__name__)
+
+
+def run_feed(workshop: Workshop, name: str, occasion: Occasion) -> FeedOutcome:
+    """Take every new delivery of a feed.
+
+    Raises:
+        LakeBusyError: Another process kept the lake; nothing was done, try again.
+    """
+    done = FeedOutcome(name)
+    started = clock.now()
+    try:
+        feed = workshop.feed(name)
+        with workshop.lake.writer(f"taking {name}") as writer:
+            take_all(workshop, writer, feed, occasion, done)
+    except LakeBusyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one feed's failure stops no other
+        done.error = sentence_of(error)
+        _log.warning("feed failed", run_id=occasion.run_id, feed=name, kind=type(error).__name__)
+    return _close(workshop, name, occasion, started, done)
+
+
+def give_up(workshop: Workshop, name: str, occasion: Occasion, why: Exception) -> FeedOutcome:
+    """Record that a feed's step could not even begin."""
+    return _close(workshop, name, occasion, clock.now(), FeedOutcome(name, error=sentence_of(why)))
+
+
+def _close(
+    workshop: Workshop, name: str, occasion: Occasion, started: datetime, done: FeedOutcome
+) -> FeedOutcome:
+    """Say how it went, in the ledger of executions and to the caller."""
+    problems = [*done.refused, *([done.error] if done.error else [])]
+    if problems:
+        done.status = "partial" if done.batches else "failed"
+        done.error = " ".join(problems)
+    elif done.deliveries:
+        done.status = "success"
+    feed = workshop.contracts.feeds.get(name)
+    with workshop.lake.writer(f"recording {name}") as writer:
+        with writer.transaction(f"{name}: {done.status}", run_id=occasion.run_id) as tx:
+            record_task(tx.con, Task.of_feed(feed, name, occasion, started, clock.now()), done)
+        if feed is not None:
+            _measure(writer, feed, done)
+    return done
+
+
+def _measure(writer: Writer, feed: Feed, done: FeedOutcome) -> None:
+    """Row counts, check answers and version of the feed's tables as they are now."""
+    con = writer.con
+    sums = con.execute(
+        "SELECT coalesce(sum(read - dropped), 0), coalesce(sum(rejected), 0),"
+        " list(batch_id ORDER BY batch_id), arg_max(score, delivered_at)"
+        " FROM lake.ops.batch WHERE feed = ? AND source_batch_id IS NULL",
+        [feed.name],
+    ).fetchone()
+    assert sums is not None  # noqa: S101 - an aggregate always has one row
+    done.bronze_rows, done.quarantined = int(sums[0]), int(sums[1])
+    batches = [str(one) for one in sums[2] or []]
+    done.score = sums[3] or Decimal(0)
+    done.version = hashlib.sha256("\n".join(batches).encode()).hexdigest()[:32]
+    if batches:
+        row = con.execute(
+            f'SELECT count(*) FROM lake.silver."{feed.name}" WHERE NOT _is_deleted'
+        ).fetchone()
+        done.silver_rows = int(row[0]) if row else 0
+    done.checks = answer_checks(con, feed, done.batches, done.failed_checks, done.error)

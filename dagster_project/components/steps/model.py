@@ -1,0 +1,120 @@
+"""One SQL model's step: build it in one transaction, hold it against its contract, say so.
+
+What is built, and whether at all, is ``transform.models``' work; which columns a result has
+inherited comes from ``lineage``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from dagster_project import clock
+from dagster_project.components.steps.cutoff import cut_off
+from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.told import model_built
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Rule
+from dagster_project.errors import ModelError
+from dagster_project.privacy.suppress import suppress
+from dagster_project.transform.models import BuildResult, Model, Parameters, build
+
+CONTRACT = "contract_holds"
+CONTRACT_SENTENCE = "列、类型与主键符合契约，否则不写入"
+
+
+@dataclass(frozen=True)
+class RuleAnswer:
+    """A table rule's answer over the whole table."""
+
+    rule: Rule
+    checked: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model's build and the answers of its contract's rules."""
+
+    result: BuildResult
+    rules: tuple[RuleAnswer, ...]
+
+
+def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
+    """Build one model's table; a blocking rule that fails takes the build back.
+
+    Raises:
+        ModelError: The SELECT fails, or its result breaks the contract.
+    """
+    with workshop.lake.writer(f"building {model.table}") as writer:
+        now = clock.now()
+        parameters = Parameters(
+            cut_off_at=cut_off(writer.con, occasion, now),
+            day=occasion.day,
+            county_code=workshop.site.code,
+        )
+        with writer.transaction(
+            f"{model.contract.title}: {model.table}", run_id=occasion.run_id, table=model.table
+        ) as tx:
+            result = build(
+                tx.con,
+                model,
+                parameters,
+                run_id=occasion.run_id,
+                built_at=now,
+                suppress=suppress,
+                columns=workshop.described(model.table),
+            )
+            rules = tuple(_judge(tx.con, model, rule) for rule in model.contract.rules)
+            if result.changed:
+                _keep(tx.con, model, occasion, rules)
+    if result.evaluated:
+        model_built(workshop, model, occasion, parameters, result)
+    return Built(result, rules)
+
+
+def _judge(con: duckdb.DuckDBPyConnection, model: Model, rule: Rule) -> RuleAnswer:
+    row = con.execute(
+        f"SELECT count(*), count(*) FILTER (({rule.expression}) IS FALSE) FROM lake.{model.table}"
+    ).fetchone()
+    checked, failed = (int(row[0]), int(row[1])) if row else (0, 0)
+    if failed and rule.severity == "fail":
+        raise ModelError(
+            f"{failed} rows of {model.table} break rule {rule.id} ({rule.message.rstrip('。.')})",
+            where=f"{model.contract.path}:{rule.line}",
+            todo="Correct the SQL or the rule; the table was left as it was",
+        )
+    return RuleAnswer(rule, checked, failed)
+
+
+def _keep(
+    con: duckdb.DuckDBPyConnection,
+    model: Model,
+    occasion: Occasion,
+    rules: tuple[RuleAnswer, ...],
+) -> None:
+    for answer in rules:
+        con.execute(
+            "INSERT INTO lake.ops.check_result BY NAME SELECT ? AS run_id, ? AS table_name,"
+            " 'countylake' AS suite, ? AS rule_id, ? AS severity, ? AS success, ? AS checked,"
+            " ? AS failed, false AS sampled, ?::TIMESTAMPTZ AS checked_at",
+            [
+                occasion.run_id,
+                model.table,
+                answer.rule.id,
+                answer.rule.severity,
+                answer.failed == 0,
+                answer.checked,
+                answer.failed,
+                clock.now(),
+            ],
+        )
+
+
+def dependencies(workshop: Workshop, model: Model) -> list[str]:
+    """The assets a model is made from; the ops tables are the batches of every feed."""
+    inputs = [name for name in model.inputs if not name.startswith("ops.")]
+    if len(inputs) < len(model.inputs):
+        inputs += [f"ops.batch.{feed}" for feed in workshop.contracts.feeds]
+    return inputs

@@ -1,0 +1,183 @@
+"""What a site's people ask first: how each feed went, what was reported, what waits for whom.
+
+Read from a copy of the catalog, so that it works while a run is going. No cell leaves unmasked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from dagster_project.components.steps.sentences import masked_cells, reason_sentence
+from dagster_project.components.steps.workshop import Workshop
+
+COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
+
+# The batches of each feed's last day with a delivery; a replay repeats counts of an older batch.
+_LAST_DAY = """
+WITH batches AS (
+  SELECT *, CAST(timezone('Asia/Shanghai', delivered_at) AS DATE) AS day
+  FROM lake.ops.batch
+  WHERE source_batch_id IS NULL
+)
+SELECT
+  feed,
+  SUM(read)::BIGINT AS read,
+  SUM(accepted)::BIGINT AS accepted,
+  SUM(rejected)::BIGINT AS rejected,
+  SUM(duplicate)::BIGINT AS duplicate,
+  SUM(superseded)::BIGINT AS superseded,
+  SUM(dropped)::BIGINT AS dropped,
+  ROUND(SUM(score * read) / NULLIF(SUM(read), 0), 2)::DECIMAL(5, 2) AS score,
+  COUNT(*) AS batches,
+  MAX(delivered_at) AS last_delivery
+FROM batches
+WHERE (feed, day) IN (SELECT (feed, MAX(day)) FROM batches GROUP BY feed)
+GROUP BY feed
+"""
+
+_TASKS = """
+SELECT
+  task,
+  MAX(finished_at) FILTER (status IN ('success', 'partial')) AS last_success,
+  MAX(finished_at) AS last_run,
+  ARG_MAX(status, finished_at) AS last_status,
+  ARG_MAX(COALESCE(error, ''), finished_at) AS last_error
+FROM lake.ops.task_run
+WHERE kind = 'feed'
+GROUP BY task
+"""
+
+_REPORTS = """
+WITH answers AS (
+  SELECT
+    package_id,
+    MAX_BY(outcome, acknowledged_at) AS outcome,
+    MAX_BY(reasons, acknowledged_at) AS reasons,
+    MAX(acknowledged_at) AS acknowledged_at
+  FROM lake.ops.acknowledgement
+  GROUP BY package_id
+)
+SELECT
+  package_no,
+  package_id,
+  report,
+  period,
+  revision,
+  cut_off_at,
+  sealed_at,
+  content_hash,
+  package_hash,
+  COALESCE(outcome, 'waiting') AS outcome,
+  COALESCE(reasons, '') AS reasons,
+  acknowledged_at
+FROM lake.ops.package
+LEFT JOIN answers USING (package_id)
+ORDER BY package_no
+"""
+
+_OPEN_ROWS = """
+SELECT q.feed, b.path AS file, q.sheet, q.source_row, q.record_key, q.reasons, q.raw, q.batch_id
+FROM lake.ops.quarantine AS q
+JOIN lake.ops.batch AS b USING (batch_id)
+WHERE (? = '' OR q.feed = ?) AND b.source_batch_id IS NULL
+ORDER BY q.feed, b.delivered_at, q.sheet, q.source_row
+LIMIT ?
+"""
+
+
+def _rows(
+    con: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None
+) -> list[dict[str, Any]]:
+    found = con.execute(sql, parameters or [])
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def status(workshop: Workshop) -> dict[str, Any]:
+    """Each feed's last day, every report with its answer, and the contracts that did not load."""
+    if not workshop.home.catalog.exists():
+        counted, tasks, reports = {}, {}, []
+    else:
+        with workshop.lake.reader() as con:
+            counted = {row["feed"]: row for row in _rows(con, _LAST_DAY)}
+            tasks = {row["task"]: row for row in _rows(con, _TASKS)}
+            reports = _rows(con, _REPORTS)
+    site = workshop.site
+    return {
+        "site": {"code": site.code, "name": site.name, "home": str(workshop.home.root)},
+        "feeds": [
+            _feed_line(workshop, name, counted.get(name, {}), tasks.get(name, {}))
+            for name in workshop.contracts.feeds
+        ],
+        "reports": reports,
+        "problems": [str(problem) for problem in workshop.contracts.problems],
+    }
+
+
+def _feed_line(
+    workshop: Workshop, name: str, counted: dict[str, Any], task: dict[str, Any]
+) -> dict[str, Any]:
+    feed = workshop.contracts.feeds[name]
+    return {
+        "feed": name,
+        "title": feed.title,
+        "department": feed.department_name,
+        **{count: counted.get(count, 0) for count in COUNTS},
+        "score": counted.get("score"),
+        "batches": counted.get("batches", 0),
+        "last_delivery": counted.get("last_delivery"),
+        "last_success": task.get("last_success"),
+        "last_run": task.get("last_run"),
+        "last_status": task.get("last_status") or "never",
+        "error": task.get("last_error") or "",
+    }
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """One open row of the quarantine: where it stands and what is wrong, cells masked."""
+
+    feed: str
+    title: str
+    file: str
+    sheet: str
+    row: int
+    reasons: tuple[str, ...]
+    sentences: tuple[str, ...]
+    cells: dict[str, str]
+    batch_id: str
+
+
+def rejected_rows(workshop: Workshop, feed: str = "", limit: int = 50) -> list[RejectedRow]:
+    """The open rejected rows of a feed, or of all.
+
+    Raises:
+        UsageError: No such feed.
+    """
+    if feed:
+        workshop.feed(feed)
+    with workshop.lake.reader() as con:
+        rows = _rows(con, _OPEN_ROWS, [feed, feed, limit])
+    shown = []
+    for row in rows:
+        contract = workshop.contracts.feeds.get(row["feed"])
+        if contract is None:
+            continue
+        plan = workshop.plan(contract.name)
+        shown.append(
+            RejectedRow(
+                feed=row["feed"],
+                title=contract.title,
+                file=row["file"],
+                sheet=row["sheet"],
+                row=row["source_row"],
+                reasons=tuple(row["reasons"]),
+                sentences=tuple(reason_sentence(plan, one) for one in row["reasons"]),
+                cells=masked_cells(contract, row["raw"]),
+                batch_id=row["batch_id"],
+            )
+        )
+    return shown

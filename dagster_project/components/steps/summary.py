@@ -1,0 +1,69 @@
+"""What a run did, told in one dictionary: feeds, reports, and where to look next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dagster_project import clock
+from dagster_project.components.steps import overview
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.errors import UsageError
+from dagster_project.ingest.channels import InboxChannel
+from dagster_project.lake.publish import replica_path
+
+_RUN = """
+SELECT
+  (SELECT count(*) FROM lake.ops.task_run WHERE run_id = $run AND status IN ('failed', 'partial')),
+  (SELECT count(*) FROM lake.ops.delivery WHERE run_id = $run),
+  (SELECT count(*) FROM lake.ops.package WHERE sealed_at >= coalesce(
+     (SELECT min(started_at) FROM lake.ops.task_run WHERE run_id = $run), 'infinity'::TIMESTAMPTZ)),
+  (SELECT max(day) FROM lake.ops.task_run WHERE run_id = $run)
+"""
+
+
+def summary(workshop: Workshop, run_id: str, failures: dict[str, str]) -> dict[str, Any]:
+    """The run's outcome; ``status`` is success, unchanged, partial or failed."""
+    state = overview.status(workshop)
+    troubled = delivered = sealed = 0
+    day = None
+    if workshop.home.catalog.exists():
+        with workshop.lake.reader() as con:
+            row = con.execute(_RUN, {"run": run_id}).fetchone()
+            troubled, delivered, sealed, day = row or (0, 0, 0, None)
+    if failures:
+        status = "failed"
+    elif troubled or state["problems"]:
+        status = "partial"
+    elif delivered or sealed:
+        status = "success"
+    else:
+        status = "unchanged"
+    return {
+        "run_id": run_id,
+        "status": status,
+        "day": str(day or clock.local_day(clock.now())),
+        **state,
+        "failures": failures,
+        "remarks": _remarks(workshop),
+        "replica": _replica(workshop),
+        "docs": _docs(workshop),
+    }
+
+
+def _remarks(workshop: Workshop) -> list[str]:
+    """Files of the inbox that no feed takes."""
+    channel = InboxChannel(workshop.site.folder(workshop.home, "inbox"), wait=lambda _s: None)
+    found = channel.discover(workshop.contracts.feeds.values(), (), now=clock.now())
+    return [remark.sentence for remark in (*found.unclaimed, *found.refused)]
+
+
+def _replica(workshop: Workshop) -> str:
+    try:
+        return str(replica_path(workshop.home).parents[1] / "current" / "county.duckdb")
+    except UsageError:
+        return ""
+
+
+def _docs(workshop: Workshop) -> str:
+    index = workshop.home.docs / "index.html"
+    return str(index) if index.exists() else ""

@@ -1,0 +1,117 @@
+"""Everything a step needs of one site: home, settings, contracts, models, lake.
+
+Making a workshop opens nothing; each part is read once, when it is first needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal
+
+from dagster_project import contracts as contract_room
+from dagster_project.contracts.model import Column, Contracts, Feed
+from dagster_project.errors import ContractError, UsageError
+from dagster_project.lake import Lake
+from dagster_project.lineage.columns import ModelLineage
+from dagster_project.lineage.describe import described, lineages
+from dagster_project.paths import Home, schemas_dir, sql_dir
+from dagster_project.settings import Settings, Site, load_site
+from dagster_project.transform.conform import Plan, compile_feed
+from dagster_project.transform.models import Graph, load_models
+
+Role = Literal["county", "city"]
+
+
+@lru_cache(maxsize=4)
+def _contracts(folder: Path) -> Contracts:
+    return contract_room.load(folder)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """One site, ready to work."""
+
+    home: Home
+    settings: Settings
+    role: Role
+    schemas: Path
+    sql: Path
+
+    @staticmethod
+    def at(root: Path | str, role: Role = "county") -> Workshop:
+        """The workshop of the home at ``root``; one per process and set of contracts."""
+        return _at(Path(root).expanduser().resolve(), role, schemas_dir(), sql_dir())
+
+    @cached_property
+    def site(self) -> Site:
+        """What the home says of itself."""
+        return load_site(self.home)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The home's lake."""
+        return Lake(self.home, self.settings)
+
+    @property
+    def contracts(self) -> Contracts:
+        """Every contract that could be read."""
+        return _contracts(self.schemas)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The SQL models of the site's role, in order; the home need not exist yet."""
+        return load_models(self.sql, self.contracts, site=self.role)
+
+    def plan(self, feed: str) -> Plan:
+        """The compiled contract of a feed."""
+        if feed not in self._plans:
+            self._plans[feed] = compile_feed(self.feed(feed), self.contracts)
+        return self._plans[feed]
+
+    @cached_property
+    def _plans(self) -> dict[str, Plan]:
+        return {}
+
+    def described(self, table: str) -> tuple[Column, ...]:
+        """Every column of a model's table, with what it inherits along lineage."""
+        return self._descriptions[table]
+
+    def lineage(self, table: str) -> ModelLineage:
+        """Where the columns of a model's table come from."""
+        return self._lineages[table]
+
+    @cached_property
+    def _lineages(self) -> dict[str, ModelLineage]:
+        return lineages(tuple(self.graph.models.values()), self.contracts)
+
+    @cached_property
+    def _descriptions(self) -> dict[str, tuple[Column, ...]]:
+        models = tuple(self.graph.models.values())
+        return described(models, self.contracts, self._lineages)
+
+    def feed(self, name: str) -> Feed:
+        """A feed by name.
+
+        Raises:
+            UsageError: No contract of that name.
+            ContractError: The contract exists and could not be loaded.
+        """
+        if name in self.contracts.feeds:
+            return self.contracts.feeds[name]
+        for problem in self.contracts.problems:
+            if Path(problem.path).stem == name:
+                raise ContractError(
+                    problem.sentence.rstrip("."), where=f"{problem.path}:{problem.line}"
+                )
+        raise UsageError(
+            f"there is no feed {name}",
+            where="schemas/feeds",
+            todo=f"Known feeds: {', '.join(sorted(self.contracts.feeds))}",
+        )
+
+
+@lru_cache(maxsize=8)
+def _at(root: Path, role: Role, schemas: Path, sql: Path) -> Workshop:
+    return Workshop(Home(root), Settings(), role, schemas, sql)

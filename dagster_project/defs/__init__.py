@@ -1,0 +1,1 @@
+"""Dagster instances of the county, autoloaded; no helpers in here."""
