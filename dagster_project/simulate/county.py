@@ -1,0 +1,233 @@
+"""The simulated county: its size, its towns, villages and grids, and who lives where.
+
+Every place is laid out in one line, village after village: households, houses and grids of a
+village are neighbours in it, so a stretch of the line is a chunk that can be made alone. Rows of
+feeds are made elsewhere.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import cached_property
+
+import numpy as np
+
+from dagster_project.errors import UsageError
+from dagster_project.paths import SAMPLES
+from dagster_project.simulate.rng import Floats, Ints, Stream, span
+
+_REGISTERS = ("pingding_divisions.csv", "yangquan_divisions.csv")
+_LIVED_IN = 0.72  # share of the houses that hold a household
+_SPREAD = 0.8  # households are at most this much larger or smaller than the county's mean
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large a county is at scale 1, and how its grids were redrawn."""
+
+    residents: int
+    houses: int
+    components: int
+    orders: int
+    payments: int
+    paid_yuan: int
+    orgs: int
+    orgs_online: int
+    grids: int
+    grids_before: int
+
+
+# 平定县: the programme documents' figures. 盂县: invented, of the same kind.
+PROFILES: Mapping[str, Profile] = {
+    "140321": Profile(303_600, 150_000, 74_173, 120_000, 5_285, 171_000_000, 317, 302, 452, 574),
+    "140322": Profile(271_800, 138_000, 58_420, 96_000, 4_310, 128_600_000, 443, 421, 611, 655),
+}
+
+
+@dataclass(frozen=True)
+class Village:
+    """A residents' or villagers' committee that exists today."""
+
+    code: str
+    name: str
+    town_code: str
+    town_name: str
+    is_urban: bool
+    vintage: str
+
+
+class County:
+    """The truth that all feeds share.
+
+    Args:
+        code: Division code, six digits; one of ``PROFILES``.
+        scale: 1 is the county's own size; registers (divisions, grids, village collectives) do
+            not shrink with it.
+        seed: Any integer; another seed is another county of the same size.
+        day: The day whose files are written.
+    """
+
+    def __init__(self, code: str, scale: float, seed: int, day: date) -> None:
+        if code not in PROFILES:
+            raise UsageError(
+                f"no simulated county {code} is known",
+                todo=f"Choose one of {', '.join(PROFILES)}",
+            )
+        if not scale > 0:
+            raise UsageError("the scale must be greater than zero", todo="Try --scale 0.01")
+        self.code, self.scale, self.seed, self.day = code, scale, seed, day
+        self.profile = PROFILES[code]
+        self.random = Stream(code, seed)
+
+    def sized(self, at_scale_one: int, least: int = 0) -> int:
+        """A number of rows at this scale."""
+        return max(least, round(at_scale_one * self.scale))
+
+    @property
+    def day_end(self) -> datetime:
+        """The last second of the simulated day, Asia/Shanghai wall clock."""
+        return datetime.combine(self.day, time(23, 59, 59))
+
+    # -- places ---------------------------------------------------------------------------------
+
+    @cached_property
+    def register(self) -> tuple[dict[str, str], ...]:
+        """The division register's rows of this county, with its city and province above it."""
+        rows: dict[str, dict[str, str]] = {}
+        for name in _REGISTERS:
+            with (SAMPLES / "register" / name).open(encoding="utf-8-sig", newline="") as file:
+                for row in csv.DictReader(file):
+                    upper = row["level"] in {"province", "city"}
+                    if upper or row["code"].startswith(self.code):
+                        rows.setdefault(row["code"], row)
+        return tuple(rows[code] for code in sorted(rows))
+
+    @cached_property
+    def name(self) -> str:
+        """The county's name."""
+        return next(row["name"] for row in self.register if row["level"] == "county")
+
+    @cached_property
+    def towns(self) -> dict[str, str]:
+        """Town codes and names, those that were not abolished."""
+        return {
+            row["code"]: row["name"]
+            for row in self.register
+            if row["level"] == "town" and "撤销" not in row["name"]
+        }
+
+    @cached_property
+    def villages(self) -> tuple[Village, ...]:
+        """Villages and communities that exist today, by code."""
+        gone = {row["code"] for row in self.register if "并入" in row["note"]}
+        return tuple(
+            Village(
+                row["code"],
+                row["name"],
+                row["parent_code"],
+                self.towns[row["parent_code"]],
+                row["type"] == "居民委员会",
+                row["status"],
+            )
+            for row in self.register
+            if row["level"] == "village"
+            and row["code"] not in gone
+            and row["parent_code"] in self.towns
+        )
+
+    @cached_property
+    def weights(self) -> Floats:
+        """Each village's share of the households; communities are larger, the seat's town too."""
+        index = span(0, len(self.villages))
+        base = 0.4 + self.random.of("village").unit(index)
+        urban = np.array([9.0 if v.is_urban else 1.0 for v in self.villages])
+        seat = next(iter(self.towns))
+        seated = np.array([1.5 if v.town_code == seat else 1.0 for v in self.villages])
+        weight = base * urban * seated
+        return np.asarray(weight / weight.sum(), dtype=np.float64)
+
+    def edges(self, total: int) -> Ints:
+        """Where each village's share of ``total`` begins; one more entry than villages."""
+        cumulative = np.concatenate([[0.0], np.cumsum(self.weights)])
+        return np.asarray(np.round(cumulative / cumulative[-1] * total), dtype=np.int64)
+
+    # -- houses and households ------------------------------------------------------------------
+
+    @cached_property
+    def houses(self) -> int:
+        """Houses of every usage."""
+        return self.sized(self.profile.houses, len(self.villages))
+
+    @cached_property
+    def residents(self) -> int:
+        """Persons who live here (常住人口)."""
+        return self.sized(self.profile.residents, 3 * len(self.villages))
+
+    @cached_property
+    def households(self) -> int:
+        """Households, each in one house."""
+        return int(self.household_edges[-1])
+
+    @cached_property
+    def house_edges(self) -> Ints:
+        """Where each village's houses begin."""
+        return self.edges(self.houses)
+
+    @cached_property
+    def household_edges(self) -> Ints:
+        """Where each village's households begin."""
+        return np.asarray(np.round(self.house_edges * _LIVED_IN), dtype=np.int64)
+
+    def household_of(self, house: Ints) -> Ints:
+        """The household that lives in each house, or -1.
+
+        Households are spread evenly over their village's houses.
+        """
+        village = np.searchsorted(self.house_edges, house, side="right") - 1
+        houses = np.diff(self.house_edges)[village]
+        households = np.diff(self.household_edges)[village]
+        place = house - self.house_edges[village]
+        nearest = -(-place * households // houses)
+        lived = (nearest < households) & (nearest * houses // np.maximum(households, 1) == place)
+        return np.where(lived, self.household_edges[village] + nearest, -1)
+
+    def first_resident(self, household: Ints) -> Ints:
+        """How many residents live in the households before each; the county's mean is exact."""
+        mean = self.residents / self.households
+        shift = (self.random.of("size").unit(household) - 0.5) * 2 * _SPREAD
+        inner = np.floor(household * mean + shift).astype(np.int64)
+        inner = np.where(household <= 0, 0, inner)
+        return np.where(household >= self.households, self.residents, inner)
+
+    # -- grids ----------------------------------------------------------------------------------
+
+    @cached_property
+    def active_grids(self) -> Ints:
+        """How many grids each village has today; at least one."""
+        return self._shared_out(self.profile.grids, 1)
+
+    @cached_property
+    def merged_grids(self) -> Ints:
+        """How many former grids of each village were merged into today's."""
+        return self._shared_out(self.profile.grids_before - self.profile.grids, 0)
+
+    def _shared_out(self, total: int, least: int) -> Ints:
+        spare = total - least * len(self.villages)
+        share = self.weights * spare
+        whole = np.floor(share).astype(np.int64)
+        rest = int(spare - whole.sum())
+        whole[np.argsort(whole - share, kind="stable")[:rest]] += 1
+        return np.asarray(whole + least, dtype=np.int64)
+
+    def grid_of(self, village: Ints, place: Ints, size: Ints) -> Ints:
+        """The running number (from 1) of the grid that holds a place of its village."""
+        return (
+            np.minimum(
+                place * self.active_grids[village] // np.maximum(size, 1),
+                self.active_grids[village] - 1,
+            )
+            + 1
+        )

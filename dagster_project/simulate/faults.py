@@ -1,0 +1,89 @@
+"""Every plant of a feed: general faults from its columns, its own from its kit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dagster_project.contracts import cell_rules
+from dagster_project.contracts.model import CodeList, Column, Feed, Rule
+from dagster_project.errors import CountyLakeError
+from dagster_project.simulate.cells import Checker, faulty
+from dagster_project.simulate.plants import Cells, Kit, Plant, Turn, put
+from dagster_project.simulate.repairs import repair_plants
+
+_EVERY = 5_000  # one plant of a kind per so many rows
+_MOST = 300
+_MANY_ROWS = 1_000
+_COPIES = 3
+
+
+def plants(
+    feed: Feed, kit: Kit, codes: Mapping[str, CodeList], checker: Checker, *, is_text: bool
+) -> Iterator[Plant]:
+    """What is planted in a file of this feed.
+
+    Raises:
+        CountyLakeError: A rule of the contract has no plant.
+    """
+    for column in feed.columns:
+        for rule in cell_rules(column):
+            if rule.severity == "warn":
+                yield _own(feed, kit, rule.id, is_warning=True)
+            else:
+                yield _cell_fault(column, rule.kind, rule.id, checker)
+    for contract_rule in feed.rules:
+        yield _row_fault(feed, kit, contract_rule)
+    if is_text:
+        yield Plant("row.ragged", "rejected", put(), reasons=("row.ragged",), raw=",多余")
+    yield from repair_plants(feed, codes)
+    yield Plant("duplicate", "duplicate", put())
+    if kit.older:
+        yield Plant("superseded", "superseded", kit.older)
+    nothing: Cells = {column.name: None for column in feed.columns}
+    yield Plant("blank", "dropped", put(**nothing))
+    if is_text:
+        header: Cells = {column.name: column.title for column in feed.columns}
+        yield Plant("title", "dropped", put(**header))
+
+
+def how_many(plant: Plant, rows: int, *, enabled: bool) -> int:
+    """How often a plant is set in a file of so many rows."""
+    if not enabled:
+        return 0
+    if plant.name in {"duplicate", "superseded", "blank"}:
+        return max(_COPIES, min(rows // _EVERY, _MOST))
+    if plant.name == "title":
+        return 1
+    return max(2 if rows >= _MANY_ROWS else 1, min(rows // _EVERY, _MOST))
+
+
+def _cell_fault(column: Column, kind: str, rule_id: str, checker: Checker) -> Plant:
+    def change(row: Cells, _turn: Turn) -> Cells | None:
+        for value in faulty(column, kind, row):
+            if checker.broken(column, value) == kind:
+                return {column.name: value}
+        return None
+
+    return Plant(rule_id, "rejected", change, reasons=(rule_id,))
+
+
+def _row_fault(feed: Feed, kit: Kit, rule: Rule) -> Plant:
+    return _own(feed, kit, rule.id, is_warning=rule.severity == "warn")
+
+
+def _own(feed: Feed, kit: Kit, rule_id: str, *, is_warning: bool) -> Plant:
+    if rule_id not in kit.rules:
+        raise CountyLakeError(
+            f"the simulator plants nothing for the rule {rule_id}",
+            where=feed.path or feed.name,
+            todo="Add a change that breaks it to the feed's kit in dagster_project/simulate",
+        )
+    verdict = "accepted" if is_warning else "rejected"
+    return Plant(
+        rule_id,
+        verdict,
+        kit.rules[rule_id],
+        in_place=is_warning,
+        is_warning=is_warning,
+        reasons=(rule_id,),
+    )

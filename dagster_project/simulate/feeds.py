@@ -1,0 +1,112 @@
+"""Which feeds a simulated county writes, in what form, and where their rows come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from dagster_project.simulate import kits_assets, kits_city, kits_people
+from dagster_project.simulate.collective import Collectives
+from dagster_project.simulate.component import component_rows
+from dagster_project.simulate.county import County
+from dagster_project.simulate.hotline import hotline_rows
+from dagster_project.simulate.house import house_rows, stretch
+from dagster_project.simulate.ledgers import asset_rows, contract_rows, resource_rows
+from dagster_project.simulate.payments import (
+    approval_rows,
+    ledger,
+    payment_rows,
+    voucher_rows,
+)
+from dagster_project.simulate.plants import Kit
+from dagster_project.simulate.population import IdBook, persons
+from dagster_project.simulate.registers import division_rows, grid_rows
+
+HOUSES_PER_CHUNK = 40_000
+XLSX_LIMIT = 200_000  # rows; above it a department sends text
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a department sends a feed: ``encoding`` is a Python codec, empty for workbooks.
+
+    ``title`` stands above the header of a workbook. ``by_town`` gives each town a sheet.
+    """
+
+    kit: Kit
+    encoding: str = ""
+    title: str = ""
+    by_town: bool = False
+
+
+FORMS: Mapping[str, Form] = {
+    "division": Form(kits_people.DIVISION, "utf-8"),
+    "grid": Form(kits_people.GRID, "utf-8"),
+    "population": Form(kits_people.POPULATION, "gb18030"),
+    "house": Form(kits_people.HOUSE, "utf-8-sig"),
+    "component": Form(kits_city.COMPONENT, "utf-8"),
+    "hotline_order": Form(kits_city.HOTLINE_ORDER, title="12345热线工单明细表"),
+    "collective_org": Form(kits_assets.COLLECTIVE_ORG, title="农村集体经济组织登记表"),
+    "bank_account": Form(kits_assets.BANK_ACCOUNT, title="农村集体经济组织银行账户明细表"),
+    "payment": Form(kits_assets.PAYMENT, title="农村集体三资支付明细表"),
+    "payment_approval": Form(kits_assets.PAYMENT_APPROVAL, title="三资支付审批明细表"),
+    "voucher_line": Form(kits_assets.VOUCHER_LINE, "gb18030"),
+    "asset": Form(kits_assets.ASSET, title="农村集体资产台账", by_town=True),
+    "resource": Form(kits_assets.RESOURCE, title="农村集体资源台账", by_town=True),
+    "contract": Form(kits_assets.CONTRACT, title="农村集体经济合同台账"),
+}
+
+Chunks = Iterator[Mapping[str, pl.DataFrame]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Feeds whose rows are made together; ``rows`` is about how many the first one has."""
+
+    feeds: tuple[str, ...]
+    rows: Mapping[str, int]
+    chunks: Callable[[], Chunks]
+
+
+def sources(county: County) -> Iterator[Source]:
+    """Every feed's rows, in chunks; parents come before what refers to them."""
+    yield _whole("division", lambda: division_rows(county), len(county.register))
+    yield _whole("grid", lambda: grid_rows(county), county.profile.grids_before)
+    homes = {"house": county.houses, "population": int(county.residents * 1.08)}
+    yield Source(("house", "population"), homes, lambda: _homes(county))
+    yield _many(
+        "component", lambda: component_rows(county), county.sized(county.profile.components)
+    )
+    yield _many("hotline_order", lambda: hotline_rows(county), county.sized(county.profile.orders))
+    orgs = Collectives(county)
+    book = ledger(orgs)
+    assets: Mapping[str, Callable[[], pl.DataFrame]] = {
+        "collective_org": orgs.orgs,
+        "bank_account": orgs.accounts,
+        "contract": lambda: contract_rows(orgs),
+        "payment": lambda: payment_rows(orgs, book),
+        "payment_approval": lambda: approval_rows(orgs, book),
+        "voucher_line": lambda: voucher_rows(orgs, book),
+        "asset": lambda: asset_rows(orgs),
+        "resource": lambda: resource_rows(orgs),
+    }
+    for name, make in assets.items():
+        yield _whole(name, make, 0)
+
+
+def _whole(feed: str, make: Callable[[], pl.DataFrame], rows: int) -> Source:
+    return Source((feed,), {feed: rows}, lambda: iter([{feed: make()}]))
+
+
+def _many(feed: str, make: Callable[[], Iterator[pl.DataFrame]], rows: int) -> Source:
+    return Source((feed,), {feed: rows}, lambda: ({feed: chunk} for chunk in make()))
+
+
+def _homes(county: County) -> Chunks:
+    book = IdBook(county)
+    for start in range(0, county.houses, HOUSES_PER_CHUNK):
+        line = stretch(county, start, min(start + HOUSES_PER_CHUNK, county.houses))
+        people, heads = persons(county, line, book)
+        yield {"house": house_rows(county, line, heads), "population": people}

@@ -1,0 +1,47 @@
+"""The samples in the repository: two simulated counties, small, with faults planted."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dagster_project.paths import SAMPLES
+from dagster_project.simulate.run import Progress, simulate
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample county."""
+
+    county: str
+    scale: float
+    seed: int
+
+
+COUNTIES = (Sample("140321", 0.01, 20230531), Sample("140322", 0.005, 20230601))
+
+
+def write_samples(
+    folder: Path = SAMPLES, *, progress: Progress | None = None
+) -> dict[str, dict[str, Any]]:
+    """Write both sample counties anew below ``folder`` (``inbox/<county>`` and ``expected``).
+
+    Returns:
+        The manifests by county code.
+    """
+    manifests = {}
+    for sample in COUNTIES:
+        inbox = folder / "inbox" / sample.county
+        shutil.rmtree(inbox, ignore_errors=True)
+        manifests[sample.county] = simulate(
+            sample.county,
+            sample.scale,
+            inbox,
+            sample.seed,
+            expected_dir=folder / "expected",
+            personal=True,
+            progress=progress,
+        )
+    return manifests
