@@ -166,7 +166,6 @@ class Desk:
         with writer.transaction(
             f"{entry.outcome} {entry.package_id}", county=entry.county_code
         ) as tx:
-            ledger.ensure(tx.con)
             if entry.outcome == "accepted":
                 merge(tx.con, verdict)
             ledger.add(tx.con, entry)

@@ -6,27 +6,57 @@ were verified and are next in their chain come here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from dagster_project.city.verify import ENVELOPE, Verdict
+from dagster_project.city.verify import ENVELOPE, Shapes, Verdict
+from dagster_project.contracts.model import Column
 from dagster_project.lake.engine import literal, quoted
-from dagster_project.protocol.manifest import Header
 
-_OWN = {
-    "county_code": ("VARCHAR", "报送单位区划代码"),
-    "period": ("VARCHAR", "报告期"),
-    "revision": ("BIGINT", "修订次数"),
-    "package_id": ("VARCHAR", "报送包编号"),
-    "is_current": ("BOOLEAN", "是否当前修订"),
-}
+_OWN = (
+    Column("county_code", "报送单位区划代码", "string", level="L1"),
+    Column("county_name", "报送单位名称", "string", level="L1"),
+    Column("period", "报告期", "string", level="L1"),
+    Column("revision", "修订次数", "integer", level="L1"),
+    Column("package_id", "报送包编号", "string", level="L1"),
+    Column("is_current", "是否当前修订", "boolean", level="L1"),
+)
+_OWN_TITLES = {column.name: column.title for column in _OWN}
+_OWN_TYPES = {column.name: column.duck_type for column in _OWN}
+
+
+def received_columns(report: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns of ``city.<report>``: whose, for when, which revision; then the report's own."""
+    return (*_OWN, *(column for column in report if column.name not in _OWN_TITLES))
+
+
+def missing(con: duckdb.DuckDBPyConnection, shapes: Shapes) -> list[str]:
+    """The reports that have no table yet."""
+    return [report for report in shapes if not _present(con, report)]
+
+
+def prepare(con: duckdb.DuckDBPyConnection, shapes: Shapes) -> None:
+    """Make the still empty tables of reports that no county has sent yet, for the SQL above them.
+
+    Call it inside a transaction. Instants travel with their zone, so that is how timestamps are
+    made here.
+    """
+    for report in missing(con, shapes):
+        kinds = {
+            column.name: "TIMESTAMP WITH TIME ZONE"
+            if column.type == "timestamp"
+            else column.duck_type
+            for column in received_columns(shapes[report])
+        }
+        _create(con, report, kinds, {column.name: column.title for column in shapes[report]})
 
 
 def shape_conflicts(con: duckdb.DuckDBPyConnection, verdict: Verdict) -> list[str]:
     """Why a package's columns cannot enter the table that earlier packages made."""
-    present = _present(con, verdict.header.report)
+    present = _kept(con, verdict.header.report)
     return [
         f"column {name}: it is {kind} here, but {present[name]} in the city's table."
         for name, kind in _incoming(verdict).items()
@@ -42,7 +72,7 @@ def merge(con: duckdb.DuckDBPyConnection, verdict: Verdict) -> int:
     """
     header = verdict.header
     _ensure_table(con, verdict)
-    target = _target(header)
+    target = _target(header.report)
     con.execute(
         f"UPDATE {target} SET is_current = false WHERE county_code = ? AND period = ?"
         " AND is_current",
@@ -52,12 +82,21 @@ def merge(con: duckdb.DuckDBPyConnection, verdict: Verdict) -> int:
     rows: pa.Table = verdict.table.drop_columns(
         [name for name in ENVELOPE if name in verdict.table.column_names]
     )
-    own = "? AS county_code, ? AS period, ? AS revision, ? AS package_id, true AS is_current"
+    own = (
+        "? AS county_code, ? AS county_name, ? AS period, ? AS revision, ? AS package_id,"
+        " true AS is_current"
+    )
     con.register("incoming", rows)
     try:
         con.execute(
             f"INSERT INTO {target} BY NAME SELECT {own}, * FROM incoming",
-            [header.county, header.period, header.revision, header.package_id],
+            [
+                header.county,
+                verdict.county_name,
+                header.period,
+                header.revision,
+                header.package_id,
+            ],
         )
     finally:
         con.unregister("incoming")
@@ -65,26 +104,48 @@ def merge(con: duckdb.DuckDBPyConnection, verdict: Verdict) -> int:
 
 
 def _ensure_table(con: duckdb.DuckDBPyConnection, verdict: Verdict) -> None:
-    target, present = _target(verdict.header), _present(con, verdict.header.report)
+    report, present = verdict.header.report, _kept(con, verdict.header.report)
     incoming = _incoming(verdict)
     titles = {one["name"]: str(one.get("title", ""))[:200] for one in verdict.fields}
     if not present:
-        body = ", ".join(f"{quoted(name)} {kind}" for name, kind in incoming.items())
-        con.execute(f"CREATE TABLE {target} ({body})")
-        con.execute(f"COMMENT ON TABLE {target} IS {literal(verdict.title)}")
-    for name, kind in incoming.items():
-        if present and name not in present:
-            con.execute(f"ALTER TABLE {target} ADD COLUMN {quoted(name)} {kind}")
-        if name not in present:
-            comment = _OWN[name][1] if name in _OWN else titles.get(name, "")
-            con.execute(f"COMMENT ON COLUMN {target}.{quoted(name)} IS {literal(comment)}")
+        _create(con, report, incoming, titles, verdict.title)
+        return
+    for name in (name for name in incoming if name not in present):
+        con.execute(f"ALTER TABLE {_target(report)} ADD COLUMN {quoted(name)} {incoming[name]}")
+        _comment(con, report, name, titles.get(name, ""))
+
+
+def _create(
+    con: duckdb.DuckDBPyConnection,
+    report: str,
+    kinds: Mapping[str, str],
+    titles: Mapping[str, str],
+    title: str = "",
+) -> None:
+    body = ", ".join(f"{quoted(name)} {kind}" for name, kind in kinds.items())
+    con.execute(f"CREATE OR REPLACE TABLE {_target(report)} ({body})")
+    con.execute(f"COMMENT ON TABLE {_target(report)} IS {literal(title)}")
+    for name in kinds:
+        _comment(con, report, name, _OWN_TITLES.get(name) or titles.get(name, ""))
+
+
+def _comment(con: duckdb.DuckDBPyConnection, report: str, name: str, title: str) -> None:
+    con.execute(f"COMMENT ON COLUMN {_target(report)}.{quoted(name)} IS {literal(title)}")
 
 
 def _incoming(verdict: Verdict) -> dict[str, str]:
-    own = {name: kind for name, (kind, _) in _OWN.items()}
-    return own | {
-        one["name"]: one["physicalType"] for one in verdict.fields if one["name"] not in own
+    return _OWN_TYPES | {
+        one["name"]: one["physicalType"] for one in verdict.fields if one["name"] not in _OWN_TYPES
     }
+
+
+def _kept(con: duckdb.DuckDBPyConnection, report: str) -> dict[str, str]:
+    """The table's columns, if it holds rows; an empty table's columns bind nobody."""
+    present = _present(con, report)
+    if not present:
+        return {}
+    row = con.execute(f"SELECT 1 FROM {_target(report)} LIMIT 1").fetchone()
+    return present if row else {}
 
 
 def _present(con: duckdb.DuckDBPyConnection, report: str) -> dict[str, str]:
@@ -96,5 +157,5 @@ def _present(con: duckdb.DuckDBPyConnection, report: str) -> dict[str, str]:
     return {str(name): str(kind) for name, kind in rows}
 
 
-def _target(header: Header) -> str:
-    return f"lake.city.{quoted(header.report)}"
+def _target(report: str) -> str:
+    return f"lake.city.{quoted(report)}"

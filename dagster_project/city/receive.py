@@ -16,6 +16,7 @@ import structlog
 from dagster_project.city import ledger
 from dagster_project.city.desk import Desk
 from dagster_project.city.ledger import Entry
+from dagster_project.city.merge import missing, prepare
 from dagster_project.city.register import CODE, counties
 from dagster_project.city.verify import Shapes
 from dagster_project.errors import CountyLakeError
@@ -68,6 +69,7 @@ def receive(
             return result
         for left in home.scratch.glob("receive-*"):
             shutil.rmtree(left, ignore_errors=True)
+        _prepare(lake, shapes or {})
         desk = Desk(lake, site, signer, at, shapes, limits or Limits(), counties(home))
         known = _known(lake)
         for folder in sorted(path for path in home.exchange.iterdir() if CODE.match(path.name)):
@@ -77,6 +79,15 @@ def receive(
                 result.remarks.append(f"{folder.name}: {error}")
     _log.info("received", site=site.code, decisions=len(result.decisions))
     return result
+
+
+def _prepare(lake: Lake, shapes: Shapes) -> None:
+    """Empty tables for reports that nobody sent yet; nothing is committed if none is missing."""
+    with lake.writer("prepare the city's tables") as writer:
+        if missing(writer.con, shapes) or not ledger.exists(writer.con):
+            with writer.transaction("prepare the city's tables") as tx:
+                ledger.ensure(tx.con)
+                prepare(tx.con, shapes)
 
 
 def _known(lake: Lake) -> dict[str, list[Entry]]:

@@ -22,7 +22,8 @@ from dagster_project.protocol.folders import Copied
 from dagster_project.protocol.manifest import Header, Manifest
 from dagster_project.protocol.site_card import SiteCard
 
-ENVELOPE = ("county_code", "period", "revision", "package_id", "is_current")
+ENVELOPE = ("county_code", "county_name", "period", "revision", "package_id", "is_current")
+_AGREEING = ("county_code", "period")
 _JSON_BYTES = 16 << 20
 _FAMILY = {
     "string": "string",
@@ -42,6 +43,7 @@ class Verdict:
 
     ``genuine``: a registered county signed exactly these bytes. ``faults``: why the package is
     refused, as sentences; a genuine package may have faults too (it then uses up its number).
+    ``county_name`` is the register's, whatever the package says.
     """
 
     folder: Path
@@ -51,6 +53,7 @@ class Verdict:
     table: pa.Table | None = None
     fields: list[dict[str, Any]] = field(default_factory=list)
     title: str = ""
+    county_name: str = ""
     genuine: bool = False
     faults: list[str] = field(default_factory=list)
 
@@ -90,6 +93,7 @@ def verify(folder: Path, copied: Copied, expected: Expected) -> Verdict:
         expected: What it must agree with.
     """
     verdict = Verdict(folder, _received_hash(folder, copied, expected))
+    verdict.county_name = expected.card.name if expected.card else ""
     signature = folder / fmt.SIGNATURE
     if signature.is_file():
         verdict.signature_hash = sha256_file(signature)
@@ -210,8 +214,8 @@ def _check_envelope(table: pa.Table, header: Header) -> None:
             found = set(table.column(name).cast(pa.string()).unique().to_pylist())
             if not found <= {allowed}:
                 raise _fault(f"rows name another {name} than {allowed}", f"column {name}")
-    for name in ENVELOPE[2:]:
-        if name in table.column_names:
+    for name in ENVELOPE:
+        if name not in _AGREEING and name in table.column_names:
             raise _fault("the name is the receiver's own", f"column {name}")
 
 

@@ -49,6 +49,8 @@ FILE = "events.ndjson"
 _JOB = "county_day"
 _SPACE = uuid.UUID("5b4f6f0e-6f0a-5c8e-9d0e-3f6f1d1f4a11")
 _BLOCK = 1 << 16
+# How far back a search goes: what lies further up is years old.
+_MOST = 128 << 20
 _VALUES = {"identity": "IDENTITY", "transformation": "TRANSFORMATION", "aggregation": "AGGREGATION"}
 _CONDITIONS = {"filter": "FILTER", "join": "JOIN"}
 
@@ -268,9 +270,10 @@ def _backwards(path: Path) -> Iterator[bytes]:
         return
     with path.open("rb") as stream:
         place = stream.seek(0, os.SEEK_END)
+        start = max(0, place - _MOST)
         rest = b""
         whole = False
-        while place > 0:
+        while place > start:
             size = min(_BLOCK, place)
             place -= size
             stream.seek(place)
@@ -280,7 +283,7 @@ def _backwards(path: Path) -> Iterator[bytes]:
                 if whole and line:
                     yield line
                 whole = True
-        if rest and whole:
+        if rest and whole and not start:
             yield rest
 
 
