@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol, cast
 
 from sqlglot import exp
@@ -32,6 +33,8 @@ LOGICAL: Mapping[str, LogicalType] = {
     "TIMESTAMP": "timestamp",
     "TIMESTAMPTZ": "timestamp",
 }
+Given = Mapping[str, Sequence[Column]]
+"""Tables that no model of the site makes, with their columns."""
 LEVELS: tuple[Level, ...] = ("L1", "L2", "L3", "L4")
 
 
@@ -62,13 +65,22 @@ def base_schema(contracts: Contracts) -> dict[str, dict[str, str]]:
     return schema
 
 
-def lineages(models: Iterable[SqlModel], contracts: Contracts) -> dict[str, ModelLineage]:
+def lineages(
+    models: Iterable[SqlModel], contracts: Contracts, given: Given = MappingProxyType({})
+) -> dict[str, ModelLineage]:
     """The lineage of every model, given in an order in which each comes after its inputs.
+
+    Args:
+        models: The models of one site.
+        contracts: Describe the feeds and the models' tables.
+        given: Further tables that no model makes: at a city, what counties sent.
 
     Raises:
         ModelError: A model reads a column that does not exist.
     """
     schema: dict[str, Mapping[str, str]] = dict(base_schema(contracts))
+    for name, columns in given.items():
+        schema[name] = {column.name: column.duck_type for column in columns}
     found: dict[str, ModelLineage] = {}
     for model in models:
         found[model.table] = lineage_of(model.table, model.query, cast("Schema", schema))
@@ -80,7 +92,10 @@ def lineages(models: Iterable[SqlModel], contracts: Contracts) -> dict[str, Mode
 
 
 def described(
-    models: Sequence[SqlModel], contracts: Contracts, known: Mapping[str, ModelLineage]
+    models: Sequence[SqlModel],
+    contracts: Contracts,
+    known: Mapping[str, ModelLineage],
+    given: Given = MappingProxyType({}),
 ) -> dict[str, tuple[Column, ...]]:
     """Every column of every model's table, in the table's order, fully described."""
     tables: dict[str, dict[str, Column]] = {
@@ -91,6 +106,8 @@ def described(
         tables[f"ops.{name}"] = {
             column: _ops_column(column, kind, title) for column, kind, title in table.columns
         }
+    for name, columns in given.items():
+        tables[name] = {column.name: column for column in columns}
     result: dict[str, tuple[Column, ...]] = {}
     for model in models:
         own = {column.name: column for column in model.contract.columns}

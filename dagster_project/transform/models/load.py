@@ -58,7 +58,9 @@ def load_models(
                 problems.append(Problem(relative, error.line, error.sentence))
             else:
                 models[model.table] = model
-    problems += _drop_unbuildable(models, set(contracts.feeds))
+    # A city's tables of the same name as a report are what counties sent.
+    sent = {name for layer, name in contracts.tables if layer == "report"}
+    problems += _drop_unbuildable(models, {"silver": set(contracts.feeds), "city": sent})
     problems += _drop_cycles(models)
     graph = {name: set(model.inputs) & models.keys() for name, model in models.items()}
     return Graph({name: models[name] for name in _in_order(graph)}, tuple(problems))
@@ -140,10 +142,14 @@ def _parameters(query: exp.Query) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _drop_unbuildable(models: dict[str, Model], feeds: set[str]) -> list[Problem]:
-    """Remove models with an input that nobody makes, until none is left."""
+def _drop_unbuildable(models: dict[str, Model], made: Mapping[str, set[str]]) -> list[Problem]:
+    """Remove models with an input that nobody makes, until none is left.
+
+    Args:
+        models: The models; those that cannot be built are removed.
+        made: By layer, the tables that are made by others than models.
+    """
     problems: list[Problem] = []
-    made = {"silver": feeds}
     while True:
         for name, model in models.items():
             for table in model.inputs:
