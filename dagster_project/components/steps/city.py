@@ -30,12 +30,7 @@ def take_in(workshop: Workshop) -> Reception:
 
 def report_shapes(workshop: Workshop) -> dict[str, tuple[Column, ...]]:
     """The reports that a county owes, by name, with all their columns."""
-    county = Workshop.at(workshop.home.root, "county")
-    return {
-        model.name: county.described(model.table)
-        for model in county.graph.models.values()
-        if model.layer == "report" and model.contract.period
-    }
+    return workshop.reports
 
 
 def publish(workshop: Workshop) -> tuple[Replica, bool]:

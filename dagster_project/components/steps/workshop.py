@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from dagster_project import contracts as contract_room
+from dagster_project.city.merge import received_columns
 from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.errors import ContractError, UsageError
 from dagster_project.lake import Lake
+from dagster_project.lineage import describe
 from dagster_project.lineage.columns import ModelLineage
-from dagster_project.lineage.describe import described, lineages
 from dagster_project.paths import Home, schemas_dir, sql_dir
 from dagster_project.settings import Settings, Site, load_site
 from dagster_project.transform.conform import Plan, compile_feed
@@ -80,16 +81,34 @@ class Workshop:
 
     def lineage(self, table: str) -> ModelLineage:
         """Where the columns of a model's table come from."""
-        return self._lineages[table]
+        return self.lineages[table]
 
     @cached_property
-    def _lineages(self) -> dict[str, ModelLineage]:
-        return lineages(tuple(self.graph.models.values()), self.contracts)
+    def lineages(self) -> dict[str, ModelLineage]:
+        """The lineage of every model."""
+        return describe.lineages(tuple(self.graph.models.values()), self.contracts, self.given)
 
     @cached_property
     def _descriptions(self) -> dict[str, tuple[Column, ...]]:
         models = tuple(self.graph.models.values())
-        return described(models, self.contracts, self._lineages)
+        return describe.described(models, self.contracts, self.lineages, self.given)
+
+    @cached_property
+    def reports(self) -> dict[str, tuple[Column, ...]]:
+        """The reports that counties owe, by name, with all their columns."""
+        county = Workshop.at(self.home.root, "county")
+        return {
+            model.name: county.described(model.table)
+            for model in county.graph.models.values()
+            if model.layer == "report" and model.contract.period
+        }
+
+    @property
+    def given(self) -> dict[str, tuple[Column, ...]]:
+        """The tables that no model of this site makes: at a city, what counties sent."""
+        if self.role == "county":
+            return {}
+        return {f"city.{name}": received_columns(columns) for name, columns in self.reports.items()}
 
     def feed(self, name: str) -> Feed:
         """A feed by name.
