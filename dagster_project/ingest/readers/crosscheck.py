@@ -53,9 +53,10 @@ class CrossCheck:
         if not sample or not self._affordable(sheet):
             return
         last = max(sample)
-        with warnings.catch_warnings():
+        # A landed file is named by its hash; openpyxl asks a path, but no stream, for a suffix.
+        with warnings.catch_warnings(), self._path.open("rb") as stream:
             warnings.simplefilter("ignore")  # extensions that openpyxl does not know
-            book = openpyxl.load_workbook(self._path, read_only=True, data_only=True)
+            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             try:
                 rows = book[sheet].iter_rows(min_row=1, max_row=last, values_only=True)
                 for row, values in enumerate(rows, start=1):
