@@ -1,0 +1,42 @@
+"""Bronze to silver: contract -> one SQL statement: repair, type, check, split, merge.
+
+Typical use, inside one transaction of the lake's writer::
+
+    plan = compile_feed(feed, contracts)
+    evolve(con, feed)
+    counts = conform(con, plan, batch)
+
+Reading files is ``ingest``'s, models over silver are ``transform.models``'s.
+"""
+
+from dagster_project.transform.conform.batch import conform
+from dagster_project.transform.conform.facts import (
+    BatchCounts,
+    BatchInput,
+    CheckResult,
+    RepairInfo,
+    RuleCount,
+    RuleInfo,
+)
+from dagster_project.transform.conform.plan import Plan, compile_feed
+from dagster_project.transform.conform.rebuild import rebuild, recheck
+from dagster_project.transform.conform.references import cross_checks
+from dagster_project.transform.conform.score import score
+from dagster_project.transform.conform.tables import evolve
+
+__all__ = [
+    "BatchCounts",
+    "BatchInput",
+    "CheckResult",
+    "Plan",
+    "RepairInfo",
+    "RuleCount",
+    "RuleInfo",
+    "compile_feed",
+    "conform",
+    "cross_checks",
+    "evolve",
+    "rebuild",
+    "recheck",
+    "score",
+]

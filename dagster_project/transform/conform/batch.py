@@ -1,0 +1,176 @@
+"""One batch through one statement into bronze, silver and ops; inside the caller's transaction.
+
+What each row becomes is ``select``'s, how rows meet silver is ``merge``'s, what is noted is
+``records``'s. Here they follow one another, and the law of conservation is enforced.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from dagster_project.contracts.model import Feed
+from dagster_project.errors import LakeError
+from dagster_project.lake.engine import literal, quoted
+from dagster_project.transform.conform import records
+from dagster_project.transform.conform.counts import count_rules
+from dagster_project.transform.conform.facts import BatchCounts, BatchInput
+from dagster_project.transform.conform.merge import Arrival, merge
+from dagster_project.transform.conform.plan import Plan
+from dagster_project.transform.conform.records import Head
+from dagster_project.transform.conform.score import score
+from dagster_project.transform.conform.select import statement
+from dagster_project.transform.conform.tables import BRONZE_COLUMNS, bronze
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+TEMPORARY = ("rows", "repeated", "losers", "held", "rest", "groups", "repairs")
+
+
+def conform(con: duckdb.DuckDBPyConnection, plan: Plan, batch: BatchInput) -> BatchCounts:
+    """Take a delivered table into the lake.
+
+    Args:
+        con: The writer's connection, inside a transaction; tables made by ``evolve``.
+        plan: The compiled contract.
+        batch: The reader's Parquet and what is known of the delivery.
+
+    Returns:
+        The counts that were stored.
+
+    Raises:
+        LakeError: A law of the lake would be broken; roll back.
+    """
+    head = Head(
+        batch_id=batch.batch_id,
+        source_batch_id=None,
+        sha256=batch.sha256,
+        path=batch.path,
+        format=batch.format,
+        encoding=batch.encoding,
+        delivered_at=batch.delivered_at,
+        run_id=batch.run_id,
+        committed_at=batch.committed_at,
+    )
+    source = f"SELECT * FROM read_parquet({literal(batch.rows)})"
+    with_source(con, source)
+    _land(con, plan.feed, batch)
+    records.write_dropped(con, plan, head, batch.dropped)
+    counts = run(con, plan, head, dropped=len(batch.dropped))
+    records.write_control_totals(con, plan, head, batch.control_totals)
+    finish(con)
+    return counts
+
+
+def with_source(con: duckdb.DuckDBPyConnection, select: str) -> None:
+    """Name the raw rows that the next ``run`` reads."""
+    con.execute(f"CREATE OR REPLACE TEMP VIEW conform_source AS {select}")
+
+
+def run(
+    con: duckdb.DuckDBPyConnection, plan: Plan, head: Head, *, dropped: int, whole: bool = True
+) -> BatchCounts:
+    """Conform ``conform_source``, merge it, and note everything about it."""
+    unchecked = _conform_rows(con, plan, head)
+    rules = count_rules(con, plan, unchecked)
+    found = con.execute(
+        "SELECT (SELECT count(*) FROM conform_source), count(*) FILTER (NOT _ok) FROM conform_rows"
+    ).fetchone()
+    assert found is not None  # noqa: S101 - an aggregate always has a row
+    merged = merge(con, plan.feed, Arrival(head.landed_id, head.delivered_at, whole))
+    counts = BatchCounts(
+        batch_id=head.batch_id,
+        read=int(found[0]) + dropped,
+        accepted=merged.accepted,
+        rejected=int(found[1]),
+        duplicate=merged.duplicate,
+        superseded=merged.superseded,
+        dropped=dropped,
+        inserted=merged.inserted,
+        updated=merged.updated,
+        deleted=merged.deleted,
+        score=score(rules),
+        rules=tuple(rules),
+    )
+    _conserve(counts)
+    if counts.rejected:
+        records.write_quarantine(con, plan, head)
+    records.write_repairs(con, plan, head, rules)
+    records.write_counts(con, plan, head, counts)
+    return counts
+
+
+def finish(con: duckdb.DuckDBPyConnection) -> None:
+    """Give back the memory of the temp tables."""
+    con.execute("DROP VIEW IF EXISTS temp.conform_winners")
+    for name in TEMPORARY:
+        con.execute(f"DROP TABLE IF EXISTS temp.conform_{name}")
+    con.execute("DROP VIEW IF EXISTS temp.conform_source")
+
+
+def _conform_rows(con: duckdb.DuckDBPyConnection, plan: Plan, head: Head) -> set[str]:
+    """Evaluate the one statement; return the references that could not be checked."""
+    parents = {
+        cell.column.name: cell.column.reference.feed
+        for cell in plan.cells
+        if cell.column.reference and f"{cell.column.name}.reference" in plan.slots
+    }
+    ready = frozenset(
+        name
+        for name, parent in parents.items()
+        if parent == plan.feed.name or is_delivered(con, parent)
+    )
+    sql, parameters = statement(plan, ready)
+    values = bound(head.delivered_at)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE conform_rows AS {sql}",
+        {name: values[name] for name in parameters},
+    )
+    return {f"{name}.reference" for name in parents if name not in ready}
+
+
+def bound(delivered_at: datetime) -> dict[str, object]:
+    """The parameters of a conforming statement: the delivery's wall clock in the county."""
+    local = delivered_at.astimezone(SHANGHAI)
+    return {
+        "delivered_at": local.replace(tzinfo=None),
+        "delivered_day": int(f"{local:%Y%m%d}"),
+    }
+
+
+def is_delivered(con: duckdb.DuckDBPyConnection, feed: str) -> bool:
+    """Whether silver holds anything of that feed."""
+    table = con.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'lake'"
+        " AND schema_name = 'silver' AND table_name = ?",
+        [feed],
+    ).fetchone()
+    if not table or not table[0]:
+        return False
+    row = con.execute(f"SELECT 1 FROM lake.silver.{quoted(feed)} LIMIT 1").fetchone()
+    return row is not None
+
+
+def _land(con: duckdb.DuckDBPyConnection, feed: Feed, batch: BatchInput) -> None:
+    """The rows as sent into bronze: the reader's file itself where it lies in bronze's folder."""
+    if batch.adopt:
+        con.execute(
+            "CALL ducklake_add_data_files('lake', ?, ?, schema => 'bronze', allow_missing => true)",
+            [feed.name, str(batch.rows)],
+        )
+        return
+    names = ", ".join(quoted(n) for n in [*(c.name for c in feed.columns), *BRONZE_COLUMNS])
+    con.execute(f"INSERT INTO {bronze(feed)} ({names}) SELECT {names} FROM conform_source")
+
+
+def _conserve(counts: BatchCounts) -> None:
+    parts = (
+        counts.accepted + counts.rejected + counts.duplicate + counts.superseded + counts.dropped
+    )
+    if counts.read != parts:
+        raise LakeError(
+            f"batch {counts.batch_id} read {counts.read} rows but accounts for {parts}",
+            where=counts.batch_id,
+            todo="Nothing was written; report this batch",
+        )

@@ -1,0 +1,151 @@
+"""What conform says of its own work: rules, repairs, one batch in, counts out.
+
+Plain values only: no SQL is made here and no table is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal, Protocol
+
+Kind = Literal["rule", "warn", "repair", "cosmetic"]
+
+
+@dataclass(frozen=True)
+class RuleInfo:
+    """One rule as documents, Great Expectations and Dagster checks need it.
+
+    ``kind`` is ``ragged``, ``row`` or a kind of ``contracts.cell_rules``.
+    ``value`` is what the rule compares with: a pattern, a length, bounds, a code list's name, the
+    parent ``feed.column``, or the SQL of a row rule.
+    """
+
+    id: str
+    kind: str
+    dimension: str
+    column: str
+    severity: Literal["fail", "warn"]
+    message: str
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class RepairInfo:
+    """One kind of repair of one column; ``logged`` repairs keep raw and fixed value per cell."""
+
+    id: str
+    column: str
+    logged: bool
+
+
+class Dropped(Protocol):
+    """A row that the reader set aside."""
+
+    @property
+    def sheet(self) -> str:
+        """Worksheet; empty for text files."""
+
+    @property
+    def row(self) -> int:
+        """Record number in the file or sheet."""
+
+    @property
+    def kind(self) -> str:
+        """title, blank, total or footnote."""
+
+    @property
+    def text(self) -> str:
+        """The row's text."""
+
+
+class Stated(Protocol):
+    """A control total that the file states of itself."""
+
+    @property
+    def sheet(self) -> str:
+        """Worksheet; empty for text files."""
+
+    @property
+    def row(self) -> int:
+        """Record number in the file or sheet."""
+
+    @property
+    def column(self) -> str:
+        """The contract's column."""
+
+    @property
+    def stated(self) -> str:
+        """The total as text."""
+
+
+@dataclass(frozen=True)
+class BatchInput:
+    """One delivered table, read and waiting in a Parquet file of the reader's form.
+
+    ``adopt`` says that the file lies in bronze's own folder and may become bronze as it is.
+    """
+
+    batch_id: str
+    sha256: str
+    path: str
+    format: str
+    encoding: str
+    delivered_at: datetime
+    run_id: str
+    committed_at: datetime
+    rows: Path
+    adopt: bool = False
+    dropped: Sequence[Dropped] = ()
+    control_totals: Sequence[Stated] = ()
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How often one rule or repair was evaluated, and how often it failed (or repaired)."""
+
+    rule_id: str
+    kind: Kind
+    dimension: str
+    column: str
+    checked: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class BatchCounts:
+    """What became of a batch: ``read = accepted + rejected + duplicate + superseded + dropped``."""
+
+    batch_id: str
+    read: int
+    accepted: int
+    rejected: int
+    duplicate: int
+    superseded: int
+    dropped: int
+    inserted: int
+    updated: int
+    deleted: int
+    score: Decimal
+    rules: Sequence[RuleCount] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check over silver, between feeds; the caller keeps it in ``ops.check_result``."""
+
+    table_name: str
+    rule_id: str
+    column_name: str
+    severity: Literal["fail", "warn"]
+    checked: int
+    failed: int
+    message: str
+
+    @property
+    def success(self) -> bool:
+        """Whether nothing failed."""
+        return self.failed == 0

@@ -1,0 +1,199 @@
+"""A feed's contract -> its plan: every rule and repair with its bit, and the row rules as trees.
+
+The plan is pure: it knows neither a batch nor a connection. ``select`` turns it into SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import sqlglot
+from sqlglot.errors import SqlglotError
+
+from dagster_project.contracts import cell_rules
+from dagster_project.contracts.model import Column, Contracts, Feed, Rule
+from dagster_project.contracts.rules import RAGGED
+from dagster_project.errors import ContractError
+from dagster_project.transform.conform.ast import Node
+from dagster_project.transform.conform.cells import Cell, Check, compile_cell, rule_info
+from dagster_project.transform.conform.facts import RepairInfo, RuleInfo
+
+RAGGED_MESSAGE = "行的单元格数与表头不一致"
+# Bits of one BIGINT word that are used; a column's bits always share a word.
+WORD_BITS = 60
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One bit of one word."""
+
+    word: int
+    mask: int
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A rule over several columns; it fails when ``condition`` is FALSE."""
+
+    rule: RuleInfo
+    condition: Node
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a feed is conformed.
+
+    Attributes:
+        feed: The contract.
+        rules: Every rule that is switched on, also those between departments.
+        repairs: Every repair a column may need.
+        cells: One per column, in the contract's order.
+        row_rules: Rules over several columns.
+        slots: Where a rule's bit is; rules between departments have none.
+        repair_slots: Where each repair's bit is, in the order of ``repairs``.
+        off: Ids of rules that are switched off.
+        statements: The SQL made so far, kept by ``select``.
+    """
+
+    feed: Feed
+    rules: tuple[RuleInfo, ...]
+    repairs: tuple[RepairInfo, ...]
+    cells: tuple[Cell, ...] = field(repr=False)
+    row_rules: tuple[RowRule, ...] = field(repr=False)
+    slots: dict[str, Slot] = field(repr=False)
+    repair_slots: tuple[Slot, ...] = field(repr=False)
+    contracts: Contracts = field(repr=False)
+    off: frozenset[str] = frozenset()
+    statements: dict[frozenset[str], tuple[str, tuple[str, ...]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def without(self, rule_id: str) -> Plan:
+        """The same plan with one rule switched off.
+
+        Raises:
+            ContractError: The feed has no such rule.
+        """
+        if all(rule.id != rule_id for rule in self.rules):
+            raise ContractError(
+                f"feed {self.feed.name} has no rule {rule_id}", where=self.feed.path
+            )
+        return compile_feed(self.feed, self.contracts, off=self.off | {rule_id})
+
+    def rule(self, rule_id: str) -> RuleInfo:
+        """The rule of that id.
+
+        Raises:
+            KeyError: No such rule, or it is switched off.
+        """
+        for rule in self.rules:
+            if rule.id == rule_id:
+                return rule
+        raise KeyError(rule_id)
+
+    @property
+    def words(self) -> int:
+        """How many words hold the reasons of a row."""
+        return 1 + max((slot.word for slot in self.slots.values()), default=0)
+
+    @property
+    def repair_words(self) -> int:
+        """How many words hold the repairs of a row."""
+        return 1 + max((slot.word for slot in self.repair_slots), default=0)
+
+    def mask(self, word: int, severity: str) -> int:
+        """All bits of a word whose rules have that severity."""
+        slots = (self.slots.get(rule.id) for rule in self.rules if rule.severity == severity)
+        return sum(slot.mask for slot in slots if slot and slot.word == word)
+
+
+def compile_feed(feed: Feed, contracts: Contracts, *, off: Iterable[str] = ()) -> Plan:
+    """Compile a contract.
+
+    Args:
+        feed: The contract.
+        contracts: All contracts; the feed's code lists are looked up in them.
+        off: Ids of rules to leave out.
+
+    Raises:
+        ContractError: The contract has no key, names an unknown format or code list, or one of
+            its rules is no boolean SQL over its own columns.
+    """
+    switched_off = frozenset(off)
+    if not feed.key:
+        raise ContractError(
+            f"feed {feed.name} has no business key",
+            where=feed.path,
+            todo="Mark its key columns with primaryKey",
+        )
+    cells = tuple(_without(_cell(column, feed, contracts), switched_off) for column in feed.columns)
+    row_rules = tuple(_row_rule(rule, feed) for rule in feed.rules if rule.id not in switched_off)
+    groups = [[] if RAGGED.id in switched_off else [rule_info(RAGGED, RAGGED_MESSAGE, "")]]
+    groups += [[*(check.rule for check in c.checks), *_references(c, switched_off)] for c in cells]
+    groups += [[rule.rule] for rule in row_rules]
+    rules = tuple(rule for group in groups for rule in group)
+    inside = [[r.id for r in g if r.kind != "reference" or r.severity == "fail"] for g in groups]
+    slots = dict(zip((i for g in inside for i in g), _slots([len(g) for g in inside]), strict=True))
+    repairs = [[RepairInfo(r.id, c.column.name, r.logged) for r in c.repairs] for c in cells]
+    return Plan(
+        feed=feed,
+        rules=rules,
+        repairs=tuple(repair for group in repairs for repair in group),
+        cells=cells,
+        row_rules=row_rules,
+        slots=slots,
+        repair_slots=tuple(_slots([len(g) for g in repairs])),
+        contracts=contracts,
+        off=switched_off,
+    )
+
+
+def _cell(column: Column, feed: Feed, contracts: Contracts) -> Cell:
+    code_list = contracts.codes.get(column.codes) if column.codes else None
+    if column.codes and code_list is None:
+        raise ContractError(
+            f"column {column.name} names the unknown code list {column.codes}",
+            where=f"{feed.path}:{column.line}",
+            todo="Add it to schemas/codes or correct the name",
+        )
+    return compile_cell(column, code_list, feed.path)
+
+
+def _without(cell: Cell, off: frozenset[str]) -> Cell:
+    kept: tuple[Check, ...] = tuple(check for check in cell.checks if check.rule.id not in off)
+    return cell if len(kept) == len(cell.checks) else replace(cell, checks=kept, sure=False)
+
+
+def _references(cell: Cell, off: frozenset[str]) -> list[RuleInfo]:
+    column, parent = cell.column, cell.column.reference
+    if parent is None:
+        return []
+    message, value = f"{column.title}在 {parent.feed} 中不存在", f"{parent.feed}.{parent.column}"
+    asked = (r for r in cell_rules(column) if r.kind == "reference" and r.id not in off)
+    return [rule_info(rule, message, value) for rule in asked]
+
+
+def _row_rule(rule: Rule, feed: Feed) -> RowRule:
+    info = RuleInfo(
+        rule.id, "row", rule.dimension, "", rule.severity, rule.message, rule.expression
+    )
+    try:
+        return RowRule(info, sqlglot.parse_one(rule.expression, dialect="duckdb"))
+    except SqlglotError as error:
+        raise ContractError(
+            f"rule {rule.id} is not SQL",
+            where=f"{feed.path}:{rule.line}",
+            todo="Write one boolean expression over the feed's columns",
+        ) from error
+
+
+def _slots(sizes: Iterable[int]) -> list[Slot]:
+    made: list[Slot] = []
+    word = used = 0
+    for size in sizes:
+        if used + size > WORD_BITS:
+            word, used = word + 1, 0
+        made += [Slot(word, 1 << (used + i)) for i in range(size)]
+        used += size
+    return made

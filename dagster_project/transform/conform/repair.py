@@ -1,0 +1,16 @@
+"""What a repair of a column is; the rooms beside make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dagster_project.transform.conform.ast import Node
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A repair of one column and when it happened, seen from raw text, clean text and value."""
+
+    id: str
+    logged: bool
+    happened: Node

@@ -1,0 +1,250 @@
+"""A plan and a relation of raw rows -> the one SELECT that conforms them.
+
+Stages are nested subselects, each adding columns to the one inside it: plain? -> text -> value ->
+parents -> failures and repairs -> words -> row rules -> verdict. DuckDB streams rows through all
+of them once. What happens to the result is ``batch``'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from sqlglot import exp
+
+from dagster_project.contracts.rules import RAGGED
+from dagster_project.transform.conform.ast import (
+    Node,
+    all_of,
+    any_of,
+    case,
+    cast,
+    col,
+    eq,
+    fn,
+    has_bits,
+    is_false,
+    is_null,
+    ne,
+    negate,
+    not_null,
+    number,
+    plus,
+    sql,
+)
+from dagster_project.transform.conform.cells import Cell, raw, stage, stage_name
+from dagster_project.transform.conform.plan import Plan, RowRule
+from dagster_project.transform.conform.tables import SEPARATOR
+
+Named = tuple[str, Node]
+
+
+def statement(plan: Plan, references: frozenset[str]) -> tuple[str, tuple[str, ...]]:
+    """The one SELECT over ``conform_source`` as text, and the names of its parameters.
+
+    Args:
+        plan: The compiled contract; it keeps the text for the next batch.
+        references: Columns whose parent can be looked up now; others are not checked.
+    """
+    if references not in plan.statements:
+        tree = conforming_select(plan, exp.select("*").from_("conform_source"), references)
+        named = {node.name for node in tree.find_all(exp.Placeholder)}
+        plan.statements[references] = (sql(tree), tuple(sorted(named)))
+    return plan.statements[references]
+
+
+def conforming_select(plan: Plan, source: exp.Select, references: Collection[str]) -> exp.Select:
+    """The statement's tree.
+
+    Args:
+        plan: The compiled contract.
+        source: Rows in the reader's form (or bronze's): every column as text, ``_sheet``,
+            ``_source_row``, ``_defect``.
+        references: Columns whose parent can be looked up now; others are not checked.
+
+    Returns:
+        One row per source row: typed columns, ``_sheet``, ``_source_row``, ``_ok``, ``_key`` (of
+        rejected rows), ``_hash`` (of valid rows), reason words ``_w0…`` and repair words ``_r0…``.
+    """
+    tree = source
+    for stage_columns in (
+        [(stage_name(c.column.name, "k"), c.plain) for c in plan.cells],
+        [(stage_name(c.column.name, "t"), _text(c)) for c in plan.cells],
+        [(stage_name(c.column.name, "v"), _value(c)) for c in plan.cells],
+        _helpers(plan, references),
+        [*_failures(plan, references), *_repairs(plan)],
+        [(f"_c{w}", _column_word(plan, w, references)) for w in range(plan.words)],
+        [(f"_w{w}", _word(plan, w, references)) for w in range(plan.words)],
+        [("_ok", _is_ok(plan))],
+    ):
+        tree = _wrap(tree, stage_columns)
+    return _select(_named(_result(plan)), tree)
+
+
+def _wrap(inner: exp.Select, columns: Iterable[Named]) -> exp.Select:
+    made = _named(columns)
+    return _select([exp.Star(), *made], inner) if made else inner
+
+
+def _named(columns: Iterable[Named]) -> list[Node]:
+    return [exp.alias_(value, name, quoted=True, copy=False) for name, value in columns]
+
+
+def _select(columns: list[Node], inner: exp.Select) -> exp.Select:
+    return exp.select(*columns, copy=False).from_(inner.subquery("s", copy=False), copy=False)
+
+
+def _text(cell: Cell) -> Node:
+    return case([(stage(cell.column, "k"), raw(cell.column))], cell.clean)
+
+
+def _value(cell: Cell) -> Node:
+    if cell.slow == stage(cell.column, "t"):
+        return stage(cell.column, "t")
+    return case([(stage(cell.column, "k"), cell.quick)], cell.slow)
+
+
+def _helpers(plan: Plan, references: Collection[str]) -> list[Named]:
+    made = [(stage_name(c.column.name, "x"), c.aux) for c in plan.cells if c.aux is not None]
+    for cell in plan.cells:
+        parent = cell.column.reference
+        if parent is None or not _is_checked(plan, cell, references):
+            continue
+        known = exp.select(col(parent.column)).from_(
+            exp.table_(parent.feed, db="silver", catalog="lake", quoted=True)
+        )
+        known = known.where(all_of([negate(col("_is_deleted")), not_null(col(parent.column))]))
+        if parent.feed == plan.feed.name:
+            # A parent may stand in the same file.
+            own = exp.select(fn("trim", col(parent.column))).from_("conform_source")
+            known = exp.union(known, own, copy=False)  # type: ignore[assignment]
+        found = exp.In(this=stage(cell.column, "v"), query=exp.Subquery(this=known))
+        made.append((stage_name(cell.column.name, "p"), found))
+    return made
+
+
+def _is_checked(plan: Plan, cell: Cell, references: Collection[str]) -> bool:
+    return f"{cell.column.name}.reference" in plan.slots and cell.column.name in references
+
+
+def _failures(plan: Plan, references: Collection[str]) -> list[Named]:
+    return [
+        (stage_name(cell.column.name, "f"), _failure(plan, cell, references))
+        for cell in plan.cells
+        if _is_failable(plan, cell, references)
+    ]
+
+
+def _is_failable(plan: Plan, cell: Cell, references: Collection[str]) -> bool:
+    return bool(cell.checks) or _is_checked(plan, cell, references)
+
+
+def _failure(plan: Plan, cell: Cell, references: Collection[str]) -> Node:
+    """The bit of the first check that fails, 0 for a valid cell."""
+
+    def bit(rule_id: str) -> Node:
+        return number(plan.slots[rule_id].mask)
+
+    required = [bit(c.rule.id) for c in cell.checks if c.rule.kind == "required"]
+    branches: list[tuple[Node, Node]] = [
+        (is_null(stage(cell.column, "t")), required[0] if required else number(0))
+    ]
+    if cell.sure:
+        branches.append((stage(cell.column, "k"), number(0)))
+    branches += [(c.broken, bit(c.rule.id)) for c in cell.checks if c.rule.kind != "required"]
+    if _is_checked(plan, cell, references):
+        missing = is_false(stage(cell.column, "p"))
+        branches.append((missing, bit(f"{cell.column.name}.reference")))
+    return cast(case(branches, number(0)), "BIGINT")
+
+
+def _repairs(plan: Plan) -> list[Named]:
+    words: dict[int, list[Node]] = {}
+    slots = iter(plan.repair_slots)
+    for cell in plan.cells:
+        pairs = [(repair, next(slots)) for repair in cell.repairs]
+        bits = plus([case([(r.happened, number(s.mask))], number(0)) for r, s in pairs])
+        word = case([(stage(cell.column, "k"), number(0))], bits)
+        words.setdefault(pairs[0][1].word, []).append(cast(word, "BIGINT"))
+    return [
+        (f"_r{word}", case([(is_null(col("_defect")), plus(parts))], number(0)))
+        for word, parts in sorted(words.items())
+    ]
+
+
+def _column_word(plan: Plan, word: int, references: Collection[str]) -> Node:
+    made = []
+    for cell in plan.cells:
+        if _is_failable(plan, cell, references):
+            ids = [check.rule.id for check in cell.checks] or [f"{cell.column.name}.reference"]
+            if plan.slots[ids[0]].word == word:
+                made.append(stage(cell.column, "f"))
+    return plus(made)
+
+
+def _word(plan: Plan, word: int, references: Collection[str]) -> Node:
+    """Reasons of one word; a ragged row has that one reason only."""
+    bits: list[Node] = [col(f"_c{word}")]
+    for rule in plan.row_rules:
+        slot = plan.slots[rule.rule.id]
+        if slot.word == word:
+            bits.append(_row_bit(plan, rule, references))
+    ragged = plan.slots.get(RAGGED.id)
+    if ragged is None:
+        return plus(bits)
+    alone = number(ragged.mask if ragged.word == word else 0)
+    return cast(case([(not_null(col("_defect")), alone)], plus(bits)), "BIGINT")
+
+
+def _row_bit(plan: Plan, rule: RowRule, references: Collection[str]) -> Node:
+    """A row rule's bit; where a cell that it names is invalid it has nothing to judge."""
+
+    def value(node: exp.Expr) -> exp.Expr:
+        return col(stage_name(node.name, "v")) if isinstance(node, exp.Column) else node
+
+    named = {column.name for column in rule.condition.find_all(exp.Column)}
+    valid = [
+        eq(stage(cell.column, "f"), 0)
+        for cell in plan.cells
+        if cell.column.name in named and _is_failable(plan, cell, references)
+    ]
+    broken = is_false(rule.condition.transform(value))
+    bit = case([(broken, number(plan.slots[rule.rule.id].mask))], number(0))
+    # A CASE of its own: only there is the rule kept from reading invalid cells.
+    return case([(all_of(valid), bit)], number(0)) if valid else bit
+
+
+def _is_ok(plan: Plan) -> Node:
+    masks = [(w, plan.mask(w, "fail")) for w in range(plan.words)]
+    return negate(any_of([has_bits(col(f"_w{w}"), mask) for w, mask in masks if mask]))
+
+
+def _result(plan: Plan) -> list[Named]:
+    values = [stage(cell.column, "v") for cell in plan.cells]
+    keys = {cell.column.name: cell for cell in plan.cells}
+    key = fn(
+        "concat_ws",
+        "|",
+        *(
+            fn("coalesce", cast(stage(keys[n].column, "v"), "VARCHAR"), stage(keys[n].column, "t"))
+            for n in plan.feed.key
+        ),
+    )
+    rejected = all_of([negate(col("_ok")), is_null(col("_defect")), ne(key, "")])
+    return [
+        *((cell.column.name, value) for cell, value in zip(plan.cells, values, strict=True)),
+        ("_sheet", col("_sheet")),
+        ("_source_row", col("_source_row")),
+        ("_ok", col("_ok")),
+        ("_key", case([(rejected, key)])),
+        ("_hash", case([(col("_ok"), _record_hash(plan))])),
+        *((f"_w{w}", col(f"_w{w}")) for w in range(plan.words)),
+        *((f"_r{w}", col(f"_r{w}")) for w in range(plan.repair_words)),
+    ]
+
+
+def _record_hash(plan: Plan) -> Node:
+    """As ``tables.record_hash``, over typed values."""
+    separated: list[Node | str | int] = []
+    for name in sorted(cell.column.name for cell in plan.cells):
+        separated += [col(stage_name(name, "v")), fn("chr", SEPARATOR)]
+    return fn("md5", fn("concat", *separated[:-1]))

@@ -1,0 +1,125 @@
+"""Clean text of a cell: blanks, spreadsheet wrappers, full-width characters, null spellings.
+
+Each expression comes with a cheap test for cells that are clean already, because nearly all are:
+DuckDB then evaluates the dear branch only on the rest. Typing is in ``values``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from dagster_project.contracts.model import Column
+from dagster_project.transform.conform.ast import (
+    Node,
+    all_of,
+    any_of,
+    eq,
+    fn,
+    ge,
+    lt,
+    matches,
+    negate,
+    one_of,
+)
+
+# Spaces and invisible characters seen around cells (domain D05): ASCII, NBSP, U+2000-200D, word
+# joiner, U+3000, byte order mark.
+BLANKS = " \t\n\r\v\f\u00a0" + "".join(chr(c) for c in range(0x2000, 0x200E)) + "\u2060\u3000\ufeff"
+
+# Spellings of "nothing" in cells that are not free text (domain D14).
+NULL_SPELLINGS = (
+    *("无", "——", "—", "-", "--", "/", "\\", "\\N", "NULL", "null", "Null", "None", "none"),
+    *("N/A", "n/a", "NA", "nan", "NaN", "暂无", "不详", "未知", "空", "（空）", "(空)"),
+    *("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "########"),
+)
+
+FULL_WIDTH = "".join(chr(c) for c in range(0xFF01, 0xFF5F)) + "\u3000"
+HALF_WIDTH = "".join(chr(c) for c in range(0x21, 0x7F)) + " "
+
+
+def is_code_like(column: Column) -> bool:
+    """Whether NFKC may touch the column: names, addresses and free text keep their characters."""
+    return not column.textual and column.format != "person_name"
+
+
+def null_spellings(column: Column, known: Iterable[str] = ()) -> tuple[str, ...]:
+    """Spellings of NULL in this column.
+
+    Args:
+        column: The column; free text knows only its own spellings.
+        known: Codes and synonyms of the column's list, which are values and never NULL.
+    """
+    common = NULL_SPELLINGS if is_code_like(column) else ()
+    values = set(known)
+    return (*(s for s in common if s not in values and s not in column.nulls), *column.nulls)
+
+
+def trimmed(raw: Node) -> Node:
+    """Without blanks around, a leading apostrophe, or the wrapper ``="…"``; may be empty."""
+    inner = fn("regexp_replace", fn("trim", raw, BLANKS), r"""(?s)^(?:="(.*)"|'(.*))$""", r"\1\2")
+    return fn("trim", inner, BLANKS)
+
+
+def half_width(value: Node) -> Node:
+    """Full-width ASCII (U+FF01-FF5E) and the ideographic space as half-width: NFKC for codes."""
+    return fn("translate", value, FULL_WIDTH, HALF_WIDTH)
+
+
+def cleaned(raw: Node, column: Column, nulls: tuple[str, ...]) -> Node:
+    """The cell's text, NULL where it says nothing."""
+    value = trimmed(raw)
+    if is_code_like(column):
+        # A second trim: a full-width space may have stood inside of an apostrophe or quotes.
+        value = fn("trim", half_width(value), BLANKS)
+    if nulls:
+        spelled = "^(?:" + "|".join(re.escape(s) for s in nulls) + ")$"
+        value = fn("regexp_replace", value, spelled, "")
+    return fn("nullif", value, "")
+
+
+def is_plain_code(raw: Node, nulls: tuple[str, ...]) -> Node:
+    """ASCII between two letters or digits (no blank, no wrapper), and no spelling of NULL."""
+    ends = [
+        any_of([all_of([ge(c, "0"), lt(c, ":")]), all_of([ge(c, "A"), lt(c, "{")])])
+        for c in (raw, fn("array_extract", raw, -1))
+    ]
+    ascii_only = eq(fn("strlen", raw), fn("length", raw))
+    return all_of([*ends, ascii_only, _not_null_spelling(raw, nulls)])
+
+
+def is_plain_text(raw: Node, nulls: tuple[str, ...]) -> Node:
+    """Text between two Chinese characters, letters or digits, and no spelling of NULL."""
+    ends = [_plain_end(fn("unicode", c)) for c in (raw, fn("array_extract", raw, -1))]
+    return all_of([*ends, _not_null_spelling(raw, nulls)])
+
+
+def has_full_width(raw: Node) -> Node:
+    """Whether half-width forms would change the text."""
+    return fn("regexp_matches", raw, "[\uff01-\uff5e\u3000]")
+
+
+def is_plain(raw: Node, column: Column, nulls: tuple[str, ...]) -> Node:
+    """Whether ``cleaned`` would give the cell back as it is; may say no too often, never yes."""
+    if not is_code_like(column):
+        return is_plain_text(raw, nulls)
+    chinese = all_of([is_plain_text(raw, nulls), negate(has_full_width(raw))])
+    return any_of([is_plain_code(raw, nulls), chinese])
+
+
+def _plain_end(codepoint: Node) -> Node:
+    ranges = ((0x4E00, 0xA000), (0x30, 0x3A), (0x41, 0x5B), (0x61, 0x7B))
+    return any_of(all_of([ge(codepoint, low), lt(codepoint, high)]) for low, high in ranges)
+
+
+def _not_null_spelling(raw: Node, nulls: tuple[str, ...]) -> Node:
+    # A spelling that starts or ends in punctuation never gets this far.
+    reachable = [s for s in nulls if s[:1].isalnum() and s[-1:].isalnum()]
+    return negate(one_of(raw, reachable)) if reachable else all_of(())
+
+
+def is_shape(raw: Node, pattern: str, nulls: tuple[str, ...]) -> Node:
+    """The raw cell matches an ASCII pattern entirely and is no spelling of NULL."""
+    clashing = [s for s in nulls if re.fullmatch(pattern, s)]
+    shape = matches(raw, pattern)
+    return all_of([shape, negate(one_of(raw, clashing))]) if clashing else shape
