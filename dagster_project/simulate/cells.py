@@ -7,7 +7,7 @@ rule of the same cell would catch is never planted under a later rule's name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -44,7 +44,7 @@ class Checker:
             reference = column.reference
             parent = f"{reference.feed}.{reference.column}" if reference else ""
             return value not in self.parents.get(parent, frozenset())
-        tests = {
+        tests: dict[str, Callable[[], bool]] = {
             "type": lambda: read(column, value) is None,
             "length": lambda: len(value) > column.max_length,
             "pattern": lambda: re.search(column.pattern, value) is None,
@@ -58,27 +58,27 @@ class Checker:
         return {w for entry in entries for w in (entry.code, entry.title, *entry.synonyms)}
 
 
-def read(column: Column, text: str) -> Decimal | date | datetime | bool | str | None:
+Typed = Decimal | date | datetime | bool | str
+
+
+def read(column: Column, text: str) -> Typed | None:
     """The cell's value, None when its type cannot be read."""
+    readers: dict[str, Callable[[], Typed | None]] = {
+        "integer": lambda: Decimal(text) if re.fullmatch(r"-?\d+", text) else None,
+        "decimal": lambda: Decimal(text),
+        "date": lambda: date.fromisoformat(text),
+        "timestamp": lambda: datetime.fromisoformat(text),
+        "boolean": lambda: {"1": True, "0": False}.get(text),
+    }
     try:
-        if column.type == "integer":
-            return Decimal(text) if re.fullmatch(r"-?\d+", text) else None
-        if column.type == "decimal":
-            return Decimal(text)
-        if column.type == "date":
-            return date.fromisoformat(text)
-        if column.type == "timestamp":
-            return datetime.fromisoformat(text)
+        return readers.get(column.type, lambda: text)()
     except (ValueError, InvalidOperation):
         return None
-    if column.type == "boolean":
-        return {"1": True, "0": False}.get(text)
-    return text
 
 
 def faulty(column: Column, kind: str, row: Mapping[str, str | None]) -> Iterator[str | None]:
     """Cells that may break the rule ``kind``; most telling first."""
-    makers = {
+    makers: dict[str, Callable[[], Iterator[str | None]]] = {
         "required": lambda: iter([None]),
         "type": lambda: iter(_untyped(column)),
         "length": lambda: iter([_too_long(column)]),

@@ -224,10 +224,6 @@ class County:
 
     def grid_of(self, village: Ints, place: Ints, size: Ints) -> Ints:
         """The running number (from 1) of the grid that holds a place of its village."""
-        return (
-            np.minimum(
-                place * self.active_grids[village] // np.maximum(size, 1),
-                self.active_grids[village] - 1,
-            )
-            + 1
-        )
+        count = self.active_grids[village]
+        number = np.minimum(place * count // np.maximum(size, 1), count - 1)
+        return np.asarray(number + 1, dtype=np.int64)

@@ -78,10 +78,9 @@ def _own(feed: Feed, kit: Kit, rule_id: str, *, is_warning: bool) -> Plant:
             where=feed.path or feed.name,
             todo="Add a change that breaks it to the feed's kit in dagster_project/simulate",
         )
-    verdict = "accepted" if is_warning else "rejected"
     return Plant(
         rule_id,
-        verdict,
+        "accepted" if is_warning else "rejected",
         kit.rules[rule_id],
         in_place=is_warning,
         is_warning=is_warning,

@@ -10,10 +10,11 @@ import polars as pl
 from dagster_project.simulate import kits_assets, kits_city, kits_people
 from dagster_project.simulate.collective import Collectives
 from dagster_project.simulate.component import component_rows
+from dagster_project.simulate.contracts import contract_rows
 from dagster_project.simulate.county import County
 from dagster_project.simulate.hotline import hotline_rows
 from dagster_project.simulate.house import house_rows, stretch
-from dagster_project.simulate.ledgers import asset_rows, contract_rows, resource_rows
+from dagster_project.simulate.ledgers import asset_rows, resource_rows
 from dagster_project.simulate.payments import (
     approval_rows,
     ledger,

@@ -1,4 +1,4 @@
-"""12345 work orders: their life from acceptance to archive, in order of acceptance."""
+"""12345 work orders of the year that ends on the simulated day, in order of acceptance."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import polars as pl
 from dagster_project.simulate.component import departments
 from dagster_project.simulate.county import County
 from dagster_project.simulate.house import short_name
-from dagster_project.simulate.identifiers import phones
-from dagster_project.simulate.names import names, one_name
+from dagster_project.simulate.names import one_name
+from dagster_project.simulate.population import contacts
 from dagster_project.simulate.rng import Ints, span
 from dagster_project.simulate.text import (
     Mask,
@@ -27,7 +27,6 @@ from dagster_project.simulate.text import (
 )
 
 CHUNK = 10_000
-MONTHS = 12  # the file holds the year that ends on the simulated day
 _DAY = 86_400
 _TOPICS = (
     ("0101", "停水多日", "家中自来水停水，希望尽快恢复供水。"),
@@ -47,6 +46,7 @@ _TOPICS = (
     ("0702", "油烟扰民", "楼下饭店油烟直排，影响居民生活。"),
     ("0801", "感谢窗口工作人员", "政务大厅工作人员服务热情，特此表扬。"),
 )
+_PRAISE = len(_TOPICS) - 1
 
 
 def hotline_rows(county: County) -> Iterator[pl.DataFrame]:
@@ -56,7 +56,7 @@ def hotline_rows(county: County) -> Iterator[pl.DataFrame]:
         yield _rows(county, span(start, min(start + CHUNK, total)), total)
 
 
-def order_numbers(county: County, index: Ints, accepted: Ints) -> pl.Series:
+def order_numbers(index: Ints, accepted: Ints) -> pl.Series:
     """Order numbers: the day of acceptance and a running number."""
     day = pl.Series(compact_dates(accepted // _DAY)).cast(pl.String)
     return "R" + day + padded(index, 8)
@@ -128,82 +128,103 @@ _STATUS = ("10", "25", "30", "50", "60", "80", "90")
 
 
 def _rows(county: County, index: Ints, total: int) -> pl.DataFrame:
-    draw = county.random.of("order")
     life = _Life(county, index, total)
-    caller = draw.of("caller").below(index, max(county.residents, 1))
-    hidden = draw.of("hidden").chance(index, 0.04)
-    topic = draw.of("topic").below(index, len(_TOPICS))
-    demand = np.where(topic == 15, 5, draw.of("demand").weighted(index, (35, 30, 25, 4, 6)))  # noqa: PLR2004
-    excluded = life.was_visited & draw.of("excluded").chance(index, 0.015)
-    answered = life.was_visited & draw.of("answered").chance(index, 0.85)
-    repeat = draw.of("repeat").chance(index, 0.02) & (index > 50)  # noqa: PLR2004
-    first = np.maximum(index - 1 - draw.of("first").below(index, 40), 0)
-    place = _places(county, index)
     return pl.DataFrame(
         {
-            "order_no": order_numbers(county, index, life.accept),
-            "channel": pick(
-                ["01", "02", "03", "04", "05", "06", "08", "09"],
-                draw.of("channel").weighted(index, (70, 9, 5, 4, 4, 3, 2, 3)),
-            ),
-            "accept_time": times(life.accept),
-            "demand_type": pick(["1", "2", "3", "4", "5", "6"], demand),
-            "category_code": pick([t[0] for t in _TOPICS], topic),
-            "title": place["town_name"] + place["place"] + pick([t[1] for t in _TOPICS], topic),
-            "content": "市民反映：" + place["place"] + pick([t[2] for t in _TOPICS], topic),
-            "caller_name": only(~hidden, names(draw.of("name"), caller)),
-            "caller_phone": only(~hidden, phones(draw.of("phone"), caller)),
-            "caller_sex": only(~hidden, pick(["1", "2"], draw.of("sex").below(caller, 2))),
-            "is_confidential": flags(hidden),
-            "addr": place["addr"],
-            "village_code": place["village_code"],
-            "grid_code": place["grid_code"],
-            "lon": place["lon"],
-            "lat": place["lat"],
-            "urgency": pick(["1", "2", "3"], draw.of("urgency").weighted(index, (92, 7, 1))),
-            "handle_mode": pick(["1", "2"], life.is_sent.astype(np.int64)),
-            "dept_code": only(
-                life.is_sent, pick(departments(county), draw.of("dept").below(index, 6))
-            ),
-            "co_dept": only(
-                life.is_sent & draw.of("co").chance(index, 0.05),
-                pick(departments(county)[:1], index * 0),
-            ),
-            "dispatch_time": only(life.was_sent, times(life.dispatch)),
-            "sign_time": only(life.was_signed, times(life.sign)),
-            "contact_time": only(life.was_contacted, times(life.contact)),
-            "finish_time": only(life.was_finished, times(life.finish)),
-            "visit_time": only(life.was_visited, times(life.visit)),
-            "archive_time": only(life.was_archived, times(life.archive)),
-            "due_time": times(life.due),
-            "is_ext": flags(life.is_extended),
-            "ext_due": only(life.is_extended, times(life.due + 3 * _DAY)),
-            "status": pick(_STATUS, life.status),
-            "return_cnt": pick(["0", "1", "2"], draw.of("return").weighted(index, (95, 4, 1))),
-            "redo_cnt": pick(["0", "1", "2"], draw.of("redo").weighted(index, (96, 3, 1))),
-            "is_responded": only(life.was_finished, flags(life.was_contacted | ~life.is_sent)),
-            "is_solved": only(
-                answered, pick(["1", "2", "0"], draw.of("solved").weighted(index, (86, 6, 8)))
-            ),
-            "satisfaction": only(
-                life.was_visited,
-                pick(
-                    ["0", "1", "2", "3", "4", "5"],
-                    np.where(answered, 1 + draw.of("happy").weighted(index, (2, 5, 14, 43, 36)), 0),
-                ),
-            ),
-            "visit_result": only(
-                life.was_visited,
-                pick(["1", "2", "3"], np.where(answered, 0, 1 + draw.of("why").below(index, 2))),
-            ),
-            "visit_valid": only(life.was_visited, flags(answered)),
-            "excluded": flags(excluded),
-            "excl_reason": only(excluded, pick(["无理诉求", "不可抗力", "涉法涉诉"], index % 3)),
-            "excl_by": only(excluded, same(one_name(draw.of("boss"), 1), len(index))),
-            "dup_of": only(repeat, order_numbers(county, first, _accepted(county, first, total))),
-            "update_time": times(life.updated),
+            **_demand(county, index, life),
+            **_caller(county, index),
+            **_handling(county, index, life, total),
+            **_visit(county, index, life),
         }
     )
+
+
+def _demand(county: County, index: Ints, life: _Life) -> dict[str, pl.Series]:
+    draw = county.random.of("order")
+    topic = draw.of("topic").below(index, len(_TOPICS))
+    kind = np.where(topic == _PRAISE, 5, draw.of("demand").weighted(index, (35, 30, 25, 4, 6)))
+    place = _places(county, index)
+    near = place["place"]
+    return {
+        "order_no": order_numbers(index, life.accept),
+        "channel": pick(
+            ["01", "02", "03", "04", "05", "06", "08", "09"],
+            draw.of("channel").weighted(index, (70, 9, 5, 4, 4, 3, 2, 3)),
+        ),
+        "accept_time": times(life.accept),
+        "demand_type": pick(["1", "2", "3", "4", "5", "6"], kind),
+        "category_code": pick([t[0] for t in _TOPICS], topic),
+        "title": place["town_name"] + near + pick([t[1] for t in _TOPICS], topic),
+        "content": "市民反映：" + near + pick([t[2] for t in _TOPICS], topic),
+        "addr": place["addr"],
+        "village_code": place["village_code"],
+        "grid_code": place["grid_code"],
+        "lon": place["lon"],
+        "lat": place["lat"],
+        "urgency": pick(["1", "2", "3"], draw.of("urgency").weighted(index, (92, 7, 1))),
+    }
+
+
+def _caller(county: County, index: Ints) -> dict[str, pl.Series]:
+    draw = county.random.of("order")
+    hidden = draw.of("hidden").chance(index, 0.04)
+    name, phone, is_man = contacts(
+        county, draw.of("caller").below(index, max(county.households, 1))
+    )
+    return {
+        "caller_name": only(~hidden, name),
+        "caller_phone": only(~hidden, phone),
+        "caller_sex": only(~hidden, pick(["2", "1"], is_man.astype(np.int64))),
+        "is_confidential": flags(hidden),
+    }
+
+
+def _handling(county: County, index: Ints, life: _Life, total: int) -> dict[str, pl.Series]:
+    draw = county.random.of("order")
+    offices = departments(county)
+    repeat = draw.of("repeat").chance(index, 0.02) & (index > 50)
+    first = np.maximum(index - 1 - draw.of("first").below(index, 40), 0)
+    helped = life.is_sent & draw.of("co").chance(index, 0.05)
+    return {
+        "handle_mode": pick(["1", "2"], life.is_sent.astype(np.int64)),
+        "dept_code": only(life.is_sent, pick(offices, draw.of("dept").below(index, 6))),
+        "co_dept": only(helped, pick(offices[:1], index * 0)),
+        "dispatch_time": only(life.was_sent, times(life.dispatch)),
+        "sign_time": only(life.was_signed, times(life.sign)),
+        "contact_time": only(life.was_contacted, times(life.contact)),
+        "finish_time": only(life.was_finished, times(life.finish)),
+        "due_time": times(life.due),
+        "is_ext": flags(life.is_extended),
+        "ext_due": only(life.is_extended, times(life.due + 3 * _DAY)),
+        "status": pick(_STATUS, life.status),
+        "return_cnt": pick(["0", "1", "2"], draw.of("return").weighted(index, (95, 4, 1))),
+        "redo_cnt": pick(["0", "1", "2"], draw.of("redo").weighted(index, (96, 3, 1))),
+        "is_responded": only(life.was_finished, flags(life.was_contacted | ~life.is_sent)),
+        "dup_of": only(repeat, order_numbers(first, _accepted(county, first, total))),
+        "update_time": times(life.updated),
+    }
+
+
+def _visit(county: County, index: Ints, life: _Life) -> dict[str, pl.Series]:
+    draw = county.random.of("order")
+    visited = life.was_visited
+    answered = visited & draw.of("answered").chance(index, 0.85)
+    excluded = visited & draw.of("excluded").chance(index, 0.015)
+    solved = draw.of("solved").weighted(index, (86, 6, 8))
+    grade = np.where(answered, 1 + draw.of("happy").weighted(index, (2, 5, 14, 43, 36)), 0)
+    result = np.where(answered, 0, 1 + draw.of("why").below(index, 2))
+    approver = one_name(draw.of("boss"), 1)
+    return {
+        "visit_time": only(visited, times(life.visit)),
+        "archive_time": only(life.was_archived, times(life.archive)),
+        "is_solved": only(answered, pick(["1", "2", "0"], solved)),
+        "satisfaction": only(visited, pick(["0", "1", "2", "3", "4", "5"], grade)),
+        "visit_result": only(visited, pick(["1", "2", "3"], result)),
+        "visit_valid": only(visited, flags(answered)),
+        "excluded": flags(excluded),
+        "excl_reason": only(excluded, pick(["无理诉求", "不可抗力", "涉法涉诉"], index % 3)),
+        "excl_by": only(excluded, same(approver, len(index))),
+    }
 
 
 def _places(county: County, index: Ints) -> pl.DataFrame:

@@ -22,7 +22,6 @@ from dagster_project.simulate.text import (
     only,
     padded,
     pick,
-    same,
     second_number,
     times,
 )
@@ -90,7 +89,9 @@ def stretch(county: County, start: int, stop: int) -> Stretch:
         house_code=building_code + in_building,
         grid_code=codes + padded(grid, 3),
         village_code=codes,
-        address=_addresses(county, village, urban, building, unit, floor * 100 + room),
+        address=_addresses(
+            county, village, urban=urban, building=building, unit=unit, room=floor * 100 + room
+        ),
         unit=unit,
         floor=floor,
         room=room,
@@ -98,7 +99,7 @@ def stretch(county: County, start: int, stop: int) -> Stretch:
 
 
 def _addresses(
-    county: County, village: Ints, urban: Mask, building: Ints, unit: Ints, room: Ints
+    county: County, village: Ints, *, urban: Mask, building: Ints, unit: Ints, room: Ints
 ) -> pl.Series:
     towns = [f"山西省阳泉市{county.name}{v.town_name}{short_name(v.name)}" for v in county.villages]
     town = pl.Series(towns).gather(village)
@@ -133,16 +134,15 @@ def house_rows(county: County, line: Stretch, heads: pl.DataFrame) -> pl.DataFra
             where nobody lives.
     """
     draw = county.random.of("house")
-    house, count = line.house, len(line.house)
+    house = line.house
     lived, floating = line.lived_in, line.is_floating
-    use = _OTHER_SHARES
-    usage = np.where(lived, 0, draw.of("usage").weighted(house, use))
+    usage = np.where(lived, 0, draw.of("usage").weighted(house, _OTHER_SHARES))
     people = residents_in(county, line)
     owned = lived & ~floating
     other = names(draw.of("owner"), house)
     year = 1960 + draw.of("year").below(house, 62)
     grade = draw.of("grade").weighted(house, (70.0, 22.0, 7.0, 1.0))
-    grade = np.where((grade == 3) & (people > 0), 2, grade)  # noqa: PLR2004
+    grade = np.where((grade == 3) & (people > 0), 2, grade)
     rent = np.where(floating, 1, np.where(lived, 0, np.where(usage == 0, 2, 4)))
     area = 4200 + draw.of("area").below(house, 11_000) + np.where(usage > 0, 20_000, 0)
     structure = np.where(line.is_urban, draw.of("st").weighted(house, (1, 6, 3)), 2)

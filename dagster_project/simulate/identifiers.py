@@ -57,7 +57,7 @@ def credit_code(prefix: str, organ: str) -> str:
     """
     inner = sum(_ORGAN.index(c) * w for c, w in zip(organ, _ORGAN_WEIGHTS, strict=True))
     check = (11 - inner % 11) % 11
-    body = prefix + organ + ("X" if check == 10 else str(check))  # noqa: PLR2004
+    body = prefix + organ + ("X" if check == 10 else str(check))
     total = sum(_CREDIT.index(c) * pow(3, place, 31) for place, c in enumerate(body))
     return body + _CREDIT[(31 - total % 31) % 31]
 
@@ -76,7 +76,7 @@ def luhn_check(body: str) -> str:
     total = 0
     for place, char in enumerate(reversed(body)):
         digit = int(char) * (2 if place % 2 == 0 else 1)
-        total += digit - 9 if digit > 9 else digit  # noqa: PLR2004
+        total += digit - 9 if digit > 9 else digit
     return str(-total % 10)
 
 

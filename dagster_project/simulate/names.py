@@ -38,8 +38,8 @@ def names(stream: Stream, index: Ints) -> pl.Series:
     tail = _pick(list(MINORITY_TAIL), stream.of("second").below(index, len(MINORITY_TAIL)))
     lot = stream.of("kind").below(index, RARE_EVERY * MINORITY_EVERY * COMPOUND_EVERY)
     is_rare = pl.Series(lot % RARE_EVERY == 1)
-    is_minority = pl.Series(lot % MINORITY_EVERY == 2)  # noqa: PLR2004
-    is_compound = pl.Series(lot % COMPOUND_EVERY == 3)  # noqa: PLR2004
+    is_minority = pl.Series(lot % MINORITY_EVERY == 2)
+    is_compound = pl.Series(lot % COMPOUND_EVERY == 3)
     frame = pl.DataFrame(
         {"s": surname, "c": compound, "f": first, "g": second, "r": rare, "h": head, "t": tail}
     )

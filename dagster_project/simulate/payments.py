@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 
 from dagster_project.simulate.collective import Collectives
+from dagster_project.simulate.contracts import contract_numbers, deals
+from dagster_project.simulate.county import Profile
 from dagster_project.simulate.names import names
 from dagster_project.simulate.rng import Ints, span
 from dagster_project.simulate.text import (
@@ -82,7 +84,9 @@ def ledger(orgs: Collectives) -> Ledger:
     pay_at = (apply_day + 6) * _DAY + 9 * 3600 + draw.of("second").below(row, 18 * _DAY)
     cents = _amounts(draw.of("amount").unit(row), paid, county.profile)
     method = draw.of("method").weighted(row, (30.0, 60.0, 4.0, 4.0, 2.0))
-    small = cents < 100_000  # noqa: PLR2004 - cash above 1,000 yuan is not allowed
+    # Cash above 1,000 yuan is not allowed; below it, cash is common.
+    small = cents < 100_000
+    method = np.where(small & draw.of("cash").chance(row, 0.4), _CASH, method)
     method = np.where((method == _CASH) & ~small, 1, method)
     account = draw.of("account").weighted(row, (40.0, 20.0, 14.0, 18.0, 8.0))
     status = np.where(is_paid, 4, draw.of("status").weighted(row, (2, 2, 2, 2, 0, 1, 1)))
@@ -105,15 +109,15 @@ def ledger(orgs: Collectives) -> Ledger:
     )
 
 
-def _amounts(lot: np.ndarray, paid: int, profile: object) -> Ints:
+def _amounts(lot: np.ndarray, paid: int, profile: Profile) -> Ints:
     """Skewed amounts; those of the paid rows sum to the county's total at this scale."""
-    yuan = getattr(profile, "paid_yuan") * paid / getattr(profile, "payments")
-    weight = np.exp(lot * 5.2)
+    yuan = profile.paid_yuan * paid / profile.payments
+    weight = np.exp(lot * 6.5)
     share = weight / weight[:paid].sum()
     cents = np.maximum((share * yuan * 100).astype(np.int64), 1_000)
     largest = int(np.argmax(cents[:paid]))
     cents[largest] += round(yuan * 100) - int(cents[:paid].sum())
-    return cents
+    return np.asarray(cents, dtype=np.int64)
 
 
 def _voucher_numbers(org: Ints, at: Ints) -> pl.Series:
@@ -129,7 +133,6 @@ def payment_rows(orgs: Collectives, book: Ledger) -> pl.DataFrame:
     code = orgs.county.code
     draw = orgs.county.random.of("payment")
     banked = book.method < _CARD
-    nothing = pl.Series([None], dtype=pl.String).gather(row * 0)
     return pl.DataFrame(
         {
             "pay_no": pay_numbers(code, row),
@@ -145,8 +148,8 @@ def payment_rows(orgs: Collectives, book: Ledger) -> pl.DataFrame:
             "purpose": pick(_PURPOSES, draw.of("purpose").below(row, len(_PURPOSES))),
             "account_code": pick(_EXPENSES, book.account),
             "voucher_no": only(book.is_paid, book.voucher),
-            "contract_no": nothing,
-            "project_no": only(book.account == 3, f"X{code}" + padded(row % 400, 6)),  # noqa: PLR2004
+            "contract_no": _contracts(orgs, book),
+            "project_no": only(book.account == 3, f"X{code}" + padded(row % 400, 6)),
             "approval_level": pl.Series(book.level).cast(pl.String),
             "status": pick(["10", "20", "30", "40", "50", "70", "90"], book.status),
             "invoice_no": only(
@@ -156,6 +159,20 @@ def payment_rows(orgs: Collectives, book: Ledger) -> pl.DataFrame:
             "update_time": times(book.update_at),
         }
     )
+
+
+def _contracts(orgs: Collectives, book: Ledger) -> pl.Series:
+    """A contract of the same collective for some payments."""
+    owner = deals(orgs).org
+    order = np.argsort(owner, kind="stable")
+    count = np.bincount(owner, minlength=len(orgs.villages))[book.org]
+    first = np.searchsorted(owner[order], book.org)
+    row = span(0, len(book))
+    draw = orgs.county.random.of("payment")
+    one = first + draw.of("contract").below(row, np.maximum(count, 1))
+    chosen = order[np.minimum(one, len(order) - 1)]
+    linked = draw.of("contracted").chance(row, 0.15) & (count > 0)
+    return only(linked, contract_numbers(orgs.county.code, chosen))
 
 
 def pay_numbers(code: str, row: Ints) -> pl.Series:
@@ -177,7 +194,7 @@ def approval_rows(orgs: Collectives, book: Ledger) -> pl.DataFrame:
     span_s = (book.pay_at[at] - start) // (steps[np.searchsorted(paid, at)] + 1)
     draw = orgs.county.random.of("approval")
     jitter = draw.of("time").below(at * 8 + step, 3_000)
-    office = np.where(role > 3, 1_000 + role, book.org[at] * 8 + role)  # noqa: PLR2004
+    office = np.where(role > 3, 1_000 + role, book.org[at] * 8 + role)
     return pl.DataFrame(
         {
             "pay_no": pay_numbers(orgs.county.code, at),

@@ -164,9 +164,11 @@ class Planter:
 
     def _total(self, truth: pl.DataFrame, extras: Sequence[_Extra]) -> None:
         for name in self.totals:
-            self.totals[name] += truth[name].cast(pl.Decimal(38, 2)).sum() or 0
-            cells = (extra.cells[name] for extra in extras if extra.plant.verdict != "dropped")
-            self.totals[name] += sum((_amount(cell) for cell in cells), Decimal(0))
+            whole = truth[name].cast(pl.Decimal(38, 2)).sum()
+            self.totals[name] += Decimal(str(whole or 0))
+            for extra in extras:
+                if extra.plant.verdict != "dropped":
+                    self.totals[name] += _amount(extra.cells[name])
 
     def _assemble(
         self,

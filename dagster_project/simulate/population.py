@@ -15,13 +15,14 @@ from dagster_project.simulate.county import County
 from dagster_project.simulate.house import Stretch
 from dagster_project.simulate.identifiers import phones, resident_ids
 from dagster_project.simulate.names import names
-from dagster_project.simulate.rng import Ints
+from dagster_project.simulate.rng import Floats, Ints
 from dagster_project.simulate.text import (
     Mask,
     compact_dates,
     dates,
     day_number,
     either,
+    flags,
     only,
     padded,
     pick,
@@ -43,6 +44,7 @@ _AWAY_PLACES = (
 _SEQUENCES = 480  # per birthday, sex and area; above them 960..999 stay free for planted rows
 _JOBS = ("27", "24", "17", "13", "54", "51", "70", "80", "31", "11")
 _YEAR = 365.2425
+_MEN_LEAD = 0.76
 _OLDEST = 108 * 366
 
 
@@ -115,7 +117,7 @@ def _people(county: County, line: Stretch) -> _People:
     number = home * _MAX_HOME + place
     role = _roles(county, home, place)
     age = _ages(county, home, number, role)
-    head_is_man = draw.of("head-sex").chance(home, 0.76)
+    head_is_man = draw.of("head-sex").chance(home, _MEN_LEAD)
     coin = draw.of("sex").chance(number, 0.51)
     is_man = np.where(role == _HEAD, head_is_man, np.where(role == _SPOUSE, ~head_is_man, coin))
     return _People(
@@ -132,9 +134,9 @@ def _people(county: County, line: Stretch) -> _People:
 
 def _roles(county: County, home: Ints, place: Ints) -> Ints:
     lot = county.random.of("role").unit(home * _MAX_HOME + place)
-    second = np.where(lot < 0.86, _SPOUSE, _CHILD)  # noqa: PLR2004
-    fourth = np.where(lot < 0.35, _PARENT, np.where(lot < 0.5, _GRANDCHILD, _CHILD))  # noqa: PLR2004
-    return np.select([place == 0, place == 1, place == 2], [_HEAD, second, _CHILD], fourth)  # noqa: PLR2004
+    second = np.where(lot < 0.86, _SPOUSE, _CHILD)
+    fourth = np.where(lot < 0.35, _PARENT, np.where(lot < 0.5, _GRANDCHILD, _CHILD))
+    return np.select([place == 0, place == 1, place == 2], [_HEAD, second, _CHILD], fourth)
 
 
 def _ages(county: County, home: Ints, number: Ints, role: Ints) -> Ints:
@@ -151,98 +153,139 @@ def _ages(county: County, home: Ints, number: Ints, role: Ints) -> Ints:
     return np.floor(np.where(years < 0, born_lately, years) * _YEAR).astype(np.int64)
 
 
-def _rows(county: County, line: Stretch, people: _People, book: IdBook) -> pl.DataFrame:
-    draw = county.random.of("person")
-    number, home = people.number, people.home
-    today, now = day_number(county.day), second_number(county.day_end)
-    birth = today - people.age_days
+@dataclass(frozen=True)
+class _Traits:
+    """What several columns of a person depend on; ``birth`` is in days since 1970-01-01."""
+
+    birth: Ints
+    years: Floats
+    is_floating: Mask
+    is_foreign: Mask
+    is_newborn: Mask
+
+
+def _traits(county: County, line: Stretch, people: _People) -> _Traits:
+    draw, number = county.random.of("person"), people.number
     years = people.age_days / _YEAR
-    floating = line.is_floating[home]
-    foreign = draw.of("foreign").chance(number, 0.0015) & (people.role == _CHILD) & (years > 20)  # noqa: PLR2004
-    away = draw.of("area").weighted(people.household, _AWAY_SHARES)
-    area = np.where(floating, away, draw.of("born").weighted(number, _HOME_SHARES))
-    newborn = (people.age_days < 60) & draw.of("late").chance(number, 0.4)  # noqa: PLR2004
-    has_id = ~foreign & ~newborn
-    ids = only(has_id, book.numbers(area, people.is_man, birth))
-
-    seen = now - draw.of("seen").below(number, 86_400 * 900)
-    collected = np.maximum(seen, (birth + 1) * 86_400 + 36_000)
-    collected = np.minimum(collected, now - 7_200)
-    updated = collected + 3_600 + draw.of("late-by").below(number, 86_400 * 200)
-    updated = np.minimum(updated, now - draw.of("evening").below(number, 3_600))
-    # A child without an id was registered within 90 days of birth.
-    updated = np.where(newborn, now - draw.of("evening").below(number, 3_600), updated)
-
-    left = ~people.is_here
-    fate = draw.of("fate").weighted(number, (62.0, 22.0, 14.0, 2.0))
-    fate = np.where(left & ~newborn, fate, 0)
-    gone = np.maximum(birth, updated // 86_400 - 1 - draw.of("gone").below(number, 600))
-    since = np.maximum(birth, today - 20 - draw.of("since").below(number, 3_000))
-
-    nation = np.where(foreign, 4, draw.of("nation").weighted(number, (980, 12, 5, 3)))
-    papers = draw.of("papers").below(number, 10**9)
-    place = draw.of("whence").below(people.household, len(_AWAY_PLACES))
-    here = line.address.gather(home)
-    hukou_addr = either(floating, pick([p[0] for p in _AWAY_PLACES], place), here)
-    hukou = either(
-        floating, pick([p[1] for p in _AWAY_PLACES], place), line.village_code.gather(home)
+    foreign = draw.of("foreign").chance(number, 0.0015) & (people.role == _CHILD) & (years > 20)
+    return _Traits(
+        birth=day_number(county.day) - people.age_days,
+        years=years,
+        is_floating=line.is_floating[people.home] & ~foreign,
+        is_foreign=foreign,
+        is_newborn=(people.age_days < 60) & draw.of("late").chance(number, 0.4),
     )
-    is_resident = people.is_here
-    married = (
-        (people.role == _SPOUSE) | ((people.role == _HEAD) & draw.of("wed").chance(number, 0.8))
-    ) | (
-        (years > 30) & draw.of("wed").chance(number, 0.7)  # noqa: PLR2004
-    )
-    adult = years >= 22  # noqa: PLR2004
+
+
+def _rows(county: County, line: Stretch, people: _People, book: IdBook) -> pl.DataFrame:
+    traits = _traits(county, line, people)
     return pl.DataFrame(
         {
-            "person_no": f"P{county.code}" + padded(number, 12),
-            "id_no": ids,
-            "cert_type": pick(["111", "414", "117"], np.where(foreign, 1, np.where(newborn, 2, 0))),
-            "cert_no": only(
-                foreign | newborn, pick(["E", "T"], newborn.astype(np.int64)) + padded(papers, 9)
-            ),
-            "name": names(draw.of("name"), number),
-            "sex": pick(["2", "1"], people.is_man.astype(np.int64)),
-            "birth_date": dates(birth),
-            "nation": pick(["01", "03", "11", "15", "97"], nation),
-            "pop_type": pick(["01", "02", "03"], np.where(foreign, 2, floating.astype(np.int64))),
-            "hukou_match": pick(["1", "2"], (floating | left).astype(np.int64)),
-            "is_resident": pick(["0", "1"], is_resident.astype(np.int64)),
-            "household_no": f"H{county.code}" + padded(people.household, 9),
-            "kinship": _kinship(people),
-            "hukou_division": only(~foreign, hukou),
-            "hukou_addr": only(~foreign, hukou_addr),
-            "addr_code": line.house_code.gather(home),
-            "addr_text": here,
-            "house_code": only(is_resident, line.house_code.gather(home)),
-            "grid_code": line.grid_code.gather(home),
-            "village_code": line.village_code.gather(home),
-            "marital": pick(["10", "20"], (adult & married).astype(np.int64)),
-            "edu": _education(years, draw.of("edu").unit(number)),
-            "politics": pick(
-                ["13", "03", "01"], _politics(years, draw.of("politics").unit(number))
-            ),
-            "occupation": only(years >= 16, pick(_JOBS, draw.of("work").below(number, len(_JOBS)))),  # noqa: PLR2004
-            "phone": only(
-                (years >= 12) & draw.of("phoned").chance(number, 0.86),
-                phones(draw.of("phone"), number),
-            ),  # noqa: PLR2004
-            "inflow_date": only(floating & ~foreign, dates(since)),
-            "inflow_reason": only(
-                floating & ~foreign, pick(["10", "20"], draw.of("why").below(number, 2))
-            ),
-            "from_division": only(
-                floating & ~foreign, pick([p[1][:6] for p in _AWAY_PLACES], place)
-            ),
-            "status": pick(["1", "2", "3", "4"], fate),
-            "death_date": only(fate == 2, dates(gone)),  # noqa: PLR2004
-            "out_date": only(fate == 1, dates(gone)),
-            "collector": names(draw.of("collector"), line.village[home] % 97),
-            "collect_time": times(collected),
-            "update_time": times(updated),
+            **_identity(county, people, traits, book),
+            **_home(county, line, people, traits),
+            **_social(county, people, traits),
+            **_history(county, line, people, traits),
         }
     )
+
+
+def _identity(
+    county: County, people: _People, traits: _Traits, book: IdBook
+) -> dict[str, pl.Series]:
+    draw, number = county.random.of("person"), people.number
+    away = draw.of("area").weighted(people.household, _AWAY_SHARES)
+    born = draw.of("born").weighted(number, _HOME_SHARES)
+    area = np.where(traits.is_floating, away, born)
+    ids = book.numbers(area, people.is_man, traits.birth)
+    no_id = traits.is_foreign | traits.is_newborn
+    kind = np.where(traits.is_foreign, 1, np.where(traits.is_newborn, 2, 0))
+    nation = draw.of("nation").weighted(number, (980, 12, 5, 3))
+    papers = padded(draw.of("papers").below(number, 10**9), 9)
+    return {
+        "person_no": f"P{county.code}" + padded(number, 12),
+        "id_no": only(~no_id, ids),
+        "cert_type": pick(["111", "414", "117"], kind),
+        "cert_no": only(no_id, pick(["", "E", "T"], kind) + papers),
+        "name": names(draw.of("name"), number),
+        "sex": pick(["2", "1"], people.is_man.astype(np.int64)),
+        "birth_date": dates(traits.birth),
+        "nation": pick(["01", "03", "11", "15", "97"], np.where(traits.is_foreign, 4, nation)),
+        "phone": only(
+            (traits.years >= 12) & draw.of("phoned").chance(number, 0.86),
+            phones(draw.of("phone"), number),
+        ),
+    }
+
+
+def _home(county: County, line: Stretch, people: _People, traits: _Traits) -> dict[str, pl.Series]:
+    draw, home = county.random.of("person"), people.home
+    floating = traits.is_floating
+    whence = draw.of("whence").below(people.household, len(_AWAY_PLACES))
+    here, village = line.address.gather(home), line.village_code.gather(home)
+    from_addr = pick([place[0] for place in _AWAY_PLACES], whence)
+    from_code = pick([place[1] for place in _AWAY_PLACES], whence)
+    since = day_number(county.day) - 20 - draw.of("since").below(people.number, 3_000)
+    kind = np.where(traits.is_foreign, 2, floating.astype(np.int64))
+    return {
+        "pop_type": pick(["01", "02", "03"], kind),
+        "hukou_match": pick(["1", "2"], (floating | ~people.is_here).astype(np.int64)),
+        "is_resident": flags(people.is_here),
+        "household_no": f"H{county.code}" + padded(people.household, 9),
+        "kinship": _kinship(people),
+        "hukou_division": only(~traits.is_foreign, either(floating, from_code, village)),
+        "hukou_addr": only(~traits.is_foreign, either(floating, from_addr, here)),
+        "addr_code": line.house_code.gather(home),
+        "addr_text": here,
+        "house_code": only(people.is_here, line.house_code.gather(home)),
+        "grid_code": line.grid_code.gather(home),
+        "village_code": village,
+        "inflow_date": only(floating, dates(np.maximum(traits.birth, since))),
+        "inflow_reason": only(floating, pick(["10", "20"], draw.of("why").below(people.number, 2))),
+        "from_division": only(floating, from_code.str.slice(0, 6)),
+    }
+
+
+def _social(county: County, people: _People, traits: _Traits) -> dict[str, pl.Series]:
+    draw, number, years = county.random.of("person"), people.number, traits.years
+    coupled = (people.role == _SPOUSE) | ((years > 30) & draw.of("wed").chance(number, 0.75))
+    return {
+        "marital": pick(["10", "20"], ((years >= 22) & coupled).astype(np.int64)),
+        "edu": _education(years, draw.of("edu").unit(number)),
+        "politics": pick(["13", "03", "01"], _politics(years, draw.of("politics").unit(number))),
+        "occupation": only(years >= 16, pick(_JOBS, draw.of("work").below(number, len(_JOBS)))),
+    }
+
+
+def _history(
+    county: County, line: Stretch, people: _People, traits: _Traits
+) -> dict[str, pl.Series]:
+    draw, number = county.random.of("person"), people.number
+    now = second_number(county.day_end)
+    evening = now - draw.of("evening").below(number, 3_600)
+    seen = now - draw.of("seen").below(number, 86_400 * 900)
+    collected = np.minimum(np.maximum(seen, (traits.birth + 1) * 86_400 + 36_000), now - 7_200)
+    updated = collected + 3_600 + draw.of("late-by").below(number, 86_400 * 200)
+    # A child without an id is registered within 90 days of birth.
+    updated = np.where(traits.is_newborn, evening, np.minimum(updated, evening))
+    fate = draw.of("fate").weighted(number, (62, 22, 14, 2))
+    fate = np.where(~people.is_here & ~traits.is_newborn, fate, 0)
+    gone = updated // 86_400 - 1 - draw.of("gone").below(number, 600)
+    gone = np.maximum(traits.birth, gone)
+    return {
+        "status": pick(["1", "2", "3", "4"], fate),
+        "death_date": only(fate == 2, dates(gone)),
+        "out_date": only(fate == 1, dates(gone)),
+        "collector": names(draw.of("collector"), line.village[people.home] % 97),
+        "collect_time": times(collected),
+        "update_time": times(updated),
+    }
+
+
+def contacts(county: County, household: Ints) -> tuple[pl.Series, pl.Series, Mask]:
+    """Name, phone and sex (True for men) of the households' heads, as their rows have them."""
+    draw, number = county.random.of("person"), household * _MAX_HOME
+    is_man = draw.of("head-sex").chance(household, _MEN_LEAD)
+    return names(draw.of("name"), number), phones(draw.of("phone"), number), is_man
 
 
 def _kinship(people: _People) -> pl.Series:
@@ -260,17 +303,17 @@ def _kinship(people: _People) -> pl.Series:
     return pick(["02", "10", "20", "30", "40", "50"], at)
 
 
-def _education(years: np.ndarray, lot: np.ndarray) -> pl.Series:
+def _education(years: Floats, lot: Floats) -> pl.Series:
     grown = np.select(
         [lot < 0.06, lot < 0.14, lot < 0.3, lot < 0.72, lot < 0.95], [1, 2, 4, 5, 6], 0
-    )  # noqa: PLR2004
-    at = np.select([years < 6, years < 12, years < 15, years < 19], [7, 6, 5, 4], grown)  # noqa: PLR2004
+    )
+    at = np.select([years < 6, years < 12, years < 15, years < 19], [7, 6, 5, 4], grown)
     return pick(["10", "20", "30", "40", "60", "70", "80", "90"], at)
 
 
-def _politics(years: np.ndarray, lot: np.ndarray) -> Ints:
+def _politics(years: Floats, lot: Floats) -> Ints:
     return np.select(
         [(years >= 20) & (lot < 0.06), (years >= 14) & (years < 28) & (lot < 0.4)],
         [2, 1],
-        0,  # noqa: PLR2004
+        0,
     ).astype(np.int64)

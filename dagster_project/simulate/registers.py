@@ -13,7 +13,7 @@ from dagster_project.simulate.house import short_name
 from dagster_project.simulate.identifiers import phones
 from dagster_project.simulate.names import names
 from dagster_project.simulate.rng import Ints, span
-from dagster_project.simulate.text import only, padded, pick
+from dagster_project.simulate.text import none, only, padded, pick
 
 
 def division_rows(county: County) -> pl.DataFrame:
@@ -65,7 +65,7 @@ def grid_rows(county: County) -> pl.DataFrame:
             "persons": pl.Series(persons).cast(pl.String),
             "units": pl.Series(draw.of("units").below(row, 30)).cast(pl.String),
             "area_m2": pl.Series(area).cast(pl.String) + ".00",
-            "boundary_wkt": only(row < 0, pick([""], row * 0)),
+            "boundary_wkt": none(len(row)),
             "patrol_per_day": pick(["2"], row * 0),
             "status": pick(["0", "1"], is_active.astype(np.int64)),
             "valid_from": pick(["2021-07-01", "2022-11-01"], is_active.astype(np.int64)),

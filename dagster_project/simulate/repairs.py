@@ -86,6 +86,15 @@ def _dresses(
         yield "id_15_to_18", _to_fifteen
     if column.format == "phone":
         yield "phone_clean", _dashed
+    yield from _typed_dresses(column)
+    if column.codes:
+        yield "code_synonym", _synonyms(column, codes[column.codes])
+    if column.pad and column.codes:
+        yield "zero_pad", _unpadded(column, codes[column.codes])
+
+
+def _typed_dresses(column: Column) -> Iterator[tuple[str, Dress]]:
+    """The dirt of dates, times and money."""
     if column.type == "date":
         yield "date_format", _chinese_date
         yield "date_serial", _serial
@@ -94,10 +103,6 @@ def _dresses(
     if column.type == "decimal" and column.unit == "元":
         yield "money_text", lambda text: f"￥{Decimal(text):,.2f}"
         yield "money_unit", lambda text: f"{Decimal(text) / 10_000:f}万"
-    if column.codes:
-        yield "code_synonym", _synonyms(column, codes[column.codes])
-    if column.pad and column.codes:
-        yield "zero_pad", _unpadded(column, codes[column.codes])
 
 
 def _to_fifteen(text: str) -> str | None:
@@ -106,7 +111,7 @@ def _to_fifteen(text: str) -> str | None:
 
 
 def _dashed(text: str) -> str | None:
-    return f"{text[:3]}-{text[3:7]}-{text[7:]}" if len(text) == 11 else None  # noqa: PLR2004
+    return f"{text[:3]}-{text[3:7]}-{text[7:]}" if len(text) == 11 else None
 
 
 def _chinese_date(text: str) -> str:

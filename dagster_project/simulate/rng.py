@@ -23,7 +23,7 @@ _S30, _S27, _S31, _S11 = (np.uint64(n) for n in (30, 27, 31, 11))
 
 
 class Stream:
-    """One named stream of numbers; ``index`` is the row, the household, the village…
+    """One named stream of numbers; ``index`` is the row, the household, the village.
 
     The mixing function is SplitMix64's (Steele, Lea, Flood 2014).
     """

@@ -82,3 +82,8 @@ def either(mask: Mask, then: pl.Series, other: pl.Series) -> pl.Series:
 def same(text: str, count: int) -> pl.Series:
     """The same text in every row."""
     return pl.Series([text], dtype=pl.String).gather(np.zeros(count, dtype=np.int64))
+
+
+def none(count: int) -> pl.Series:
+    """Nothing in every row."""
+    return pl.Series([None], dtype=pl.String).gather(np.zeros(count, dtype=np.int64))
