@@ -18,9 +18,11 @@ from dagster_project.cli.shared import (
     opened,
     working,
 )
+from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
     from dagster_project.components.steps.question import Answer
+    from dagster_project.lineage.trace import Trace
 
 
 def register(app: typer.Typer) -> None:
@@ -160,15 +162,55 @@ def show_answer(answer: Answer, *, as_json: bool) -> None:
 
 
 def trace(
-    figure: Annotated[
-        str, typer.Argument(help="table.column, e.g. gold.population_by_town.person_cnt")
-    ],
+    figure: Annotated[str, typer.Argument(help="layer.table.column of a count or a sum")],
     where: Annotated[
         list[str] | None, typer.Option("--where", help="column=value; as often as needed")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="how many rows to show")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="how many rows to list")] = 20,
     home: HomeOption = COUNTY_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Open one count figure to the files and row numbers that it counts."""
-    raise NotImplementedError
+    """Open one figure to the files and row numbers that it was made of."""
+    from dagster_project.components.steps.tracing import open_figure
+    from dagster_project.components.steps.workshop import Workshop
+
+    picked = dict(_pair(one) for one in where or [])
+    with working("opening the figure"):
+        found = open_figure(Workshop.at(opened(home).root), figure, picked, limit)
+    if as_json:
+        emit(asdict(found))
+    else:
+        show_trace(found)
+    raise typer.Exit(0 if found.equal else 1)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise UsageError(f"{text!r} is no condition", todo="Write column=value")
+    return name.strip(), value.strip()
+
+
+def show_trace(found: Trace) -> None:
+    """Print a figure, the tables it goes through, and the files and rows at its end."""
+    from rich.table import Table
+
+    screen = console()
+    shown = "（已隐去 suppressed）" if found.suppressed else str(found.figure)
+    screen.print(f"{found.table}.{found.column} = [bold]{shown}[/bold]")
+    for step in found.steps:
+        screen.print(f"  ← {step.table}: {step.rows:,} rows")
+    files = Table("文件 file", "批次 batch", "行数 rows", pad_edge=False)
+    for file in found.files:
+        files.add_row(file.path, file.batch_id, f"{file.rows:,}")
+    screen.print(files)
+    rows = Table("文件 file", "工作表", "行 row", pad_edge=False)
+    for row in found.rows:
+        rows.add_row(row.path, row.sheet, str(row.row))
+    screen.print(rows)
+    if found.row_count > len(found.rows):
+        note(f"{found.row_count:,} rows in all; list more with --limit")
+    if found.equal:
+        screen.print("[green]recomputed from these rows: equal[/green]")
+    else:
+        complain(f"recomputed from these rows: {found.recomputed}, which is not equal")

@@ -5,6 +5,7 @@ What a command does stands in its own module; nothing here opens a lake.
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -43,3 +44,11 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except Exception as error:
+        if os.environ.get("COUNTYLAKE_DEBUG"):
+            raise
+        from dagster_project.components.steps.faults import sentence_of
+
+        # A library's message may quote a cell; the place in our code is enough for a report.
+        complain(f"{sentence_of(error)} COUNTYLAKE_DEBUG=1 shows where, and may show cells.")
+        sys.exit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,14 @@ from dagster_project.cli.shared import (
     emit,
     note,
 )
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from rich.progress import TaskID
+
+SAMPLE_COUNTIES = ("140321", "140322")
+SAMPLE_SCALE = 0.01
 
 
 def register(app: typer.Typer) -> None:
@@ -60,15 +68,78 @@ def init(  # noqa: PLR0917 - options of a command
     console().print(f"  give {founded.home.public_file} to the city: countylake city register")
 
 
-def simulate(
-    out: Annotated[Path | None, typer.Option(help="folder to write the files into")] = None,
+def simulate(  # noqa: PLR0917 - options of a command
+    out: Annotated[Path | None, typer.Option(help="the inbox folder to write into")] = None,
+    code: Annotated[str, typer.Option(help="140321 平定县 or 140322 盂县")] = "140321",
     scale: Annotated[float, typer.Option(help="1 is the real county's size")] = 0.01,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same bytes")] = 1,
-    code: Annotated[str, typer.Option(help="division code of the county")] = "140321",
+    seed: Annotated[int, typer.Option(help="another seed is another county")] = 1,
+    day: Annotated[str, typer.Option(help="the day the files are of")] = "2023-05-31",
+    faults: Annotated[bool, typer.Option(help="plant dirt and faults")] = True,
     samples: Annotated[bool, typer.Option("--samples", help="make data_samples again")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a simulated county: department files with planted faults, and their manifest."""
-    raise NotImplementedError
+    from datetime import date
+
+    from dagster_project.errors import UsageError
+    from dagster_project.paths import SAMPLES
+
+    if not samples and out is None:
+        raise UsageError("no folder is named", todo="Name one with --out, or ask for --samples")
+    try:
+        worked = date.fromisoformat(day)
+    except ValueError as error:
+        raise UsageError(f"{day!r} is not a day", todo="Write it as 2023-05-31") from error
+    if samples or out is None:
+        wanted = [
+            (name, SAMPLES / "inbox" / name, SAMPLE_SCALE, number)
+            for number, name in enumerate(SAMPLE_COUNTIES, start=1)
+        ]
+    else:
+        wanted = [(code, out.expanduser().resolve(), scale, seed)]
+    told = [_simulate(*one, day=worked, faults=faults) for one in wanted]
+    if as_json:
+        emit({"counties": told})
+        return
+    for one in told:
+        console().print(f"{one['county']} {one['name']}: {one['rows']:,} rows in {one['folder']}")
+
+
+def _simulate(
+    code: str, folder: Path, scale: float, seed: int, *, day: date, faults: bool
+) -> dict[str, object]:
+    """One county, with progress on stderr."""
+    from rich.progress import Progress
+
+    from dagster_project.paths import SAMPLES
+    from dagster_project.simulate import simulate as write
+
+    expected = SAMPLES / "expected" if folder.is_relative_to(SAMPLES) else None
+    with Progress(console=console(stderr=True), transient=True) as screen:
+        tasks: dict[str, TaskID] = {}
+
+        def show(feed: str, share: float) -> None:
+            if feed not in tasks:
+                tasks[feed] = screen.add_task(f"{code} {feed}", total=1.0)
+            screen.update(tasks[feed], completed=share)
+
+        manifest = write(
+            code,
+            scale,
+            folder,
+            seed,
+            day=day,
+            faults=faults,
+            expected_dir=expected,
+            progress=show,
+        )
+    rows = sum(int(feed["read"]) for feed in manifest["feeds"].values())
+    return {
+        "county": manifest["county"],
+        "name": manifest["name"],
+        "folder": str(folder),
+        "rows": rows,
+    }
 
 
 def dev(

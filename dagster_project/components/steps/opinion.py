@@ -9,12 +9,18 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from importlib.util import find_spec
 from typing import Any
+
+from sqlglot import exp
 
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import LakeError
+from dagster_project.transform.conform import Plan
+from dagster_project.transform.conform.batch import bound
+from dagster_project.transform.conform.select import conforming_select
 
 MODULE = "dagster_project.quality"
 
@@ -32,7 +38,8 @@ def second_opinion(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
     """
     with workshop.lake.reader() as con:
         batches = con.execute(
-            "SELECT batch_id FROM lake.ops.batch WHERE run_id = ? ORDER BY batch_id",
+            "SELECT feed, batch_id, delivered_at FROM lake.ops.batch"
+            " WHERE run_id = ? AND source_batch_id IS NULL ORDER BY batch_id",
             [occasion.run_id],
         ).fetchall()
         tables = con.execute(
@@ -40,29 +47,56 @@ def second_opinion(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
             " WHERE run_id = ? AND layer = 'report' ORDER BY table_name",
             [occasion.run_id],
         ).fetchall()
-    if not batches and not tables:
-        return {"batches": 0, "tables": 0}
-    return validate(
-        workshop, occasion.run_id, [row[0] for row in batches], [row[0] for row in tables]
+    relations = [
+        {
+            "kind": "feed",
+            "table": feed,
+            "batch_id": batch_id,
+            "sql": conformed_rows(workshop.plan(feed), batch_id, delivered_at),
+        }
+        for feed, batch_id, delivered_at in batches
+        if feed in workshop.contracts.feeds
+    ]
+    relations += [
+        {
+            "kind": "report",
+            "table": table.partition(".")[2],
+            "sql": f"SELECT * FROM lake.{table}",
+        }
+        for (table,) in tables
+    ]
+    return validate(workshop, occasion.run_id, relations) if relations else {"relations": 0}
+
+
+def conformed_rows(plan: Plan, batch_id: str, delivered_at: datetime) -> str:
+    """The SELECT of a batch after its repairs, with every row that arrived."""
+    source = (
+        exp.select("*")
+        .from_(exp.table_(plan.feed.name, db="bronze", catalog="lake", quoted=True))
+        .where(exp.column("_batch_id", quoted=True).eq(exp.Literal.string(batch_id)))
     )
+    tree = conforming_select(plan, source, ()).copy()
+    values = bound(delivered_at)
+    for node in list(tree.find_all(exp.Placeholder)):
+        value = values[node.name]
+        literal: exp.Expression
+        if isinstance(value, datetime):
+            literal = exp.cast(exp.Literal.string(value.isoformat(sep=" ")), "TIMESTAMP")
+        else:
+            literal = exp.convert(value)
+        node.replace(literal)
+    return tree.sql(dialect="duckdb")
 
 
 def validate(
-    workshop: Workshop, run_id: str, batch_ids: list[str], report_tables: list[str]
+    workshop: Workshop, run_id: str, relations: list[dict[str, str]]
 ) -> dict[str, Any]:
-    """Run ``python -m dagster_project.quality`` and read its answer from standard output.
-
-    It gets one JSON object on standard input: home, run_id, batches, tables.
+    """Run ``python -m dagster_project.quality``; its docstring says what it reads and answers.
 
     Raises:
         LakeError: The process failed.
     """
-    asked = {
-        "home": str(workshop.home.root),
-        "run_id": run_id,
-        "batches": batch_ids,
-        "tables": report_tables,
-    }
+    asked = {"home": str(workshop.home.root), "run_id": run_id, "relations": relations}
     done = subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", MODULE],
         input=json.dumps(asked),

@@ -1,0 +1,99 @@
+"""Landed batches again: a feed rebuilt on demand, rows whose parent has come, feeds that warn.
+
+How a row is judged is ``conform``'s work; here it is decided when to ask again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dagster_project import clock
+from dagster_project.components.steps.occasion import Occasion, manual
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.lake import Writer
+from dagster_project.lake.engine import quoted
+from dagster_project.transform.conform import CheckResult, cross_checks, evolve, rebuild, recheck
+
+
+def rebuild_feed(workshop: Workshop, name: str) -> dict[str, Any]:
+    """Conform every landed batch of a feed again, in one transaction.
+
+    Raises:
+        UsageError, ContractError: No such feed, or its contract did not load.
+        LakeError: A law of the lake would be broken; nothing was changed.
+    """
+    feed, occasion = workshop.feed(name), manual()
+    plan = workshop.plan(name)
+    with workshop.lake.writer(f"rebuilding {name}") as writer:
+        with writer.transaction(
+            f"rebuild {feed.title}",
+            run_id=occasion.run_id,
+            feed=name,
+            contract_version=feed.version,
+        ) as tx:
+            evolve(tx.con, feed)
+            made = rebuild(tx.con, plan, run_id=occasion.run_id, committed_at=clock.now())
+        row = writer.con.execute(
+            f"SELECT count(*) FROM lake.silver.{quoted(name)} WHERE NOT _is_deleted"
+        ).fetchone()
+    return {"feed": name, "batches": len(made), "rows": int(row[0]) if row else 0}
+
+
+def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, int]:
+    """After all feeds: replay rows whose parent came later, and ask references that only warn.
+
+    A run in which nothing was delivered has nothing to look at again.
+    """
+    with workshop.lake.writer("looking again at references") as writer:
+        changed = [
+            row[0]
+            for row in writer.con.execute(
+                "SELECT DISTINCT feed FROM lake.ops.batch WHERE run_id = ?", [occasion.run_id]
+            ).fetchall()
+        ]
+        if not changed:
+            return {"replays": 0, "warnings": 0}
+        feeds = workshop.contracts.feeds
+        replays = 0
+        for name in feeds:
+            with writer.transaction(f"look again at {name}", run_id=occasion.run_id) as tx:
+                replays += len(
+                    recheck(
+                        tx.con,
+                        workshop.plan(name),
+                        changed,
+                        run_id=occasion.run_id,
+                        committed_at=clock.now(),
+                    )
+                )
+        results = cross_checks(writer.con, feeds.values(), changed)
+        _keep(writer, occasion, results)
+    return {"replays": replays, "warnings": sum(not one.success for one in results)}
+
+
+def _keep(writer: Writer, occasion: Occasion, results: list[CheckResult]) -> None:
+    if not results:
+        return
+    now = clock.now()
+    line = "(?, ?, 'countylake', ?, ?, ?, ?, ?, ?, false, ?::TIMESTAMPTZ)"
+    with writer.transaction("references between departments", run_id=occasion.run_id) as tx:
+        tx.con.execute(
+            "INSERT INTO lake.ops.check_result (run_id, table_name, suite, rule_id, column_name,"
+            " severity, success, checked, failed, sampled, checked_at)"
+            f" VALUES {', '.join(line for _ in results)}",
+            [
+                cell
+                for one in results
+                for cell in (
+                    occasion.run_id,
+                    one.table_name,
+                    one.rule_id,
+                    one.column_name,
+                    one.severity,
+                    one.success,
+                    one.checked,
+                    one.failed,
+                    now,
+                )
+            ],
+        )
