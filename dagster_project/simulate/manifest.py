@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagster_project.simulate.plants import Plant, Verdict
+from dagster_project.simulate.plants import Plant
 
 
 @dataclass
@@ -23,7 +23,9 @@ class FeedManifest:
     counts: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
-    repairs: Counter[str] = field(default_factory=Counter)
+    cross: Counter[str] = field(default_factory=Counter)
+    logged: Counter[str] = field(default_factory=Counter)
+    counted: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     control_totals: list[dict[str, str | int]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -41,11 +43,20 @@ class FeedManifest:
             entry["sheet"] = sheet
         if plant.reasons:
             entry["warnings" if plant.is_warning else "reasons"] = list(plant.reasons)
-            (self.warnings if plant.is_warning else self.rules).update(plant.reasons)
+            self._books_of(plant).update(plant.reasons)
         if plant.repairs:
             entry["repairs"] = [list(repair) for repair in plant.repairs]
-            self.repairs.update(f"{column}.{rule}" for column, rule, _ in plant.repairs)
+            for column, rule, kind in plant.repairs:
+                book = self.logged if kind == "logged" else self.counted
+                book[f"{column}.{rule}"] += 1
         self.rows.append(entry)
+
+    def _books_of(self, plant: Plant) -> Counter[str]:
+        if not plant.is_warning:
+            return self.rules
+        # A parent of another department is asked for over silver, not in the batch.
+        between = plant.reasons[0].endswith(".reference")
+        return self.cross if between else self.warnings
 
     def drop(self, kind: str, *, sheet: str, row: int) -> None:
         """Enter a row that is no data."""
@@ -55,10 +66,6 @@ class FeedManifest:
         if sheet:
             entry["sheet"] = sheet
         self.rows.append(entry)
-
-    def count(self, verdict: Verdict) -> int:
-        """Rows of one verdict."""
-        return self.counts[verdict]
 
     @property
     def read(self) -> int:
@@ -75,7 +82,9 @@ class FeedManifest:
             **{verdict: self.counts[verdict] for verdict in order},
             "rules": dict(sorted(self.rules.items())),
             "warnings": dict(sorted(self.warnings.items())),
-            "repairs": dict(sorted(self.repairs.items())),
+            "cross_warnings": dict(sorted(self.cross.items())),
+            "repairs_logged": dict(sorted(self.logged.items())),
+            "repairs_counted": dict(sorted(self.counted.items())),
             "dropped_kinds": dict(sorted(self.dropped.items())),
             "control_totals": self.control_totals,
             "rows": sorted(self.rows, key=lambda entry: (entry.get("sheet", ""), entry["row"])),
