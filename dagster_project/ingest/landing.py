@@ -16,7 +16,7 @@ from typing import BinaryIO
 from dagster_project.errors import CountyLakeError, DeliveryError, LakeError
 from dagster_project.paths import Home
 
-BLOCK = 1 << 20
+BLOCK = 256 << 10
 
 
 @dataclass(frozen=True)

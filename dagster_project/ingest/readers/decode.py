@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
 
-CHUNK = 4 << 20
+CHUNK = 128 << 10
+"""Bytes per step: small enough for the processor's cache, and never given back to the system."""
 BOM = codecs.BOM_UTF8
 PRIVATE_SHARE = 0.02
 """Above this share of private-use among non-ASCII characters the text is not GB18030.
@@ -86,7 +88,7 @@ class Text:
 
     def _transcoded(self) -> Iterator[bytes]:
         decoder = codecs.getincrementaldecoder("gb18030")("strict")
-        done, lines, at_start = 0, 0, True
+        done, at_start = 0, True
         with self.path.open("rb") as file:
             while True:
                 raw = file.read(self.chunk)
@@ -94,7 +96,7 @@ class Text:
                 try:
                     text = decoder.decode(raw, final=not raw)
                 except UnicodeDecodeError as error:
-                    raise self._undecodable(error, done - held, lines) from error
+                    raise self._undecodable(done - held + error.start) from error
                 if at_start:
                     text, at_start = text.lstrip("\ufeff"), not text
                 encoded = text.encode("utf-8")
@@ -104,13 +106,11 @@ class Text:
                 if not raw:
                     return
                 done += len(raw)
-                lines += raw.count(b"\n")
 
-    def _undecodable(self, error: UnicodeDecodeError, offset: int, lines: int) -> DeliveryError:
-        line = lines + bytes(error.object)[: error.start].count(b"\n") + 1
+    def _undecodable(self, offset: int) -> DeliveryError:
         return DeliveryError(
             f"the text is neither UTF-8 ({self.utf8_fault}) nor GB18030 "
-            f"(invalid byte at offset {offset + error.start}, line {line})",
+            f"({_place(self.path, offset)})",
             where=self.name,
             todo="Export it as CSV UTF-8 and deliver it again",
         )
@@ -149,26 +149,56 @@ def judge(path: Path, feed: Feed, *, name: str, chunk: int = CHUNK) -> Text:
 
 def utf8_fault(path: Path, *, chunk: int = CHUNK) -> str:
     """Where a file stops being UTF-8, in words; empty when all of it is UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    done, lines = 0, 0
+    done, held = 0, b""
     with path.open("rb") as file:
-        while True:
-            raw = file.read(chunk)
-            held = len(decoder.getstate()[0])
-            try:
-                decoder.decode(raw, final=not raw)
-            except UnicodeDecodeError as error:
-                line = lines + bytes(error.object)[: error.start].count(b"\n") + 1
-                return f"invalid byte at offset {done - held + error.start}, line {line}"
-            if not raw:
-                return ""
-            done += len(raw)
-            lines += raw.count(b"\n")
+        while raw := file.read(chunk):
+            data = held + raw if held else raw
+            whole = _whole_characters(data)
+            if not _is_utf8(data, whole):
+                break
+            done += whole
+            held = data[whole:]
+        else:
+            data = held
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return _place(path, done + error.start)
+    return ""
+
+
+def _place(path: Path, offset: int) -> str:
+    """An invalid byte's place in words; lines are counted only now that they are wanted."""
+    left, line = offset, 1
+    with path.open("rb") as file:
+        while left and (block := file.read(min(left, CHUNK))):
+            line += block.count(b"\n")
+            left -= len(block)
+    return f"invalid byte at offset {offset}, line {line}"
+
+
+def _whole_characters(data: bytes) -> int:
+    """Where the last, perhaps unfinished, UTF-8 character begins."""
+    start = len(data) - 1
+    while start > len(data) - 4 and start > 0 and 0x80 <= data[start] < 0xC0:  # noqa: PLR2004
+        start -= 1
+    return start if data[start] >= 0xC0 else len(data)  # noqa: PLR2004
+
+
+def _is_utf8(data: bytes, size: int) -> bool:
+    """Whether the first ``size`` bytes are UTF-8, by Arrow's validator (several GB/s, no copy)."""
+    bounds = pa.py_buffer(np.array([0, size], np.int32))
+    text = pa.Array.from_buffers(pa.string(), 1, [None, bounds, pa.py_buffer(data)])
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _private_use(encoded: bytes, data: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:
     """Private-use characters, by their UTF-8 lead bytes (EE; EF 80-A3; planes 15 and 16)."""
-    found = encoded.count(b"\xee")
+    found = int(np.count_nonzero(data == 0xEE))  # noqa: PLR2004
     if b"\xef" in encoded:
         second = data[np.flatnonzero(data[:-2] == 0xEF) + 1]  # noqa: PLR2004
         found += int(np.count_nonzero(second < 0xA4))  # noqa: PLR2004

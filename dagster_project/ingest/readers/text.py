@@ -18,10 +18,11 @@ from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers import decode
 from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header
 from dagster_project.ingest.readers.ledger import Ledger
-from dagster_project.ingest.readers.records import Block, blocks, split_record
+from dagster_project.ingest.readers.records import BLOCK, Block, blocks, joined, split_record
 from dagster_project.ingest.readers.result import SheetRead
 from dagster_project.ingest.readers.rows import BLANKS, LABEL, Classifier, is_blank
-from dagster_project.ingest.readers.sink import SOURCE_ROW, Shape, Sink, no_rows
+from dagster_project.ingest.readers.shape import SOURCE_ROW, Shape, no_rows
+from dagster_project.ingest.readers.sink import Ahead, write
 
 SHEET = ""
 
@@ -36,7 +37,9 @@ class TextTable:
     ledger: Ledger
     delimiter: str = ","
 
-    def read(self, path: Path, out: Path, *, chunk: int = decode.CHUNK) -> tuple[str, int]:
+    def read(
+        self, path: Path, out: Path, *, chunk: int = decode.CHUNK, block: int = BLOCK
+    ) -> tuple[str, int]:
         """Read the file into ``out``.
 
         Returns:
@@ -46,22 +49,27 @@ class TextTable:
             DeliveryError: The text cannot be decoded, has no header or an unclosed quote.
         """
         text = decode.judge(path, self.feed, name=self.name, chunk=chunk)
-        stream = blocks(text.chunks(), name=self.name, delimiter=self.delimiter)
+        pieces = blocks(text.chunks(), name=self.name, delimiter=self.delimiter)
+        stream = joined(pieces, size=block)
         head = list(_until(stream, SEARCHED))
         layout = self._header(head, text)
-        shape = Shape(self.feed, layout, self.batch_id)
-        parser = _Parser(shape, Classifier.of(self.feed, layout), self.ledger, self.delimiter)
-        records = 0
-        with Sink(out, no_rows(self.feed)) as sink:
-            for block in itertools.chain(head, stream):
-                records += len(block)
-                sink.write(parser.rows(block))
+        parser = _Parser(
+            Shape(self.feed, layout, self.batch_id),
+            Classifier.of(self.feed, layout),
+            self.ledger,
+            self.delimiter,
+        )
+        with (
+            Ahead(itertools.chain(head, stream)) as decoded,
+            Ahead(map(parser.rows, decoded)) as frames,
+        ):
+            rows = write(frames, no_rows(self.feed), out)
         self.ledger.missing += layout.missing
         self.ledger.unknown += layout.unknown_titled
         self.ledger.close_sheet(
-            SheetRead(SHEET, layout.row, layout.titles, records, sink.rows), where=self.name
+            SheetRead(SHEET, layout.row, layout.titles, parser.records, rows), where=self.name
         )
-        return text.encoding, sink.rows
+        return text.encoding, rows
 
     def _header(self, head: list[Block], text: decode.Text) -> Layout:
         records = [
@@ -92,7 +100,7 @@ def _until(stream: Iterator[Block], records: int) -> Iterator[Block]:
             return
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Parser:
     """Turns blocks into rows and enters what is no row into the ledger."""
 
@@ -100,9 +108,11 @@ class _Parser:
     classifier: Classifier
     ledger: Ledger
     delimiter: str
+    records: int = 0
 
     def rows(self, block: Block) -> pl.DataFrame:
         """The data rows of a block, in the file's order."""
+        self.records += len(block)
         layout = self.shape.layout
         numbers = np.arange(block.first, block.first + len(block))
         header = numbers == layout.row
@@ -151,7 +161,7 @@ class _Parser:
             return None
         if frame.height != int(regular.sum()):
             return None
-        if b'""' in lines:
+        if block.doubled:
             frame = frame.select(pl.when(pl.all() != "").then(pl.all()))
         return frame
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import python_calamine
 
 from dagster_project.contracts.model import Feed
@@ -22,7 +23,8 @@ from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header,
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.result import DroppedRow, Kind, SheetRead
 from dagster_project.ingest.readers.rows import Classifier, as_line, is_blank
-from dagster_project.ingest.readers.sink import Row, Shape, Sink, no_rows
+from dagster_project.ingest.readers.shape import Row, Shape, no_rows
+from dagster_project.ingest.readers.sink import Ahead, write
 from dagster_project.ingest.readers.values import as_text
 
 BATCH = 20_000
@@ -51,21 +53,24 @@ class Workbook:
             DeliveryError: The workbook is damaged, has no sheet with a header, or its cells are
                 read differently by two libraries.
         """
-        with _opened(path, self.name) as book, Sink(out, no_rows(self.feed)) as sink:
+        with Ahead(self._frames(path)) as frames:
+            return write(frames, no_rows(self.feed), out)
+
+    def _frames(self, path: Path) -> Iterator[pl.DataFrame]:
+        with _opened(path, self.name) as book:
             check = CrossCheck(path, self.name)
             for sheet in self._chosen(book):
                 table = _Table(book.get_sheet_by_name(sheet), sheet, f"{self.name}, sheet {sheet}")
                 if layout := self._layout(table):
-                    self._rows(table, layout, sink)
+                    yield from self._rows(table, layout)
                     check.compare(sheet, table.sample)
             self.ledger.warnings += check.warnings
-            if not any(sheet.header_row for sheet in self.ledger.sheets):
-                raise DeliveryError(
-                    f"no sheet of the workbook holds a table of {self.feed.name}",
-                    where=self.name,
-                    todo="Deliver the table with its header row",
-                )
-            return sink.rows
+        if not any(sheet.header_row for sheet in self.ledger.sheets):
+            raise DeliveryError(
+                f"no sheet of the workbook holds a table of {self.feed.name}",
+                where=self.name,
+                todo="Deliver the table with its header row",
+            )
 
     def _chosen(self, book: Any) -> list[str]:
         """The sheets to read; what is left out is said."""
@@ -117,22 +122,23 @@ class Workbook:
         read = SheetRead(table.sheet, header_row=0, titles=(), records=len(head), rows=0)
         self.ledger.close_sheet(read, where=table.where)
 
-    def _rows(self, table: _Table, layout: Layout, sink: Sink) -> None:
+    def _rows(self, table: _Table, layout: Layout) -> Iterator[pl.DataFrame]:
         shape = Shape(self.feed, layout, self.batch_id)
         classifier = Classifier.of(self.feed, layout)
-        before, records, data = sink.rows, 0, list[Row]()
+        rows, records, data = 0, 0, list[Row]()
         for row, cells in table.rows(sampled=True):
             records += 1
             if row == layout.row or self.ledger.sets_aside(classifier, row, cells):
                 continue
+            rows += 1
             data.append((row, cells))
             if len(data) == BATCH:
-                sink.write(shape.irregular(data))
+                yield shape.irregular(data)
                 data = []
-        sink.write(shape.irregular(data))
+        yield shape.irregular(data)
         self.ledger.missing += layout.missing
         self.ledger.unknown += layout.unknown_titled
-        read = SheetRead(table.sheet, layout.row, layout.titles, records, rows=sink.rows - before)
+        read = SheetRead(table.sheet, layout.row, layout.titles, records, rows)
         self.ledger.close_sheet(read, where=table.where)
 
 
