@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import sqlglot
 from sqlglot import exp
@@ -81,7 +81,7 @@ def lineage_of(table: str, query: str | exp.Query, schema: Schema) -> ModelLinea
     """
     scope = scope_of(table, query, schema)
     walker = _Walker(scope)
-    names = tuple(scope.expression.named_selects)
+    names = tuple(outputs(scope))
     edges: set[Edge] = set()
     constants = []
     for name in names:
@@ -100,10 +100,12 @@ def scope_of(table: str, query: str | exp.Query, schema: Schema) -> Scope:
         ModelError: A table or column is unknown, or the query cannot be resolved.
     """
     tree = sqlglot.parse_one(query, read=DIALECT) if isinstance(query, str) else query.copy()
-    nested: dict[str, dict[str, dict[str, str]]] = {}
+    nested: dict[str, object] = {}
     for name, columns in schema.items():
         layer, _, stem = name.partition(".")
-        nested.setdefault(layer, {})[stem] = dict(columns)
+        tables = nested.setdefault(layer, {})
+        if isinstance(tables, dict):
+            tables[stem] = dict(columns)
     try:
         qualified = qualify(
             tree,
@@ -125,6 +127,16 @@ def scope_of(table: str, query: str | exp.Query, schema: Schema) -> Scope:
     return scope
 
 
+def select_of(scope: Scope) -> exp.Query:
+    """The query of a scope, typed."""
+    return cast("exp.Query", scope.expression)
+
+
+def outputs(scope: Scope) -> list[str]:
+    """The names of a scope's output columns, in order."""
+    return list(select_of(scope).named_selects)
+
+
 Source = tuple[str, str]
 Found = dict[Source, Kind]
 
@@ -144,17 +156,17 @@ class _Walker:
             return self._columns[key]
         found: Found = {}
         if scope.set_operation_scopes:
-            position = scope.expression.named_selects.index(name)
+            position = outputs(scope).index(name)
             for branch in scope.set_operation_scopes:
-                part = branch.expression.named_selects[position]
+                part = outputs(branch)[position]
                 _merge(found, self.column(branch, part))
         else:
-            projection = next(p for p in scope.expression.selects if p.alias_or_name == name)
+            projection = next(p for p in select_of(scope).selects if p.alias_or_name == name)
             _merge(found, self._expression(scope, projection.unalias()))
         self._columns[key] = found
         return found
 
-    def _expression(self, scope: Scope, root: exp.Expression) -> Found:
+    def _expression(self, scope: Scope, root: exp.Expr) -> Found:
         found: Found = {}
         for column in root.find_all(exp.Column):
             kind = _kind(root, column)
@@ -186,7 +198,7 @@ class _Walker:
 
     def _counted(self, scope: Scope) -> Iterator[Source]:
         """``COUNT(*)`` counts the rows of the first source, down to its tables."""
-        start = scope.expression.args.get("from_") or scope.expression.args.get("from")
+        start = scope.expression.args.get("from_")
         if start is None:
             return
         yield from self._rows(scope.sources.get(start.this.alias_or_name))
@@ -224,10 +236,10 @@ def _merge(into: Found, more: Found) -> None:
             into[source] = kind
 
 
-def _kind(root: exp.Expression, column: exp.Column) -> Kind:
+def _kind(root: exp.Expr, column: exp.Column) -> Kind:
     """What happens to a column's value between its place in an expression and the output."""
     kind: Kind = "identity"
-    node: exp.Expression = column
+    node: exp.Expr = column
     while node is not root:
         parent = node.parent
         if parent is None:
@@ -242,7 +254,7 @@ def _kind(root: exp.Expression, column: exp.Column) -> Kind:
     return kind
 
 
-def _condition_nodes(select: exp.Expression) -> Iterator[tuple[exp.Expression, Kind]]:
+def _condition_nodes(select: exp.Expr) -> Iterator[tuple[exp.Expr, Kind]]:
     for name in ("where", "having", "qualify"):
         if node := select.args.get(name):
             yield node, "filter"

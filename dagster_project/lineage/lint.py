@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -34,17 +35,22 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class _Hit:
-    node: exp.Expression
+class _Rule:
+    """Every node of these kinds for which ``applies`` holds is a finding."""
+
+    kinds: tuple[type[exp.Expr], ...]
     code: str
     reason: str
     fix: str
+    applies: Callable[[Any], bool] = lambda _: True
 
 
-CLOCKS = {"now", "today", "get_current_timestamp", "current_localtimestamp", "transaction_timestamp"}
-CHANCE = {"nextval", "currval", "setseed", "gen_random_uuid", "txid_current"}
-NUMERIC_PARTS = {"YEAR", "MONTH", "DAY"}
-PORTABLE_DIFF = {"DAY"}
+@dataclass(frozen=True)
+class _Hit:
+    node: exp.Expr
+    code: str
+    reason: str
+    fix: str
 
 
 def lint_file(path: Path, layer: str, name: str = "", *, key: Sequence[str] = ()) -> list[Finding]:
@@ -69,15 +75,20 @@ def lint(text: str, layer: str, path: str, *, key: Sequence[str] = ()) -> list[F
     if not isinstance(tree, exp.Query):
         line = line_of(tree)
         return [Finding(path, line, "not-a-select", "the file is not one SELECT", "Write a SELECT")]
-    hits = [hit for rule in RULES for hit in rule(tree)]
-    hits += list(_final_order(tree, layer, key))
+    hits = [
+        _Hit(node, rule.code, rule.reason, rule.fix)
+        for rule in RULES
+        for node in tree.find_all(*rule.kinds)
+        if rule.applies(node)
+    ]
+    hits += [*_stars(tree), *_deleted(tree), *_final_order(tree, layer, key)]
     found = {Finding(path, line_of(hit.node), hit.code, hit.reason, hit.fix) for hit in hits}
     return sorted(found)
 
 
-def line_of(node: exp.Expression) -> int:
+def line_of(node: exp.Expr) -> int:
     """The first line that any part of ``node``, or else what surrounds it, was read from."""
-    at: exp.Expression | None = node
+    at: exp.Expr | None = node
     while at is not None:
         lines = [int(part.meta["line"]) for part in at.walk() if "line" in part.meta]
         if lines:
@@ -86,87 +97,7 @@ def line_of(node: exp.Expression) -> int:
     return 1
 
 
-def _clocks(tree: exp.Expression) -> Iterator[_Hit]:
-    reason = "the result would depend on when it is computed"
-    fix = "Use :cut_off_at or :day"
-    kinds = (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDatetime)
-    for node in tree.find_all(*kinds):
-        yield _Hit(node, "clock", reason, fix)
-    for call in tree.find_all(exp.Anonymous):
-        if call.name.lower() in CLOCKS:
-            yield _Hit(call, "clock", reason, fix)
-
-
-def _chance(tree: exp.Expression) -> Iterator[_Hit]:
-    reason = "the result would be another in every run"
-    for node in tree.find_all(exp.Rand, exp.Randn, exp.Uuid, exp.TableSample):
-        yield _Hit(node, "chance", reason, "Order by a hash of the key instead")
-    for call in tree.find_all(exp.Anonymous):
-        if call.name.lower() in CHANCE:
-            yield _Hit(call, "chance", reason, "Order by a hash of the key instead")
-
-
-def _floats(tree: exp.Expression) -> Iterator[_Hit]:
-    fix = "Keep DECIMAL or BIGINT, and divide whole numbers with // after scaling"
-    for node in tree.find_all(exp.Avg, exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance):
-        yield _Hit(node, "float", "it computes in floating numbers", fix)
-    for node in tree.find_all(exp.Div):
-        yield _Hit(node, "float", "/ divides in floating numbers", fix)
-    for cast in tree.find_all(exp.Cast):
-        if cast.to.is_type("double", "float"):
-            yield _Hit(cast, "float", "floating sums depend on the order of the rows", fix)
-
-
-def _unordered(tree: exp.Expression) -> Iterator[_Hit]:
-    reason = "its result depends on the order in which rows arrive"
-    for node in tree.find_all(exp.GroupConcat, exp.ArrayAgg):
-        inside = node.find(exp.Order)
-        if inside is None and not isinstance(node.parent, exp.WithinGroup):
-            yield _Hit(node, "unordered-aggregate", reason, "Add ORDER BY inside the call")
-    for node in tree.find_all(exp.AnyValue, exp.First, exp.Last, exp.Mode):
-        yield _Hit(node, "unordered-aggregate", reason, "Use MIN, MAX or MIN_BY with a total order")
-    for window in tree.find_all(exp.Window):
-        ranks = isinstance(
-            window.this, exp.RowNumber | exp.FirstValue | exp.LastValue | exp.Lag | exp.Lead
-        )
-        if ranks and not window.args.get("order"):
-            yield _Hit(window, "unordered-window", reason, "Add ORDER BY over a whole key")
-    for select in tree.find_all(exp.Select):
-        if select.args.get("limit") and not select.args.get("order"):
-            yield _Hit(select, "unordered-limit", reason, "Add ORDER BY over a whole key")
-        distinct = select.args.get("distinct")
-        if distinct is not None and distinct.args.get("on"):
-            yield _Hit(select, "distinct-on", reason, "Use ROW_NUMBER with a total order")
-
-
-def _approximate(tree: exp.Expression) -> Iterator[_Hit]:
-    reason = "it approximates"
-    for node in tree.find_all(exp.ApproxDistinct, exp.ApproxQuantile, exp.ApproxTopK):
-        yield _Hit(node, "approximate", reason, "Count exactly, with COUNT(DISTINCT …)")
-
-
-def _wrong_lineage(tree: exp.Expression) -> Iterator[_Hit]:
-    reason = "column lineage resolves it wrongly without saying so"
-    for union in tree.find_all(exp.SetOperation):
-        if union.args.get("by_name"):
-            yield _Hit(union, "union-by-name", reason, "List the columns in the same order")
-    for node in tree.find_all(exp.Lateral):
-        yield _Hit(node, "lateral", reason, "Join with a grouped CTE")
-    for node in tree.find_all(exp.Columns):
-        yield _Hit(node, "columns-expression", reason, "List the columns")
-    for node in tree.find_all(exp.Pivot):
-        yield _Hit(node, "pivot", reason, "Write one aggregate with FILTER per column")
-    for node in tree.find_all(exp.Unnest):
-        yield _Hit(node, "unnest", reason, "Join with a table")
-    for join in tree.find_all(exp.Join):
-        if str(join.args.get("method") or "").upper() == "NATURAL":
-            yield _Hit(join, "natural-join", reason, "Write ON with both columns")
-    for with_ in tree.find_all(exp.With):
-        if with_.args.get("recursive"):
-            yield _Hit(with_, "recursive", reason, "Join with a rollup table")
-
-
-def _stars(tree: exp.Expression) -> Iterator[_Hit]:
+def _stars(tree: exp.Expr) -> Iterator[_Hit]:
     ctes = list(tree.find_all(exp.CTE))
     first = ctes[0].this if ctes else None
     for select in tree.find_all(exp.Select):
@@ -184,7 +115,7 @@ def _stars(tree: exp.Expression) -> Iterator[_Hit]:
                 yield _Hit(projection, "unnamed-column", reason, "Add AS with a name")
 
 
-def _deleted(tree: exp.Expression) -> Iterator[_Hit]:
+def _deleted(tree: exp.Expr) -> Iterator[_Hit]:
     for table in tree.find_all(exp.Table):
         if table.db != "silver":
             continue
@@ -199,7 +130,7 @@ def _deleted(tree: exp.Expression) -> Iterator[_Hit]:
             yield _Hit(table, "deleted-rows", reason, f"Add WHERE NOT {prefix}_is_deleted")
 
 
-def _keeps_living(place: exp.Expression, alias: str, select: exp.Expression | None) -> bool:
+def _keeps_living(place: exp.Expr, alias: str, select: exp.Expr | None) -> bool:
     """Whether a condition holds ``NOT alias._is_deleted`` among its ANDs."""
     alone = select is not None and not select.args.get("joins")
     condition = place.this if isinstance(place, exp.Where) else place
@@ -211,44 +142,7 @@ def _keeps_living(place: exp.Expression, alias: str, select: exp.Expression | No
     return False
 
 
-def _spark(tree: exp.Expression) -> Iterator[_Hit]:
-    reason = "Spark computes or types it differently"
-    for node in tree.find_all(exp.Sum):
-        if not _inside_cast(node):
-            yield _Hit(node, "uncast-sum", reason, "Write CAST(SUM(…) AS BIGINT) or AS DECIMAL")
-    for node in tree.find_all(exp.TimestampTrunc, exp.DateTrunc):
-        if not _inside_cast(node):
-            yield _Hit(node, "uncast-trunc", reason, "Write CAST(DATE_TRUNC(…) AS DATE)")
-    for node in tree.find_all(exp.DateDiff, exp.TimestampDiff):
-        if str(node.args.get("unit") or "DAY").upper().strip("'") not in PORTABLE_DIFF:
-            yield _Hit(node, "date-diff", reason, "Compare with a date plus an INTERVAL")
-    for node in tree.find_all(exp.DayOfWeek, exp.DayOfWeekIso, exp.WeekOfYear):
-        yield _Hit(node, "day-of-week", reason, "Join with a calendar table")
-    for extract in tree.find_all(exp.Extract):
-        if str(extract.this).upper() not in NUMERIC_PARTS:
-            yield _Hit(extract, "extract", reason, "Extract YEAR, MONTH or DAY only")
-    for cast in tree.find_all(exp.TryCast):
-        if not cast.to.is_type("decimal", "varchar", "text"):
-            yield _Hit(cast, "try-cast", reason, "TRY_CAST to DECIMAL only")
-    for node in tree.find_all(exp.RegexpReplace):
-        modifiers = node.args.get("modifiers")
-        if "g" not in (modifiers.name if modifiers else ""):
-            yield _Hit(node, "regexp-replace", reason, "Give 'g' as the fourth argument")
-    kinds = (exp.Median, exp.Quantile, exp.PercentileCont, exp.PercentileDisc)
-    for node in tree.find_all(*kinds):
-        yield _Hit(node, "percentile", reason, "Rank with ROW_NUMBER and pick the row")
-    for node in tree.find_all(exp.Struct, exp.ToMap, exp.Map, exp.Slice, exp.Array, exp.Lambda):
-        yield _Hit(node, "nested-value", reason, "Use plain columns")
-    for join in tree.find_all(exp.Join):
-        if str(join.args.get("method") or "").upper() == "ASOF":
-            yield _Hit(join, "asof-join", reason, "Use ROW_NUMBER over an ordinary join")
-    for select in tree.find_all(exp.Select):
-        group = select.args.get("group")
-        if group is not None and group.args.get("all"):
-            yield _Hit(select, "group-by-all", reason, "List the columns")
-
-
-def _inside_cast(node: exp.Expression) -> bool:
+def _inside_cast(node: exp.Expr) -> bool:
     parent = node.parent
     while parent is not None and not isinstance(parent, exp.Select):
         if isinstance(parent, exp.Cast):
@@ -271,14 +165,156 @@ def _final_order(tree: exp.Query, layer: str, key: Sequence[str]) -> Iterator[_H
         yield _Hit(order, "partial-order", reason, "Order by the whole key")
 
 
-RULES: tuple[Callable[[exp.Expression], Iterator[_Hit]], ...] = (
-    _clocks,
-    _chance,
-    _floats,
-    _unordered,
-    _approximate,
-    _wrong_lineage,
-    _stars,
-    _deleted,
-    _spark,
+CLOCKS = {"now", "today", "get_current_timestamp", "current_localtimestamp"}
+CHANCE = {"nextval", "currval", "setseed", "txid_current"}
+
+
+def _named(names: set[str]) -> Callable[[Any], bool]:
+    return lambda call: call.name.lower() in names
+
+
+def _method(name: str) -> Callable[[Any], bool]:
+    return lambda join: str(join.args.get("method") or "").upper() == name
+
+
+def _has(arg: str) -> Callable[[Any], bool]:
+    return lambda node: bool(node.args.get(arg))
+
+
+def _unordered_call(call: exp.Expr) -> bool:
+    return call.find(exp.Order) is None and not isinstance(call.parent, exp.WithinGroup)
+
+
+def _unordered_window(window: exp.Window) -> bool:
+    positions = exp.RowNumber | exp.FirstValue | exp.LastValue | exp.Lag | exp.Lead
+    return isinstance(window.this, positions) and not window.args.get("order")
+
+
+def _distinct_on(select: exp.Select) -> bool:
+    distinct = select.args.get("distinct")
+    return distinct is not None and bool(distinct.args.get("on"))
+
+
+def _group_by_all(select: exp.Select) -> bool:
+    group = select.args.get("group")
+    return group is not None and bool(group.args.get("all"))
+
+
+def _not_day(diff: exp.Expr) -> bool:
+    return str(diff.args.get("unit") or "DAY").upper().strip("'") != "DAY"
+
+
+def _not_global(replace: exp.RegexpReplace) -> bool:
+    modifiers = replace.args.get("modifiers")
+    return "g" not in (modifiers.name if modifiers else "")
+
+
+CHANGES = "the result would be another on another day"
+CHANCE_REASON = "the result would be another in every run"
+BY_HASH = "Order by a hash of the key instead"
+EXACT = "Keep DECIMAL or BIGINT, and divide whole numbers with // after scaling"
+ARRIVAL = "its result depends on the order in which rows arrive"
+TOTAL = "Add ORDER BY over a whole key"
+WRONG = "column lineage resolves it wrongly without saying so"
+SPARK = "Spark computes or types it differently"
+AVERAGES = (exp.Avg, exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance)
+TODAY = (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDatetime)
+NESTED = (exp.Struct, exp.ToMap, exp.Map, exp.Slice, exp.Array, exp.Lambda)
+RANKED = (exp.Median, exp.Quantile, exp.PercentileCont, exp.PercentileDisc)
+APPROXIMATE = (exp.ApproxDistinct, exp.ApproxQuantile, exp.ApproxTopK)
+PICKED = (exp.AnyValue, exp.First, exp.Last, exp.Mode)
+WEEKS = (exp.DayOfWeek, exp.DayOfWeekIso, exp.WeekOfYear)
+
+RULES: tuple[_Rule, ...] = (
+    _Rule(TODAY, "clock", CHANGES, "Use :cut_off_at or :day"),
+    _Rule((exp.Anonymous,), "clock", CHANGES, "Use :cut_off_at or :day", _named(CLOCKS)),
+    _Rule((exp.Rand, exp.Randn, exp.Uuid, exp.TableSample), "chance", CHANCE_REASON, BY_HASH),
+    _Rule((exp.Anonymous,), "chance", CHANCE_REASON, BY_HASH, _named(CHANCE)),
+    _Rule(AVERAGES, "float", "it computes in floating numbers", EXACT),
+    _Rule((exp.Div,), "float", "/ divides in floating numbers", EXACT),
+    _Rule(
+        (exp.Cast,),
+        "float",
+        "floating sums depend on the order of the rows",
+        EXACT,
+        lambda cast: bool(cast.to.is_type("double", "float")),
+    ),
+    _Rule(
+        (exp.GroupConcat, exp.ArrayAgg),
+        "unordered-aggregate",
+        ARRIVAL,
+        "Add ORDER BY inside the call",
+        _unordered_call,
+    ),
+    _Rule(PICKED, "unordered-aggregate", ARRIVAL, "Use MIN, MAX or MIN_BY with a total order"),
+    _Rule((exp.Window,), "unordered-window", ARRIVAL, TOTAL, _unordered_window),
+    _Rule(
+        (exp.Select,),
+        "unordered-limit",
+        ARRIVAL,
+        TOTAL,
+        lambda select: bool(select.args.get("limit")) and not select.args.get("order"),
+    ),
+    _Rule((exp.Select,), "distinct-on", ARRIVAL, "Use ROW_NUMBER with a total order", _distinct_on),
+    _Rule(APPROXIMATE, "approximate", "it approximates", "Count exactly, with COUNT(DISTINCT …)"),
+    _Rule(
+        (exp.SetOperation,),
+        "union-by-name",
+        WRONG,
+        "List the columns in the same order",
+        _has("by_name"),
+    ),
+    _Rule((exp.Lateral,), "lateral", WRONG, "Join with a grouped CTE"),
+    _Rule((exp.Columns,), "columns-expression", WRONG, "List the columns"),
+    _Rule((exp.Pivot,), "pivot", WRONG, "Write one aggregate with FILTER per column"),
+    _Rule((exp.Unnest,), "unnest", WRONG, "Join with a table"),
+    _Rule((exp.Join,), "natural-join", WRONG, "Write ON with both columns", _method("NATURAL")),
+    _Rule((exp.With,), "recursive", WRONG, "Join with a rollup table", _has("recursive")),
+    _Rule(
+        (exp.Sum,),
+        "uncast-sum",
+        SPARK,
+        "Write CAST(SUM(…) AS BIGINT) or AS DECIMAL",
+        lambda call: not _inside_cast(call),
+    ),
+    _Rule(
+        (exp.TimestampTrunc, exp.DateTrunc),
+        "uncast-trunc",
+        SPARK,
+        "Write CAST(DATE_TRUNC(…) AS DATE)",
+        lambda call: not _inside_cast(call),
+    ),
+    _Rule(
+        (exp.DateDiff, exp.TimestampDiff),
+        "date-diff",
+        SPARK,
+        "Compare with a date plus an INTERVAL",
+        _not_day,
+    ),
+    _Rule(WEEKS, "day-of-week", SPARK, "Join with a calendar table"),
+    _Rule(
+        (exp.Extract,),
+        "extract",
+        SPARK,
+        "Extract YEAR, MONTH or DAY only",
+        lambda call: str(call.this).upper() not in {"YEAR", "MONTH", "DAY"},
+    ),
+    _Rule(
+        (exp.TryCast,),
+        "try-cast",
+        SPARK,
+        "TRY_CAST to DECIMAL only",
+        lambda cast: not cast.to.is_type("decimal", "varchar", "text"),
+    ),
+    _Rule(
+        (exp.RegexpReplace,),
+        "regexp-replace",
+        SPARK,
+        "Give 'g' as the fourth argument",
+        _not_global,
+    ),
+    _Rule(RANKED, "percentile", SPARK, "Rank with ROW_NUMBER and pick the row"),
+    _Rule(NESTED, "nested-value", SPARK, "Use plain columns"),
+    _Rule((exp.Join,), "asof-join", SPARK, "Use ROW_NUMBER over an ordinary join", _method("ASOF")),
+    _Rule((exp.Select,), "group-by-all", SPARK, "List the columns", _group_by_all),
 )

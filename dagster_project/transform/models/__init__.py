@@ -6,6 +6,7 @@ from dagster_project.transform.models.build import BuildResult, build
 from dagster_project.transform.models.load import load_models
 from dagster_project.transform.models.model import Graph, Model, Parameters
 from dagster_project.transform.models.register import register_feeds
+from dagster_project.transform.models.versions import parameters_of
 
 __all__ = [
     "BuildResult",
@@ -14,5 +15,6 @@ __all__ = [
     "Parameters",
     "build",
     "load_models",
+    "parameters_of",
     "register_feeds",
 ]

@@ -18,7 +18,7 @@ from dagster_project.contracts.model import Column, Table
 from dagster_project.errors import ModelError
 from dagster_project.transform.models.content import content_hash, describe
 from dagster_project.transform.models.model import Model, Parameters
-from dagster_project.transform.models.versions import input_versions
+from dagster_project.transform.models.versions import input_versions, newest_builds
 
 RESULT = "temp.main.model_result"
 Suppress = Callable[[duckdb.DuckDBPyConnection, str, Table], object]
@@ -73,13 +73,22 @@ def build(
             where=model.path,
             todo="Hand `privacy.suppress.suppress` to the build",
         )
-    snapshot, versions = input_versions(con, model)
-    key = _build_key(model, parameters)
-    last = _last_build(con, model)
+    builds = newest_builds(con)
+    snapshot, versions = input_versions(con, model, builds)
+    made_from = versions | _given(model, parameters)
+    held = _titles(con, model)
+    last = builds.get(model.table) if held else None
     known = all(versions.values())
-    if last is not None and known and not force and (last.key, last.inputs) == (key, versions):
+    same = last is not None and (last.sql_hash, last.inputs) == (model.hash, made_from)
+    if last is not None and same and known and not force:
         return BuildResult(
-            model.table, False, False, last.rows, last.content_hash, snapshot, versions
+            table=model.table,
+            evaluated=False,
+            changed=False,
+            rows=last.rows,
+            content_hash=last.content_hash,
+            snapshot=snapshot,
+            inputs=versions,
         )
     _evaluate(con, model, parameters)
     try:
@@ -90,7 +99,8 @@ def build(
         digest, rows = content_hash(con, RESULT, found)
         changed = last is None or last.content_hash != digest
         if changed:
-            _write(con, model, found, columns or model.contract.columns)
+            held = _write(con, model, found, held)
+        _comment(con, model, found, held, columns or model.contract.columns)
         con.execute(
             "INSERT INTO ops.model_build (table_name, layer, run_id, built_at, cut_off_at, "
             "sql_hash, inputs, content_hash, row_count, snapshot) "
@@ -101,8 +111,8 @@ def build(
                 run_id,
                 built_at,
                 parameters.cut_off_at,
-                key,
-                json.dumps(versions, sort_keys=True),
+                model.hash,
+                json.dumps(made_from, sort_keys=True),
                 digest,
                 rows,
                 snapshot,
@@ -110,39 +120,32 @@ def build(
         )
     finally:
         con.execute(f"DROP TABLE IF EXISTS {RESULT}")
-    return BuildResult(model.table, True, changed, rows, digest, snapshot, versions)
+    return BuildResult(
+        table=model.table,
+        evaluated=True,
+        changed=changed,
+        rows=rows,
+        content_hash=digest,
+        snapshot=snapshot,
+        inputs=versions,
+    )
 
 
-@dataclass(frozen=True)
-class _Last:
-    key: str
-    inputs: dict[str, str]
-    content_hash: str
-    rows: int
+def _given(model: Model, parameters: Parameters) -> dict[str, str]:
+    """What else decides the result: the contract, and the parameters that the SQL really uses."""
+    given = {f":{name}": text for name, text in parameters.texts().items()}
+    used = {f":{name}" for name in model.parameters}
+    return {"contract": model.contract.hash} | {n: t for n, t in given.items() if n in used}
 
 
-def _build_key(model: Model, parameters: Parameters) -> str:
-    """The SQL's hash, and the values of those parameters that the SQL really uses."""
-    literals = parameters.literals()
-    used = [f"{name}={literals[name].sql(dialect='duckdb')}" for name in model.parameters]
-    return "; ".join([model.hash, f"contract={model.contract.hash}", *used])
-
-
-def _last_build(con: duckdb.DuckDBPyConnection, model: Model) -> _Last | None:
-    """The newest build, if its table still exists."""
-    exists = con.execute(
-        "SELECT COUNT(*) FROM duckdb_tables() WHERE database_name = CURRENT_DATABASE() "
-        "AND schema_name = ? AND table_name = ?",
+def _titles(con: duckdb.DuckDBPyConnection, model: Model) -> dict[str, str]:
+    """The columns of the table as it is, with their comments; empty when there is no table."""
+    rows = con.execute(
+        "SELECT column_name, comment FROM duckdb_columns() WHERE schema_name = ? "
+        "AND table_name = ? AND database_name = CURRENT_DATABASE()",
         [model.layer, model.name],
-    ).fetchone()
-    row = con.execute(
-        "SELECT sql_hash, inputs, content_hash, row_count FROM ops.model_build "
-        "WHERE table_name = ? ORDER BY built_at DESC, snapshot DESC LIMIT 1",
-        [model.table],
-    ).fetchone()
-    if row is None or exists is None or not exists[0]:
-        return None
-    return _Last(str(row[0]), json.loads(row[1]), str(row[2]), int(row[3]))
+    ).fetchall()
+    return {str(name): str(comment or "") for name, comment in rows}
 
 
 def _evaluate(con: duckdb.DuckDBPyConnection, model: Model, parameters: Parameters) -> None:
@@ -210,47 +213,34 @@ def _quoted(name: str) -> str:
 
 
 def _write(
-    con: duckdb.DuckDBPyConnection,
-    model: Model,
-    found: dict[str, str],
-    columns: Sequence[Column],
-) -> None:
-    """Replace the table's rows; make the table anew only when its columns changed."""
-    try:
-        same = describe(con, model.table) == found
-    except duckdb.CatalogException:
-        same = False
-    if same:
+    con: duckdb.DuckDBPyConnection, model: Model, found: dict[str, str], held: dict[str, str]
+) -> dict[str, str]:
+    """Replace the table's rows; make the table anew only when its columns changed.
+
+    Returns:
+        The comments that the table's columns have now.
+    """
+    if held and describe(con, model.table) == found:
         con.execute(f"DELETE FROM {model.table}")
         con.execute(f"INSERT INTO {model.table} SELECT * FROM {RESULT}")
-    else:
-        con.execute(f"CREATE SCHEMA IF NOT EXISTS {model.layer}")
-        con.execute(f"CREATE OR REPLACE TABLE {model.table} AS SELECT * FROM {RESULT}")
-    _comment(con, model, found, columns)
+        return held
+    con.execute(f"CREATE OR REPLACE TABLE {model.table} AS SELECT * FROM {RESULT}")
+    return {}
 
 
 def _comment(
     con: duckdb.DuckDBPyConnection,
     model: Model,
     found: dict[str, str],
+    held: dict[str, str],
     columns: Sequence[Column],
 ) -> None:
-    """Put the Chinese titles on table and columns, where they are not there already."""
-    held = con.execute(
-        "SELECT column_name, comment FROM duckdb_columns() WHERE schema_name = ? "
-        "AND table_name = ? AND database_name = CURRENT_DATABASE()",
-        [model.layer, model.name],
-    ).fetchall()
-    present = {str(name): comment for name, comment in held}
-    for column in columns:
-        if column.name in found and column.title and present.get(column.name) != column.title:
-            title = exp.Literal.string(column.title).sql(dialect="duckdb")
-            con.execute(f"COMMENT ON COLUMN {model.table}.{_quoted(column.name)} IS {title}")
-    row = con.execute(
-        "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND table_name = ? "
-        "AND database_name = CURRENT_DATABASE()",
-        [model.layer, model.name],
-    ).fetchone()
-    if model.contract.title and (row is None or row[0] != model.contract.title):
-        title = exp.Literal.string(model.contract.title).sql(dialect="duckdb")
-        con.execute(f"COMMENT ON TABLE {model.table} IS {title}")
+    """Put the Chinese titles on the table and its columns, where they are not there yet."""
+    titles = {c.name: c.title for c in columns if c.name in found and c.title}
+    if all(held.get(name) == title for name, title in titles.items()):
+        return
+    title = exp.Literal.string(model.contract.title).sql(dialect="duckdb")
+    con.execute(f"COMMENT ON TABLE {model.table} IS {title}")
+    for name, text in titles.items():
+        title = exp.Literal.string(text).sql(dialect="duckdb")
+        con.execute(f"COMMENT ON COLUMN {model.table}.{_quoted(name)} IS {title}")

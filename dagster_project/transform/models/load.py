@@ -105,26 +105,21 @@ def _read(path: Path, layer: Layer, relative: str, contracts: Contracts) -> Mode
     )
 
 
-def line_of(node: exp.Expression) -> int:
-    """The first line that any part of ``node`` was read from; 1 when none is known."""
-    lines = [part.meta["line"] for part in node.walk() if "line" in part.meta]
-    return int(min(lines, default=1))
-
-
 def _inputs(query: exp.Query, layer: Layer) -> tuple[str, ...]:
     allowed = MAY_READ[layer]
     local = {cte.alias_or_name for cte in query.find_all(exp.CTE)}
     found: set[str] = set()
     for table in query.find_all(exp.Table):
+        line = int(table.this.meta.get("line", 1))
         if not table.db:
             if table.name in local:
                 continue
             raise _RefusedError(
-                line_of(table), f"'{table.name}' has no layer. Write it as layer.{table.name}."
+                line, f"'{table.name}' has no layer. Write it as layer.{table.name}."
             )
         if table.db not in allowed:
             raise _RefusedError(
-                line_of(table),
+                line,
                 f"A {layer} model may not read {table.db}.{table.name}. "
                 f"Read {', '.join(sorted(allowed))} only.",
             )

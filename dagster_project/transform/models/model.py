@@ -26,13 +26,21 @@ class Parameters:
     day: date
     county_code: str
 
+    def texts(self) -> dict[str, str]:
+        """Each parameter as text, one form for one value."""
+        return {
+            "cut_off_at": self.cut_off_at.astimezone(UTC).isoformat(sep=" "),
+            "day": self.day.isoformat(),
+            "county_code": self.county_code,
+        }
+
     def literals(self) -> Mapping[str, exp.Expression]:
         """Each placeholder's name -> a typed literal."""
-        instant = self.cut_off_at.astimezone(UTC).isoformat(sep=" ")
+        texts = {name: exp.Literal.string(text) for name, text in self.texts().items()}
         return {
-            "cut_off_at": exp.cast(exp.Literal.string(instant), "TIMESTAMPTZ", dialect=DIALECT),
-            "day": exp.cast(exp.Literal.string(self.day.isoformat()), "DATE", dialect=DIALECT),
-            "county_code": exp.Literal.string(self.county_code),
+            "cut_off_at": exp.cast(texts["cut_off_at"], "TIMESTAMPTZ", dialect=DIALECT),
+            "day": exp.cast(texts["day"], "DATE", dialect=DIALECT),
+            "county_code": texts["county_code"],
         }
 
 

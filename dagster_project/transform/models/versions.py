@@ -6,9 +6,14 @@ touched it. Nothing here compares or decides.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
 import duckdb
 
-from dagster_project.transform.models.model import Model
+from dagster_project.transform.models.model import Graph, Model, Parameters
 
 # Files and deletes carry the snapshot that added them and the one that ended them.
 TOUCHED = """
@@ -29,24 +34,70 @@ GROUP BY 1
 """
 
 
+@dataclass(frozen=True)
+class Built:
+    """The newest build of a table: what it was made from and what came out.
+
+    ``inputs`` holds the version of each table, the contract's hash and, under ``:name``, the
+    parameters that the SQL used.
+    """
+
+    sql_hash: str
+    inputs: dict[str, str]
+    content_hash: str
+    rows: int
+
+
+def newest_builds(con: duckdb.DuckDBPyConnection) -> dict[str, Built]:
+    """The newest build of every table that a model ever made."""
+    rows = con.execute(
+        "SELECT DISTINCT ON (table_name) table_name, sql_hash, inputs, content_hash, row_count "
+        "FROM ops.model_build ORDER BY table_name, built_at DESC, snapshot DESC"
+    ).fetchall()
+    return {str(r[0]): Built(str(r[1]), json.loads(r[2]), str(r[3]), int(r[4])) for r in rows}
+
+
+def parameters_of(
+    con: duckdb.DuckDBPyConnection, graph: Graph, table: str, otherwise: Parameters
+) -> Parameters:
+    """The parameters that a table, and the tables below it, were last built with.
+
+    Args:
+        con: A reader or writer with the lake in use.
+        graph: The models.
+        table: ``layer.name``.
+        otherwise: Values for parameters that none of the models uses.
+    """
+    builds = newest_builds(con)
+    texts = otherwise.texts()
+    for name in (*graph.upstream(table), table):
+        if name in builds:
+            texts |= {n[1:]: t for n, t in builds[name].inputs.items() if n.startswith(":")}
+    return Parameters(
+        datetime.fromisoformat(texts["cut_off_at"]),
+        date.fromisoformat(texts["day"]),
+        texts["county_code"],
+    )
+
+
 def input_versions(
-    con: duckdb.DuckDBPyConnection, model: Model
+    con: duckdb.DuckDBPyConnection, model: Model, builds: Mapping[str, Built]
 ) -> tuple[int, dict[str, str]]:
-    """The lake's newest snapshot, and a version for each of the model's inputs."""
+    """The lake's newest snapshot, and a version for each of the model's inputs.
+
+    A version is empty where nobody knows it (a database that is not a lake).
+    """
     row = con.execute("SELECT CURRENT_DATABASE()").fetchone()
     lake = str(row[0]) if row else "lake"
     if not _is_ducklake(con, lake):
-        return 0, {table: "" for table in model.inputs}
+        return 0, dict.fromkeys(model.inputs, "")
     meta = f"__ducklake_metadata_{lake}"
     newest = con.execute(f"SELECT MAX(snapshot_id) FROM {meta}.ducklake_snapshot").fetchone()
     touched = dict(con.execute(TOUCHED.format(meta=meta)).fetchall())
-    made = dict(
-        con.execute(
-            "SELECT table_name, ARG_MAX(content_hash, built_at) FROM ops.model_build GROUP BY 1"
-        ).fetchall()
-    )
     versions = {
-        table: str(made.get(table) or f"snapshot {touched.get(table, 0)}")
+        table: builds[table].content_hash
+        if table in builds
+        else f"snapshot {touched.get(table, 0)}"
         for table in model.inputs
     }
     return int(newest[0]) if newest else 0, versions
