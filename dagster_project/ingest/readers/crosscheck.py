@@ -22,7 +22,7 @@ from dagster_project.ingest.readers.values import as_text
 CELLS = 60_000
 """openpyxl streams about this many cells in half a second; rows beyond are not sampled."""
 PICKED = 16
-MAX_STRINGS = 32 << 20
+MAX_STRINGS = 8 << 20
 """openpyxl loads all shared strings; above this size the check would cost more than the read."""
 ROUND = 11
 """Significant digits in which two numbers must agree (libraries round the last ones)."""

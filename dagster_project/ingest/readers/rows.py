@@ -72,20 +72,21 @@ class Classifier:
 
     def kind(self, row: int, cells: Sequence[str]) -> Kind | None:
         """What a record is, or None when it is data. Records above the header are titles."""
-        filled = [n for n, cell in enumerate(cells) if not is_blank(cell)]
-        if not filled:
+        label = next((n for n, cell in enumerate(cells) if not is_blank(cell)), None)
+        if label is None:
             return "blank"
         if row < self.layout.row or tuple(cells) == self.layout.titles:
             return "title"
-        label = filled[0]
-        others = [n for n in self.keys if n != label]
-        if others and all(n in filled for n in others):
+        is_total = _TOTAL.match(cells[label])
+        if not is_total and not _FOOTNOTE.match(cells[label]):
             return None
-        if _TOTAL.match(cells[label]):
+        others = [n for n in self.keys if n != label]
+        if others and all(n < len(cells) and not is_blank(cells[n]) for n in others):
+            return None
+        if is_total:
             return "total"
-        if len(filled) <= FOOTNOTE_CELLS and _FOOTNOTE.match(cells[label]):
-            return "footnote"
-        return None
+        filled = sum(1 for cell in cells if not is_blank(cell))
+        return "footnote" if filled <= FOOTNOTE_CELLS else None
 
     def control_totals(self, cells: Sequence[str], row: int) -> Iterator[ControlTotal]:
         """What a totals row states for the contract's numeric columns."""
