@@ -13,7 +13,9 @@ from dagster_project.components.guard import sentences_only
 from dagster_project.components.site import SiteResource, county_home
 from dagster_project.components.steps import feed as step
 from dagster_project.components.steps.checks import DELIVERED, FeedCheck, feed_checks
+from dagster_project.components.steps.model import REFERENCES
 from dagster_project.components.steps.outcome import FeedOutcome
+from dagster_project.components.steps.rebuild import look_again
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import LakeBusyError
@@ -32,13 +34,10 @@ class DepartmentFeed(dg.Component, dg.Model, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """One step per feed whose contract could be read."""
         contracts = Workshop.at(county_home()).contracts
-        return dg.Definitions(
-            assets=[
-                _step(feed)
-                for name, feed in contracts.feeds.items()
-                if not self.feeds or name in self.feeds
-            ]
-        )
+        feeds = [
+            feed for name, feed in contracts.feeds.items() if not self.feeds or name in self.feeds
+        ]
+        return dg.Definitions(assets=[*(_step(feed) for feed in feeds), _references(feeds)])
 
 
 def _specs(feed: Feed) -> list[dg.AssetSpec]:
@@ -173,3 +172,22 @@ def _events(
             else dg.AssetCheckSeverity.WARN,
             metadata={"checked": result.checked, "failed": result.failed},
         )
+
+
+def _references(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
+    """After all feeds: rows whose parent came later, and references between departments."""
+    spec = dg.AssetSpec(
+        described.asset_key(REFERENCES),
+        deps=[dg.AssetKey(["silver", feed.name]) for feed in feeds],
+        description="部门之间的引用核对：只提示，不退回；上级数据到达后重新判定",
+        group_name="quality",
+        kinds={"ducklake"},
+    )
+
+    @dg.multi_asset(name="look_again_at_references", specs=[spec], can_subset=False)
+    def look(context: dg.AssetExecutionContext, site: SiteResource):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        with sentences_only():
+            done = look_again(site.workshop, site.occasion(context.run_id))
+        yield dg.MaterializeResult(asset_key=spec.key, metadata=done)
+
+    return look

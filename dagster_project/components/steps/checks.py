@@ -31,7 +31,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class FeedCheck:
-    """One check: ``rules`` are the row rules that it sums up.
+    """One check: ``kind`` sums up the cell rules of that kind, else it is one row rule.
 
     A blocking check is answered before the commit: a batch that fails it never enters the lake.
     """
@@ -39,8 +39,7 @@ class FeedCheck:
     name: str
     sentence: str
     blocking: bool
-    rules: tuple[str, ...] = ()
-    column: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,21 +61,17 @@ WHOLE_BATCH = (
 
 
 def feed_checks(feed: Feed) -> tuple[FeedCheck, ...]:
-    """The checks of a whole batch, one per column with rules, one per row rule."""
-    columns = tuple(
-        FeedCheck(
-            f"column_{column.name}",
-            f"{column.title}：" + "、".join(WORDS[rule.kind] for rule in cell_rules(column)),
-            blocking=False,
-            column=column.name,
-        )
-        for column in feed.columns
-        if cell_rules(column)
+    """The checks of a whole batch, one per kind of cell rule, one per row rule."""
+    kinds: dict[str, list[str]] = {}
+    for column in feed.columns:
+        for rule in cell_rules(column):
+            kinds.setdefault(rule.kind, []).append(column.title)
+    cells = tuple(
+        FeedCheck(f"cells_{kind}", f"{WORDS[kind]}：{'、'.join(titles)}", blocking=False, kind=kind)
+        for kind, titles in kinds.items()
     )
-    rules = tuple(
-        FeedCheck(rule.id, rule.message, blocking=False, rules=(rule.id,)) for rule in feed.rules
-    )
-    return (*WHOLE_BATCH, *columns, *rules)
+    rows = tuple(FeedCheck(rule.id, rule.message, blocking=False) for rule in feed.rules)
+    return (*WHOLE_BATCH, *cells, *rows)
 
 
 def answer_checks(
@@ -104,7 +99,7 @@ def answer_checks(
         elif check.blocking:
             answers.append(CheckAnswer(check.name, passed=check.name not in kept_out))
         else:
-            checked, wrong = counted.get(check.column or check.name, (0, 0))
+            checked, wrong = counted.get(check.kind or check.name, (0, 0))
             answers.append(CheckAnswer(check.name, wrong == 0, checked, wrong))
     return tuple(answers)
 
@@ -112,7 +107,7 @@ def answer_checks(
 def _counts(
     con: duckdb.DuckDBPyConnection, feed: str, batches: Sequence[str]
 ) -> Mapping[str, tuple[int, int]]:
-    """Rows checked and failed by column (its cell rules) and by the id of a row rule."""
+    """Cells checked and failed by kind of cell rule, rows by the id of a row rule."""
     wanted = list(batches)
     if not wanted:
         row = con.execute(
@@ -120,8 +115,8 @@ def _counts(
         ).fetchone()
         wanted = [row[0]] if row and row[0] else []
     rows = con.execute(
-        "SELECT CASE WHEN contains(rule_id, '.') THEN column_name ELSE rule_id END AS name,"
-        " max(checked), sum(failed) FROM lake.ops.batch_rule"
+        "SELECT split_part(rule_id, '.', -1) AS name, sum(checked), sum(failed)"
+        " FROM lake.ops.batch_rule"
         " WHERE list_contains(?, batch_id) AND kind IN ('rule', 'warn') GROUP BY ALL",
         [wanted],
     ).fetchall()

@@ -21,6 +21,7 @@ from dagster_project.privacy.suppress import suppress
 from dagster_project.transform.models import BuildResult, Model, Parameters, build
 
 CONTRACT = "contract_holds"
+REFERENCES = "ops.references"
 CONTRACT_SENTENCE = "列、类型与主键符合契约，否则不写入"
 
 
@@ -113,8 +114,13 @@ def _keep(
 
 
 def dependencies(workshop: Workshop, model: Model) -> list[str]:
-    """The assets a model is made from; the ops tables are the batches of every feed."""
+    """The assets a model is made from; the ops tables are the batches of every feed.
+
+    Silver is read after the step that looks again at references, for that may replay rows.
+    """
     inputs = [name for name in model.inputs if not name.startswith("ops.")]
     if len(inputs) < len(model.inputs):
         inputs += [f"ops.batch.{feed}" for feed in workshop.contracts.feeds]
+    if any(name.startswith(("silver.", "ops.")) for name in model.inputs):
+        inputs.append(REFERENCES)
     return inputs

@@ -13,14 +13,13 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import Any
 
-from sqlglot import exp
-
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import LakeError
+from dagster_project.lake.engine import literal, quoted
 from dagster_project.transform.conform import Plan
 from dagster_project.transform.conform.batch import bound
-from dagster_project.transform.conform.select import conforming_select
+from dagster_project.transform.conform.select import statement
 
 MODULE = "dagster_project.quality"
 
@@ -69,28 +68,22 @@ def second_opinion(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
 
 
 def conformed_rows(plan: Plan, batch_id: str, delivered_at: datetime) -> str:
-    """The SELECT of a batch after its repairs, with every row that arrived."""
-    source = (
-        exp.select("*")
-        .from_(exp.table_(plan.feed.name, db="bronze", catalog="lake", quoted=True))
-        .where(exp.column("_batch_id", quoted=True).eq(exp.Literal.string(batch_id)))
-    )
-    tree = conforming_select(plan, source, ()).copy()
+    """The SELECT of a batch after its repairs, with every row that arrived.
+
+    It is the statement that conformed the batch, if this process did, over bronze instead of the
+    delivered file; its parameters become literals.
+    """
+    text, names = statement(plan, next(iter(plan.statements), frozenset()))
     values = bound(delivered_at)
-    for node in list(tree.find_all(exp.Placeholder)):
-        value = values[node.name]
-        literal: exp.Expression
-        if isinstance(value, datetime):
-            literal = exp.cast(exp.Literal.string(value.isoformat(sep=" ")), "TIMESTAMP")
-        else:
-            literal = exp.convert(value)
-        node.replace(literal)
-    return tree.sql(dialect="duckdb")
+    for name in sorted(names, key=len, reverse=True):
+        value = values[name]
+        spelled = f"TIMESTAMP {literal(str(value))}" if isinstance(value, datetime) else str(value)
+        text = text.replace(f"${name}", spelled)
+    source = f"lake.bronze.{quoted(plan.feed.name)} WHERE _batch_id = {literal(batch_id)}"
+    return f"WITH conform_source AS (SELECT * FROM {source}) {text}"
 
 
-def validate(
-    workshop: Workshop, run_id: str, relations: list[dict[str, str]]
-) -> dict[str, Any]:
+def validate(workshop: Workshop, run_id: str, relations: list[dict[str, str]]) -> dict[str, Any]:
     """Run ``python -m dagster_project.quality``; its docstring says what it reads and answers.
 
     Raises:
