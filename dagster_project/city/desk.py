@@ -174,10 +174,12 @@ class Desk:
         shutil.rmtree(verdict.folder, ignore_errors=True)
 
     def _keep_rejected(self, verdict: Verdict, entry: Entry) -> None:
+        """Keep the refused bytes with the reasons; of strangers, only the reasons."""
         name = entry.package_id if PACKAGE_ID.match(entry.package_id) else "unnamed"
         target = self.lake.home.rejected / f"{name}-{entry.received_hash[:8]}"
         shutil.rmtree(target, ignore_errors=True)
-        place(verdict.folder, target)
+        if entry.county_code in self.cards:
+            place(verdict.folder, target)
         reasons = {"county": entry.county_code, "reasons": list(entry.reasons)}
         text = json.dumps(reasons, ensure_ascii=False, indent=2)
         write_file(target / "reasons.json", text.encode("utf-8"))

@@ -73,11 +73,12 @@ def merge(con: duckdb.DuckDBPyConnection, verdict: Verdict) -> int:
     header = verdict.header
     _ensure_table(con, verdict)
     target = _target(header.report)
-    con.execute(
-        f"UPDATE {target} SET is_current = false WHERE county_code = ? AND period = ?"
-        " AND is_current",
-        [header.county, header.period],
-    )
+    if header.revision > 1:
+        con.execute(
+            f"UPDATE {target} SET is_current = false WHERE county_code = ? AND period = ?"
+            " AND is_current",
+            [header.county, header.period],
+        )
     assert verdict.table is not None  # noqa: S101 - only verified packages are merged
     rows: pa.Table = verdict.table.drop_columns(
         [name for name in ENVELOPE if name in verdict.table.column_names]

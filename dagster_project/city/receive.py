@@ -11,8 +11,6 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
-
 from dagster_project.city import ledger
 from dagster_project.city.desk import Desk
 from dagster_project.city.ledger import Entry
@@ -24,8 +22,6 @@ from dagster_project.lake import Lake
 from dagster_project.protocol.folders import Limits, only_one
 from dagster_project.protocol.keys import Signer
 from dagster_project.settings import Site
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -77,7 +73,6 @@ def receive(
                 result.decisions += desk.take_county(folder, known.get(folder.name, []))
             except (CountyLakeError, OSError) as error:
                 result.remarks.append(f"{folder.name}: {error}")
-    _log.info("received", site=site.code, decisions=len(result.decisions))
     return result
 
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import filecmp
 import shutil
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
-import structlog
+import pyarrow as pa
 
 from dagster_project.errors import CountyLakeError, PackageError
 from dagster_project.lake import Lake
@@ -24,12 +25,16 @@ from dagster_project.protocol.acknowledgement import (
     Acknowledgement,
     read_acknowledgement,
 )
-from dagster_project.protocol.folders import copy_sealed, only_one, remove_parts
+from dagster_project.protocol.folders import (
+    copy_sealed,
+    only_one,
+    read_untrusted,
+    remove_parts,
+)
 from dagster_project.reporting.identity import parent_card
 from dagster_project.settings import Site
 
 _ANSWER_BYTES = 64 << 10
-_log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -86,7 +91,6 @@ def deliver(lake: Lake, site: Site) -> Exchange:
     accepted = {one.package_id for one in sealed if one.outcome == "accepted"}
     accepted |= {one.package_id for one in result.answers if one.outcome == "accepted"}
     result.waiting = [one.package_id for one in sealed if one.package_id not in accepted]
-    _log.info("delivered", site=site.code, up=len(result.delivered), waiting=len(result.waiting))
     return result
 
 
@@ -168,9 +172,10 @@ def _read_answer(path: Path, home: Home, site: Site, known: dict[str, _Sealed]) 
             where=path.name,
             todo=f"Ask it for its public.json and keep it as {home.parent_file.name}",
         )
-    if path.is_symlink() or path.stat().st_size > _ANSWER_BYTES:
+    data = read_untrusted(path.parent, path.name, _ANSWER_BYTES)
+    if data is None:
         raise PackageError("the file is not an acknowledgement", where=path.name, todo="Remove it")
-    answer = read_acknowledgement(path.read_bytes(), parent.keys, path.name)
+    answer = read_acknowledgement(data, parent.keys, path.name)
     sealed = known.get(answer.package_id)
     for wrong, what in (
         (path.name != answer.package_id + SUFFIX, "the answer is about another package"),
@@ -190,24 +195,25 @@ def _read_answer(path: Path, home: Home, site: Site, known: dict[str, _Sealed]) 
 
 
 def _store(lake: Lake, answers: list[Acknowledgement]) -> None:
+    rows = pa.Table.from_pylist(
+        [
+            {
+                "package_id": one.package_id,
+                "outcome": one.outcome,
+                "reasons": "; ".join(one.reasons),
+                "city": one.city,
+                "acknowledged_at": datetime.fromisoformat(one.acknowledged_at),
+            }
+            for one in answers
+        ]
+    )
     with (
         lake.writer("store acknowledgements") as writer,
         writer.transaction("store acknowledgements", packages=len(answers)) as tx,
     ):
-        tx.con.executemany(
-            "INSERT INTO lake.ops.acknowledgement"
-            " SELECT ?, ?, ?, ?, ?::TIMESTAMPTZ WHERE NOT EXISTS (SELECT 1 FROM"
-            " lake.ops.acknowledgement WHERE package_id = ? AND acknowledged_at = ?::TIMESTAMPTZ)",
-            [
-                [
-                    one.package_id,
-                    one.outcome,
-                    "; ".join(one.reasons),
-                    one.city,
-                    one.acknowledged_at,
-                    one.package_id,
-                    one.acknowledged_at,
-                ]
-                for one in answers
-            ],
+        tx.con.register("answers", rows)
+        tx.con.execute(
+            "INSERT INTO lake.ops.acknowledgement BY NAME SELECT * FROM answers"
+            " ANTI JOIN lake.ops.acknowledgement USING (package_id, acknowledged_at)"
         )
+        tx.con.unregister("answers")
