@@ -385,7 +385,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
         text=True,
         check=True,
         timeout=60,
-        preexec_fn=_small_files_only,  # noqa: PLW1509 - the limit must hold for the child alone
+        preexec_fn=_small_files_only,
     )
     assert "the rows of a delivery cannot be written" in done.stdout
     assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
