@@ -267,7 +267,7 @@ RULES: tuple[_Rule, ...] = (
     _Rule((exp.Lateral,), "lateral", WRONG, "Join with a grouped CTE"),
     _Rule((exp.Columns,), "columns-expression", WRONG, "List the columns"),
     _Rule((exp.Pivot,), "pivot", WRONG, "Write one aggregate with FILTER per column"),
-    _Rule((exp.Unnest,), "unnest", WRONG, "Join with a table"),
+    _Rule((exp.Unnest, exp.Explode, exp.Posexplode), "unnest", WRONG, "Join with a table"),
     _Rule((exp.Join,), "natural-join", WRONG, "Write ON with both columns", _method("NATURAL")),
     _Rule((exp.With,), "recursive", WRONG, "Join with a rollup table", _has("recursive")),
     _Rule(

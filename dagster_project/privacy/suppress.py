@@ -2,13 +2,14 @@
 
 A count below the contract's minimum is blanked (primary). Wherever a published total's group would
 then hold exactly one blank, the smallest count still shown in it is blanked too (secondary), and so
-on until nothing changes. Blanks only grow, so this ends. Which tables count persons is the
-contract's word, not this module's; what several groups taken together reveal is not judged here.
+on until nothing changes; then the same is done for blanks that several groups taken together give
+back. Blanks only grow, so this ends. Which tables count persons is the contract's word, not this
+module's; ranges that a blank is known to lie in are not judged here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -16,9 +17,9 @@ from sqlglot import exp
 
 from dagster_project.contracts.model import SmallCells, Table
 from dagster_project.errors import ModelError
+from dagster_project.privacy.derivable import Cell, Equation, derivable
 
 FLAG = "suppressed"
-Cell = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,16 @@ def suppress(con: duckdb.DuckDBPyConnection, relation: str, table: Table) -> Sup
         for j, count in enumerate(line)
         if count is not None and count < rules.minimum
     }
-    groups = _groups([row[1:split] for row in rows], rules)
-    blank = blanked(counts, groups, primary)
+    equations = _equations([row[1:split] for row in rows], counts, rules)
+    blank = blanked(counts, equations, primary)
     _write(con, relation, rules, [int(row[0]) for row in rows], blank)
     return Suppression(len(primary), len(blank) - len(primary))
 
 
 def blanked(
-    counts: Sequence[Sequence[int | None]], groups: Sequence[Sequence[Cell]], primary: set[Cell]
+    counts: Sequence[Sequence[int | None]], equations: Sequence[Equation], primary: set[Cell]
 ) -> set[Cell]:
-    """Grow ``primary`` until no group holds exactly one blank.
+    """Grow ``primary`` until the published sums give no blank back.
 
     Among the counts still shown in a group the smallest becomes the partner; between equals, the
     one whose own groups hold the least (a part rather than a total), then the first in the report.
@@ -81,44 +82,84 @@ def blanked(
 
     Args:
         counts: Rows of counts.
-        groups: Cells whose sum is published, or one of which is the sum of the others.
+        equations: The groups of cells whose sum is published, each cell with 1, or -1 for the
+            total where that is a cell of the report too.
         primary: Cells that must be blank.
     """
     blank = set(primary)
     member: dict[Cell, list[int]] = {}
-    for number, group in enumerate(groups):
-        for cell in group:
+    for number, equation in enumerate(equations):
+        for cell in equation:
             member.setdefault(cell, []).append(number)
-    sums = [sum(counts[i][j] or 0 for i, j in group) for group in groups]
+    sums = [sum(counts[i][j] or 0 for i, j in equation) for equation in equations]
 
-    def cost(cell: Cell) -> tuple[int, int, Cell]:
-        return counts[cell[0]][cell[1]] or 0, sum(sums[n] for n in member[cell]), cell
+    def partner(numbers: Sequence[int]) -> Cell | None:
+        shown = {
+            (i, j)
+            for number in numbers
+            for i, j in equations[number]
+            if (i, j) not in blank and counts[i][j] is not None
+        }
+        return min(
+            shown,
+            key=lambda cell: (counts[cell[0]][cell[1]], sum(sums[n] for n in member[cell]), cell),
+            default=None,
+        )
 
-    waiting = list(range(len(groups)))
-    while waiting:
-        group = groups[waiting.pop()]
-        shown = [(i, j) for i, j in group if (i, j) not in blank and counts[i][j] is not None]
-        if shown and sum(cell in blank for cell in group) == 1:
-            partner = min(shown, key=cost)
-            blank.add(partner)
-            waiting.extend(member[partner])
-    return blank
+    waiting = list(range(len(equations)))
+    while True:
+        while waiting:
+            number = waiting.pop()
+            if sum(cell in blank for cell in equations[number]) == 1 and (one := partner([number])):
+                blank.add(one)
+                waiting.extend(member[one])
+        for cell in sorted(derivable(equations, blank)):
+            if one := partner(member[cell]):
+                blank.add(one)
+                waiting.extend(member[one])
+                break
+        else:
+            return blank
 
 
 def _dimensions(rules: SmallCells) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for group in rules.totals for name in group))
 
 
-def _groups(keys: Sequence[Sequence[object]], rules: SmallCells) -> list[list[Cell]]:
+def _equations(
+    keys: Sequence[Sequence[object]], counts: Sequence[Sequence[int | None]], rules: SmallCells
+) -> list[Equation]:
     """Per count column and published total: the rows that agree on the total's columns."""
     names = _dimensions(rules)
-    groups: dict[tuple[object, ...], list[Cell]] = {}
+    equations: list[Equation] = []
     for j in range(len(rules.columns)):
-        for number, total in enumerate(rules.totals):
+        for total in rules.totals:
             at = [names.index(name) for name in total]
+            rest = [k for k in range(len(names)) if k not in at]
+            groups: dict[tuple[object, ...], list[int]] = {}
             for i, key in enumerate(keys):
-                groups.setdefault((j, number, *(key[k] for k in at)), []).append((i, j))
-    return list(groups.values())
+                groups.setdefault(tuple(key[k] for k in at), []).append(i)
+            marked = {i: tuple(keys[i][k] for k in rest) for i in range(len(keys))}
+            mark = _total_mark(list(groups.values()), marked, [line[j] for line in counts])
+            equations += [
+                {(i, j): -1 if marked[i] == mark else 1 for i in group} for group in groups.values()
+            ]
+    return equations
+
+
+def _total_mark(
+    groups: Sequence[Sequence[int]], marked: Mapping[int, object], counts: Sequence[int | None]
+) -> object:
+    """What marks the rows that are their group's own sum; None when totals are not in the report.
+
+    A contract names the columns of a total and not its mark, so the mark is what every group's
+    numbers agree on.
+    """
+    candidates = set(marked.values())
+    for group in groups:
+        whole = sum(counts[i] or 0 for i in group)
+        candidates &= {marked[i] for i in group if 2 * (counts[i] or 0) == whole}
+    return min(candidates, key=str, default=None)
 
 
 def _write(
