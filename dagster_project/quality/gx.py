@@ -111,7 +111,7 @@ def validate(batches: list[tuple[Suite, pd.DataFrame]], docs: Path) -> list[Outc
         context.build_data_docs()
         docs.mkdir(parents=True, exist_ok=True)
         for suite, _ in batches:
-            pages = sorted(Path(scratch, "validations", suite.name).rglob("*.html"))
+            pages = sorted(Path(scratch, "validations", *suite.name.split(".")).rglob("*.html"))
             text = offline(pages[-1].read_text(encoding="utf-8"), suite.title)
             partial = docs / f".{suite.name}.html"
             partial.write_text(text, encoding="utf-8")
