@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from dagster_project.contracts import cell_rules
 from dagster_project.contracts.model import CodeList, Column, Feed, Rule
@@ -18,9 +18,21 @@ _COPIES = 3
 
 
 def plants(
-    feed: Feed, kit: Kit, codes: Mapping[str, CodeList], checker: Checker, *, is_text: bool
+    feed: Feed,
+    kit: Kit,
+    codes: Mapping[str, CodeList],
+    checker: Checker,
+    *,
+    header: Sequence[str] = (),
 ) -> Iterator[Plant]:
     """What is planted in a file of this feed.
+
+    Args:
+        feed: The feed's contract.
+        kit: The feed's own part.
+        codes: Every code list.
+        checker: Tells which rule a cell breaks.
+        header: A text file's header; workbooks have neither ragged rows nor a second header.
 
     Raises:
         CountyLakeError: A rule of the contract has no plant.
@@ -33,17 +45,35 @@ def plants(
                 yield _cell_fault(column, rule.kind, rule.id, checker)
     for contract_rule in feed.rules:
         yield _row_fault(feed, kit, contract_rule)
-    if is_text:
+    if header:
         yield Plant("row.ragged", "rejected", put(), reasons=("row.ragged",), raw=",多余")
     yield from repair_plants(feed, codes)
+    yield from _hard_texts(feed)
     yield Plant("duplicate", "duplicate", put())
     if kit.older:
         yield Plant("superseded", "superseded", kit.older)
     nothing: Cells = {column.name: None for column in feed.columns}
     yield Plant("blank", "dropped", put(**nothing))
-    if is_text:
-        header: Cells = {column.name: column.title for column in feed.columns}
-        yield Plant("title", "dropped", put(**header))
+    if header:
+        names = (column.name for column in feed.columns)
+        again: Cells = dict(zip(names, header, strict=True))
+        yield Plant("title", "dropped", put(**again))
+
+
+def _hard_texts(feed: Feed) -> Iterator[Plant]:
+    """Free text with a comma, quotes and a line break: legal in a cell, and to be kept."""
+    free = (c for c in feed.columns if c.textual and c.mask in {"none", "address"})
+    column = next((c for c in free if not c.is_key), None)
+    if column is None:
+        return
+    name = column.name
+
+    def change(row: Cells, _turn: Turn) -> Cells | None:
+        return {name: f'{row[name]}, "旧址"\n二号院'} if row[name] else None
+
+    yield Plant(
+        f"{name}~quoted", "accepted", change, in_place=True, is_truth=True, may_lack_rows=True
+    )
 
 
 def how_many(plant: Plant, rows: int, *, enabled: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -34,29 +34,35 @@ class Form:
     """How a department sends a feed: ``encoding`` is a Python codec, empty for workbooks.
 
     ``title`` stands above the header of a workbook. ``by_town`` gives each town a sheet.
+    ``headers`` are column titles that the department words in its own way. ``has_dates`` says
+    that dates are date cells, not text.
     """
 
     kit: Kit
     encoding: str = ""
     title: str = ""
     by_town: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    has_dates: bool = False
 
 
 FORMS: Mapping[str, Form] = {
     "division": Form(kits_people.DIVISION, "utf-8"),
     "grid": Form(kits_people.GRID, "utf-8"),
-    "population": Form(kits_people.POPULATION, "gb18030"),
-    "house": Form(kits_people.HOUSE, "utf-8-sig"),
+    "population": Form(kits_people.POPULATION, "gb18030", headers={"id_no": "身份证号码"}),
+    "house": Form(kits_people.HOUSE, "utf-8-sig", headers={"area_m2": "建筑面积（㎡）"}),
     "component": Form(kits_city.COMPONENT, "utf-8"),
     "hotline_order": Form(kits_city.HOTLINE_ORDER, title="12345热线工单明细表"),
     "collective_org": Form(kits_assets.COLLECTIVE_ORG, title="农村集体经济组织登记表"),
     "bank_account": Form(kits_assets.BANK_ACCOUNT, title="农村集体经济组织银行账户明细表"),
-    "payment": Form(kits_assets.PAYMENT, title="农村集体三资支付明细表"),
+    "payment": Form(
+        kits_assets.PAYMENT, title="农村集体三资支付明细表", headers={"amount": "支付金额(元)"}
+    ),
     "payment_approval": Form(kits_assets.PAYMENT_APPROVAL, title="三资支付审批明细表"),
     "voucher_line": Form(kits_assets.VOUCHER_LINE, "gb18030"),
     "asset": Form(kits_assets.ASSET, title="农村集体资产台账", by_town=True),
     "resource": Form(kits_assets.RESOURCE, title="农村集体资源台账", by_town=True),
-    "contract": Form(kits_assets.CONTRACT, title="农村集体经济合同台账"),
+    "contract": Form(kits_assets.CONTRACT, title="农村集体经济合同台账", has_dates=True),
 }
 
 Chunks = Iterator[Mapping[str, pl.DataFrame]]

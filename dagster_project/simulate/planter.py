@@ -178,11 +178,12 @@ class Planter:
         sheet: str,
         first_row: int,
     ) -> pl.DataFrame:
-        warned = _edited(truth, [edit for edit in edits if edit[2].is_warning])
+        meant = [edit for edit in edits if edit[2].is_warning or edit[2].is_truth]
+        warned = _edited(truth, meant)
         self._observe(warned)
         self._manifest.truth(truth.height)
         self._total(warned, extras)
-        dirty = _edited(warned, [edit for edit in edits if not edit[2].is_warning])
+        dirty = _edited(warned, [edit for edit in edits if edit[2].repairs])
         ordered = sorted(extras, key=lambda extra: extra.after)
         behind = np.array([extra.after for extra in ordered], dtype=np.int64)
         # The rank among extras breaks ties, so that positions are told without sorting again.

@@ -30,6 +30,7 @@ class Plant:
 
     ``verdict`` says what must become of the planted row. ``in_place`` changes a row of the truth
     (repairs and warnings); otherwise an extra row is added, a changed copy of a true one.
+    ``is_truth`` says that the change is what the department means: it must arrive as it stands.
     ``repairs`` are (column, repair id, ``logged`` or ``counted``). ``raw`` is pasted behind a text
     file's line. ``may_lack_rows`` lets a small file do without it.
     """
@@ -39,6 +40,7 @@ class Plant:
     change: Change
     in_place: bool = False
     is_warning: bool = False
+    is_truth: bool = False
     reasons: tuple[str, ...] = ()
     repairs: tuple[tuple[str, str, str], ...] = ()
     raw: str = ""

@@ -24,6 +24,7 @@ from dagster_project.simulate.planter import Planter
 from dagster_project.simulate.writers import CsvWriter, XlsxWriter, sha256
 
 Progress = Callable[[str, float], None]
+Observer = Callable[[str, pl.DataFrame], None]
 PERSONAL_MASKS = frozenset({"id", "name", "phone", "account"})
 _ORG_TOWN = "_town"
 
@@ -39,6 +40,7 @@ def simulate(
     expected_dir: Path | None = None,
     personal: bool = False,
     progress: Progress | None = None,
+    observe: Observer | None = None,
 ) -> dict[str, Any]:
     """Write one day of a county's department files, and what must become of them.
 
@@ -54,6 +56,8 @@ def simulate(
         expected_dir: Where ``<county>.json`` goes; by default ``expected`` beside ``out_dir``.
         personal: Also write ``<county>.personal.txt``: every personal value, one a line.
         progress: Called with a feed's name and the share of its rows that is written.
+        observe: Called with a feed's name and each chunk of its truth (text, one row per row that
+            must be accepted): what must arrive once dirt is undone.
 
     Returns:
         The manifest, as written.
@@ -65,7 +69,7 @@ def simulate(
     """
     contracts = load(schemas_dir())
     county = County(county_code, scale, seed, day)
-    run = _Run(county, contracts, Path(out_dir), faults=faults, progress=progress)
+    run = _Run(county, contracts, Path(out_dir), faults=faults, progress=progress, observe=observe)
     manifest = run.write()
     expected = Path(expected_dir) if expected_dir else Path(out_dir).parent / "expected"
     expected.mkdir(parents=True, exist_ok=True)
@@ -91,7 +95,9 @@ class _Run:
         *,
         faults: bool,
         progress: Progress | None,
+        observe: Observer | None,
     ) -> None:
+        self.observer = observe
         self.county, self.contracts, self.out = county, contracts, out
         self.faults, self.progress = faults, progress
         self.figures = Figures(county)
@@ -143,6 +149,8 @@ class _Run:
     def observe(self, feed: Feed, truth: pl.DataFrame) -> None:
         """Take in a chunk of the truth: figures, parents' keys, personal values."""
         self.figures.observe(feed.name, truth)
+        if self.observer:
+            self.observer(feed.name, truth)
         if feed.name in {"division", "grid", "collective_org", "payment", "contract"}:
             for key in feed.key:
                 self.parents.setdefault(f"{feed.name}.{key}", set()).update(truth[key])
@@ -171,7 +179,7 @@ class _File:
     def __init__(self, run: _Run, feed: Feed, form: Form, rows: int) -> None:
         self.run, self.feed, self.form = run, feed, form
         self.columns = [column.name for column in feed.columns]
-        self.titles = [column.title for column in feed.columns]
+        self.titles = [form.headers.get(column.name, column.title) for column in feed.columns]
         is_text = bool(form.encoding) or rows > XLSX_LIMIT
         relative = _path(feed, run.county.day, suffix=".csv" if is_text else ".xlsx")
         self.path = run.out / relative
@@ -179,7 +187,8 @@ class _File:
         self.book = FeedManifest(feed.name, file=relative)
         self.money = [c.name for c in feed.columns if c.unit == "元"] if not is_text else []
         checker = Checker(run.contracts.codes, {k: frozenset(v) for k, v in run.parents.items()})
-        made = plants(feed, form.kit, run.contracts.codes, checker, is_text=is_text)
+        header = self.titles if is_text else ()
+        made = plants(feed, form.kit, run.contracts.codes, checker, header=header)
         self.plants = [(plant, how_many(plant, rows, enabled=run.faults)) for plant in made]
         self.rows = rows
         self.planter = self._planter()
@@ -187,7 +196,8 @@ class _File:
             CsvWriter(self.path, self.titles, form.encoding or "utf-8-sig") if is_text else None
         )
         numeric = frozenset(self.columns.index(name) for name in self.money)
-        self.xlsx = None if is_text else XlsxWriter(self.path, numeric)
+        dates = (n for n, c in enumerate(feed.columns) if c.type == "date" and form.has_dates)
+        self.xlsx = None if is_text else XlsxWriter(self.path, numeric, frozenset(dates))
         self.next_row = 2 if is_text else 0
         self.sheet = ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import IO, Protocol
 from xml.sax.saxutils import escape
@@ -21,6 +22,7 @@ _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _RELS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_SERIAL_BASE = date(1899, 12, 30)
 _UNSAFE = "[&<>]"
 
 
@@ -91,11 +93,17 @@ class XlsxWriter:
     Args:
         path: The file to create.
         numeric: Positions of columns whose plain numbers are written as numbers.
+        dated: Positions of columns whose ISO dates are written as date cells.
     """
 
-    def __init__(self, path: Path, numeric: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        numeric: frozenset[int] = frozenset(),
+        dated: frozenset[int] = frozenset(),
+    ) -> None:
         self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6)
-        self._numeric = numeric
+        self._numeric, self._dated = numeric, dated
         self._sheets: list[str] = []
         self._part: IO[bytes] | None = None
         self._row = 0
@@ -119,10 +127,7 @@ class XlsxWriter:
         rows = cells.with_columns(number.alias("_n")).select(
             pl.concat_str(
                 pl.lit('<row r="') + pl.col("_n") + pl.lit('">'),
-                *(
-                    _cell(name, _letters(at), is_number=at in self._numeric)
-                    for at, name in enumerate(cells.columns)
-                ),
+                *(self._cell(name, at) for at, name in enumerate(cells.columns)),
                 pl.lit("</row>"),
             )
         )
@@ -136,6 +141,20 @@ class XlsxWriter:
             self._zip.writestr(_entry(name), _HEAD + text)
         self._zip.close()
 
+    def _cell(self, name: str, at: int) -> pl.Expr:
+        value, start = pl.col(name), pl.lit(f'<c r="{_letters(at)}') + pl.col("_n")
+        text = _text_cell(value, start)
+        if at in self._numeric:
+            plain = value.str.contains(r"^-?\d{1,15}(\.\d+)?$")
+            figure = pl.concat_str(start, pl.lit('"><v>'), value, pl.lit("</v></c>"))
+            text = pl.when(plain).then(figure).otherwise(text)
+        if at in self._dated:
+            day = value.str.to_date("%Y-%m-%d", strict=False)
+            serial = (day - pl.lit(_SERIAL_BASE)).dt.total_days().cast(pl.String)
+            dated = pl.concat_str(start, pl.lit('" s="1"><v>'), serial, pl.lit("</v></c>"))
+            text = pl.when(day.is_not_null()).then(dated).otherwise(text)
+        return pl.when(value.is_null()).then(pl.lit("")).otherwise(text)
+
     def _put(self, text: str) -> None:
         if self._part:
             self._part.write(text.encode())
@@ -147,26 +166,15 @@ class XlsxWriter:
             self._part = None
 
 
-def _cell(name: str, letters: str, *, is_number: bool) -> pl.Expr:
-    value = pl.col(name)
-    safe = (
-        pl.when(value.str.contains(_UNSAFE))
-        .then(
-            value.str.replace_all("&", "&amp;", literal=True)
-            .str.replace_all("<", "&lt;", literal=True)
-            .str.replace_all(">", "&gt;", literal=True)
-        )
-        .otherwise(value)
+def _text_cell(value: pl.Expr, start: pl.Expr) -> pl.Expr:
+    escaped = (
+        value.str.replace_all("&", "&amp;", literal=True)
+        .str.replace_all("<", "&lt;", literal=True)
+        .str.replace_all(">", "&gt;", literal=True)
     )
-    start = pl.lit(f'<c r="{letters}') + pl.col("_n")
-    text = pl.concat_str(
-        start, pl.lit('" t="inlineStr"><is><t xml:space="preserve">'), safe, pl.lit("</t></is></c>")
-    )
-    if is_number:
-        plain = value.str.contains(r"^-?\d{1,15}(\.\d+)?$")
-        figure = pl.concat_str(start, pl.lit('"><v>'), value, pl.lit("</v></c>"))
-        text = pl.when(plain).then(figure).otherwise(text)
-    return pl.when(value.is_null()).then(pl.lit("")).otherwise(text)
+    safe = pl.when(value.str.contains(_UNSAFE)).then(escaped).otherwise(value)
+    opening = pl.lit('" t="inlineStr"><is><t xml:space="preserve">')
+    return pl.concat_str(start, opening, safe, pl.lit("</t></is></c>"))
 
 
 def _text_row(number: int, cells: Sequence[str]) -> str:
@@ -214,7 +222,8 @@ def _parts(sheets: Sequence[str]) -> dict[str, str]:
     styles = (
         '<fonts count="1"><font/></fonts><fills count="1"><fill><patternFill/></fill></fills>'
         '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>'
-        '<cellXfs count="1"><xf/></cellXfs><cellStyles count="1">'
+        '<cellXfs count="2"><xf/><xf numFmtId="14" applyNumberFormat="1"/></cellXfs>'
+        '<cellStyles count="1">'
         '<cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
     )
     return {

@@ -102,7 +102,7 @@ def test_a_rule_without_a_plant_is_refused(contracts: Contracts) -> None:
     grown = type(feed)(**{**vars(feed), "rules": (*feed.rules, new)})
     kit = FORMS["house"].kit
     with pytest.raises(CountyLakeError, match="never_seen"):
-        list(plants(grown, kit, contracts.codes, Checker(contracts.codes, {}), is_text=True))
+        list(plants(grown, kit, contracts.codes, Checker(contracts.codes, {})))
 
 
 def test_a_county_without_faults_is_all_accepted(tmp_path: Path) -> None:

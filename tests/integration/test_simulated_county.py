@@ -1,0 +1,214 @@
+"""The simulated county, read and conformed: the truth comes back, and nothing but the truth.
+
+Two implementations meet here that share no code: the simulator knows what it meant, the lake what
+it read. They must agree on every cell of silver, every reason, every repair and every figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from dagster_project.contracts import feed_order, load
+from dagster_project.contracts.model import Contracts, Feed
+from dagster_project.ingest.readers import read
+from dagster_project.lake import Lake
+from dagster_project.paths import Home, schemas_dir, sql_dir
+from dagster_project.settings import Settings
+from dagster_project.simulate import simulate
+from dagster_project.transform.conform import BatchInput, compile_feed, conform, evolve
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+COUNTY = "140322"
+COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
+
+
+@dataclass
+class Site:
+    """A lake that took in every file of a simulated county."""
+
+    con: duckdb.DuckDBPyConnection
+    contracts: Contracts
+    manifest: Mapping[str, Any]
+    truth: dict[str, pl.DataFrame]
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def feeds(self) -> Mapping[str, Any]:
+        """The expected books of each file."""
+        feeds: Mapping[str, Any] = self.manifest["feeds"]
+        return feeds
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Simulate, read and conform one small county."""
+    root = tmp_path_factory.mktemp("simulated")
+    parts: dict[str, list[pl.DataFrame]] = {}
+    manifest = simulate(
+        COUNTY,
+        0.004,
+        root / "inbox",
+        3,
+        observe=lambda feed, truth: parts.setdefault(feed, []).append(truth),
+    )
+    contracts = load(schemas_dir())
+    home = Home(root / "home")
+    home.root.mkdir()
+    with Lake(home, Settings()).writer("take in a simulated county") as writer:
+        truth = {feed: pl.concat(frames) for feed, frames in parts.items()}
+        made = Site(writer.con, contracts, manifest, truth)
+        for name in feed_order(contracts):
+            batch = _batch(contracts.feeds[name], root, manifest["feeds"][name]["file"])
+            with writer.transaction(f"take in {name}") as tx:
+                evolve(tx.con, contracts.feeds[name])
+                counts = conform(tx.con, compile_feed(contracts.feeds[name], contracts), batch)
+            made.counts[name] = {count: getattr(counts, count) for count in COUNTS}
+        yield made
+
+
+def _batch(feed: Feed, root: Path, file: str) -> BatchInput:
+    rows = root / f"{feed.name}.parquet"
+    result = read(root / "inbox" / file, feed, f"{feed.name}-1", rows)
+    return BatchInput(
+        batch_id=f"{feed.name}-1",
+        sha256=result.sha256,
+        path=file,
+        format=result.format,
+        encoding=result.encoding,
+        delivered_at=NOW,
+        run_id="run",
+        committed_at=NOW,
+        rows=rows,
+        dropped=result.dropped,
+        control_totals=result.control_totals,
+    )
+
+
+def planted(site: Site, feed: str, verdict: str) -> list[dict[str, Any]]:
+    """The planted rows of a verdict."""
+    return [row for row in site.feeds[feed]["rows"] if row["verdict"] == verdict]
+
+
+def test_the_books_agree(site: Site) -> None:
+    """Each file's counts are those that the simulator planted."""
+    expected = {name: {c: feed[c] for c in COUNTS} for name, feed in site.feeds.items()}
+    assert site.counts == expected
+
+
+def test_silver_is_the_truth(site: Site) -> None:
+    """Every cell of every accepted row is what the simulator meant, once dirt is undone."""
+    for name, feed in site.contracts.feeds.items():
+        site.con.register("meant", site.truth[name].to_arrow())
+        typed = ", ".join(f'CAST("{c.name}" AS {c.duck_type}) AS "{c.name}"' for c in feed.columns)
+        names = ", ".join(f'"{c.name}"' for c in feed.columns)
+        silver = f"SELECT {names} FROM lake.silver.{name} WHERE NOT _is_deleted"
+        meant = f"SELECT {typed} FROM meant"
+        for one, other in ((silver, meant), (meant, silver)):
+            rest = site.con.execute(f"SELECT count(*) FROM ({one} EXCEPT ALL {other})").fetchone()
+            assert rest == (0,), name
+
+
+def test_each_planted_row_is_rejected_for_its_one_reason(site: Site) -> None:
+    """Quarantine holds the planted rows, each with the reason it was given."""
+    for name in site.feeds:
+        found = site.con.execute(
+            "SELECT sheet, source_row, reasons FROM lake.ops.quarantine WHERE feed = ?", [name]
+        ).fetchall()
+        expected = {
+            (row.get("sheet", ""), row["row"]): row["reasons"]
+            for row in planted(site, name, "rejected")
+        }
+        assert {(sheet or "", row): list(reasons) for sheet, row, reasons in found} == expected
+
+
+def test_each_logged_repair_is_kept_by_cell(site: Site) -> None:
+    """The repair log names the planted cells and no others."""
+    for name in site.feeds:
+        found = site.con.execute(
+            "SELECT sheet, source_row, column_name, rule_id FROM lake.ops.repair WHERE feed = ?",
+            [name],
+        ).fetchall()
+        expected = {
+            (row.get("sheet", ""), row["row"], column, rule)
+            for row in planted(site, name, "accepted")
+            for column, rule, kind in row.get("repairs", ())
+            if kind == "logged"
+        }
+        assert {(sheet or "", *rest) for sheet, *rest in found} == expected, name
+
+
+@pytest.mark.parametrize(
+    ("kind", "book"),
+    [
+        ("rule", "rules"),
+        ("warn", "warnings"),
+        ("repair", "repairs_logged"),
+        ("cosmetic", "repairs_counted"),
+    ],
+)
+def test_rules_and_repairs_are_counted_as_planted(site: Site, kind: str, book: str) -> None:
+    """No rule and no repair speaks more or less often than it was planted."""
+    is_repair = book.startswith("repairs")
+    for name in site.feeds:
+        found = site.con.execute(
+            "SELECT rule_id, column_name, failed FROM lake.ops.batch_rule"
+            " WHERE feed = ? AND kind = ? AND failed > 0",
+            [name, kind],
+        ).fetchall()
+        counts = {
+            f"{column}.{rule.rpartition('.')[2]}" if is_repair else rule: failed
+            for rule, column, failed in found
+        }
+        assert counts == site.feeds[name][book], f"{name} {kind}"
+
+
+def test_totals_rows_agree_with_the_rows_above_them(site: Site) -> None:
+    """What a sheet states of itself is kept, recomputed and found right."""
+    stated = sum(len(feed["control_totals"]) for feed in site.feeds.values())
+    found = site.con.execute(
+        "SELECT count(*), count(*) FILTER (agrees) FROM lake.ops.control_total"
+    ).fetchone()
+    assert found == (stated, stated)
+
+
+def test_missing_parents_of_other_departments_are_found_over_silver(site: Site) -> None:
+    """Residents of houses that nobody registered are accepted, and counted as warnings."""
+    missing = site.con.execute(
+        "SELECT count(*) FROM lake.silver.population p WHERE house_code IS NOT NULL AND NOT EXISTS"
+        " (SELECT 1 FROM lake.silver.house h WHERE h.house_code = p.house_code)"
+    ).fetchone()
+    assert missing == (site.feeds["population"]["cross_warnings"]["house_code.reference"],)
+
+
+def test_the_gold_figures_are_those_of_the_truth(site: Site) -> None:
+    """SQL over silver and the simulator's own counting give the same figures."""
+    for table, expected in site.manifest["truth"].items():
+        text = (sql_dir() / "gold" / f"{table}.sql").read_text(encoding="utf-8")
+        text = text.replace(":county_code", f"'{COUNTY}'").replace(":day", "DATE '2023-05-31'")
+        answer = site.con.execute(text)
+        names = [column[0] for column in answer.description or ()]
+        keys = [name for name in expected[0] if not name.endswith(("_cnt", "_cents"))]
+        rows = {
+            tuple(row[names.index(k)] for k in keys): dict(zip(names, row, strict=True))
+            for row in answer.fetchall()
+        }
+        assert set(rows) == {tuple(row[k] for k in keys) for row in expected}, table
+        for row in expected:
+            found = rows[tuple(row[k] for k in keys)]
+            for name in set(row) - set(keys):
+                assert _figure(found, name) == int(float(row[name] or 0)), f"{table}.{name} {row}"
+
+
+def _figure(row: Mapping[str, Any], name: str) -> int:
+    """A count as it stands; cents from the yuan that the table has."""
+    if name.endswith("_cents"):
+        return int(row[name.removesuffix("_cents") + "_yuan"] * 100)
+    return int(row[name])
