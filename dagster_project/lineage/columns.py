@@ -100,8 +100,11 @@ def scope_of(table: str, query: str | exp.Query, schema: Schema) -> Scope:
         ModelError: A table or column is unknown, or the query cannot be resolved.
     """
     tree = sqlglot.parse_one(query, read=DIALECT) if isinstance(query, str) else query.copy()
+    read = {f"{node.db}.{node.name}" for node in tree.find_all(exp.Table)}
     nested: dict[str, object] = {}
     for name, columns in schema.items():
+        if name not in read:
+            continue
         layer, _, stem = name.partition(".")
         tables = nested.setdefault(layer, {})
         if isinstance(tables, dict):
