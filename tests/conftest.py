@@ -1,0 +1,64 @@
+"""Sites made from the samples, once for all tests of a process that ask for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from dagster_project.clock import now
+from dagster_project.components.steps.feed import run_feed
+from dagster_project.components.steps.founding import found
+from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts import feed_order
+from dagster_project.paths import SAMPLES, Home
+from dagster_project.settings import Site
+
+
+@dataclass(frozen=True)
+class SampleCounty:
+    """A county whose feeds took the samples' day; models and reports are not built."""
+
+    workshop: Workshop
+    expected: Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keys of test sites never meet the user's own."""
+    folder = tmp_path_factory.mktemp("keys")
+    before = os.environ.get("COUNTYLAKE_KEYS")
+    os.environ["COUNTYLAKE_KEYS"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["COUNTYLAKE_KEYS"]
+    else:
+        os.environ["COUNTYLAKE_KEYS"] = before
+
+
+def founded_county(root: Path, inbox: Path, code: str = "140321") -> Workshop:
+    """A new county home whose departments deliver into ``inbox``."""
+    found(Home(root), Site(code=code, name="平定县", parent="140300", inbox=str(inbox)))
+    return Workshop.at(root)
+
+
+def take_all(workshop: Workshop) -> None:
+    """Take every new delivery of every feed, parents first."""
+    occasion = Occasion(run_id=f"test-{uuid4()}", day=now().date())
+    for name in feed_order(workshop.contracts):
+        outcome = run_feed(workshop, name, occasion)
+        assert not outcome.error, f"{name}: {outcome.error}"
+
+
+@pytest.fixture(scope="session")
+def sample_county(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> SampleCounty:
+    """The first sample county after its feeds have run; tests only read it."""
+    assert keys.exists()
+    workshop = founded_county(tmp_path_factory.mktemp("county"), SAMPLES / "inbox" / "140321")
+    take_all(workshop)
+    return SampleCounty(workshop, SAMPLES / "expected" / "140321.json")
