@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from rich.progress import TaskID
-
-SAMPLE_COUNTIES = ("140321", "140322")
-SAMPLE_SCALE = 0.01
 
 
 def register(app: typer.Typer) -> None:
@@ -83,6 +80,7 @@ def simulate(  # noqa: PLR0917 - options of a command
 
     from dagster_project.errors import UsageError
     from dagster_project.paths import SAMPLES
+    from dagster_project.simulate import write_samples
 
     if not samples and out is None:
         raise UsageError("no folder is named", todo="Name one with --out, or ask for --samples")
@@ -91,13 +89,11 @@ def simulate(  # noqa: PLR0917 - options of a command
     except ValueError as error:
         raise UsageError(f"{day!r} is not a day", todo="Write it as 2023-05-31") from error
     if samples or out is None:
-        wanted = [
-            (name, SAMPLES / "inbox" / name, SAMPLE_SCALE, number)
-            for number, name in enumerate(SAMPLE_COUNTIES, start=1)
-        ]
+        made = write_samples()
+        told = [_told(made[county], SAMPLES / "inbox" / county) for county in made]
     else:
-        wanted = [(code, out.expanduser().resolve(), scale, seed)]
-    told = [_simulate(*one, day=worked, faults=faults) for one in wanted]
+        folder = out.expanduser().resolve()
+        told = [_simulate(code, folder, scale, seed, day=worked, faults=faults)]
     if as_json:
         emit({"counties": told})
         return
@@ -111,10 +107,8 @@ def _simulate(
     """One county, with progress on stderr."""
     from rich.progress import Progress
 
-    from dagster_project.paths import SAMPLES
     from dagster_project.simulate import simulate as write
 
-    expected = SAMPLES / "expected" if folder.is_relative_to(SAMPLES) else None
     with Progress(console=console(stderr=True), transient=True) as screen:
         tasks: dict[str, TaskID] = {}
 
@@ -130,9 +124,13 @@ def _simulate(
             seed,
             day=day,
             faults=faults,
-            expected_dir=expected,
             progress=show,
         )
+    return _told(manifest, folder)
+
+
+def _told(manifest: dict[str, Any], folder: Path) -> dict[str, object]:
+    """What was written for one county."""
     rows = sum(int(feed["read"]) for feed in manifest["feeds"].values())
     return {
         "county": manifest["county"],
