@@ -124,7 +124,7 @@ def test_a_planted_cell_stands_where_the_manifest_says(
     titles = rows[2]
     for entry in feed["rows"]:
         if entry.get("reasons") == ["amount.range"]:
-            amount = rows[entry["row"] - 1][titles.index("支付金额")]
+            amount = rows[entry["row"] - 1][titles.index("支付金额(元)")]
             assert float(amount or 0) < 0.01
         if entry.get("kind") == "total":
             assert rows[entry["row"] - 1][0] == "合计"
