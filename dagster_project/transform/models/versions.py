@@ -15,7 +15,7 @@ import duckdb
 
 from dagster_project.transform.models.model import Graph, Model, Parameters
 
-# Files and deletes carry the snapshot that added them and the one that ended them.
+# Files, deletes and columns carry the snapshot that added them and the one that ended them.
 TOUCHED = """
 WITH touch AS (
   SELECT table_id, begin_snapshot, end_snapshot FROM {meta}.ducklake_table
@@ -23,6 +23,8 @@ WITH touch AS (
   SELECT table_id, begin_snapshot, end_snapshot FROM {meta}.ducklake_data_file
   UNION ALL
   SELECT table_id, begin_snapshot, end_snapshot FROM {meta}.ducklake_delete_file
+  UNION ALL
+  SELECT table_id, begin_snapshot, end_snapshot FROM {meta}.ducklake_column
 )
 SELECT s.schema_name || '.' || t.table_name,
        MAX(GREATEST(touch.begin_snapshot, COALESCE(touch.end_snapshot, 0)))
