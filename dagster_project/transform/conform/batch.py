@@ -142,7 +142,7 @@ def bound(delivered_at: datetime) -> dict[str, object]:
 def is_delivered(con: duckdb.DuckDBPyConnection, feed: str) -> bool:
     """Whether silver holds anything of that feed."""
     table = con.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'lake'"
+        "SELECT count(*) FROM duckdb_columns() WHERE database_name = 'lake'"
         " AND schema_name = 'silver' AND table_name = ?",
         [feed],
     ).fetchone()

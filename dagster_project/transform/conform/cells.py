@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlglot import exp
+
 from dagster_project.contracts import CellRule, cell_rules
 from dagster_project.contracts.model import CodeList, Column
 from dagster_project.errors import ContractError
@@ -17,9 +19,11 @@ from dagster_project.transform.conform.ast import (
     Node,
     all_of,
     any_of,
+    case,
     cast,
     col,
     fn,
+    ge,
     gt,
     is_null,
     lt,
@@ -35,6 +39,13 @@ from dagster_project.transform.conform.values import Value
 # Words for yes and no of a boolean column without a code list.
 FLAGS = {"true": "1", "TRUE": "1", "是": "1", "false": "0", "FALSE": "0", "否": "0"}
 FORMATS = ("resident_id", "uscc", "phone", "person_name")
+# Shapes of clean cells; repairs and the dearer checks see the rest.
+SHAPES = {
+    "resident_id": identity.RESIDENT_ID,
+    "uscc": identity.USCC,
+    "phone": identity.MOBILE,
+    "person_name": identity.COMMON_NAME,
+}
 FORMAT_MESSAGES = {
     "resident_id": "不符合 GB 11643（位数、校验码或出生日期）",
     "uscc": "不符合 GB 32100（位数、字符或校验码）",
@@ -56,7 +67,7 @@ class Cell:
     """How one column is read; expressions refer to the stage columns that ``names`` spells.
 
     ``plain``: the raw cell needs no cleaning (TRUE for NULL). ``clean``: text of the others.
-    ``aux``: a value that several checks share. ``sure``: plain cells cannot break any check.
+    ``aux``: a value that several checks share. ``sure``: kinds of checks that a plain cell passes.
     """
 
     column: Column
@@ -67,7 +78,7 @@ class Cell:
     aux: Node | None
     repairs: tuple[Repair, ...]
     checks: tuple[Check, ...]
-    sure: bool
+    sure: frozenset[str]
 
 
 def raw(column: Column) -> Node:
@@ -103,14 +114,19 @@ def compile_cell(column: Column, code_list: CodeList | None, where: str) -> Cell
     t, v = stage(column, "t"), stage(column, "v")
     return Cell(
         column=column,
-        plain=any_of([is_null(raw(column)), value.plain(raw(column))]),
+        # CASE, because only there DuckDB leaves AND and OR at the first answer.
+        plain=case(
+            [(any_of([is_null(raw(column)), value.plain(raw(column))]), exp.true())], exp.false()
+        ),
         clean=text.cleaned(raw(column), column, nulls),
         quick=value.quick(raw(column)),
         slow=value.slow(t),
-        aux=identity.resident_body(v) if column.format == "resident_id" else None,
+        aux=identity.resident_body(v, stage(column, "k"))
+        if column.format == "resident_id"
+        else None,
         repairs=(*_text_repairs(column, t), *value.repairs(t, v)),
         checks=_checks(column, spelling),
-        sure=bool(spelling) and column.type == "string" and not column.format,
+        sure=_sure(column, spelling),
     )
 
 
@@ -135,43 +151,52 @@ def _value(column: Column, spelling: codes.Spelling | None, nulls: tuple[str, ..
     return _formatted(column, nulls)
 
 
+def _sure(column: Column, spelling: codes.Spelling | None) -> frozenset[str]:
+    """Checks that ``plain`` has answered already."""
+    if column.type != "string":
+        return frozenset()
+    if spelling:
+        return frozenset({"code"})
+    if column.format:
+        return frozenset({"format"}) if column.format in ("phone", "person_name") else frozenset()
+    return frozenset({"pattern"}) if _is_shaped(column) else frozenset()
+
+
+def _is_shaped(column: Column) -> bool:
+    return not column.textual and text.is_clean_pattern(column.pattern)
+
+
 def _formatted(column: Column, nulls: tuple[str, ...]) -> Value:
+    """Strings without a code list: formats, patterns, padded codes, text."""
+
     def unchanged(cell: Node) -> Node:
         return cell
 
-    plain_text = lambda cell: text.is_plain(cell, column, nulls)  # noqa: E731 - one of a family
-    if column.format == "resident_id":
-        shape = r"[0-9]{17}[0-9X]"
-        return Value(
-            plain=lambda cell: text.is_shape(cell, shape, nulls),
-            quick=unchanged,
-            slow=identity.resident_id_repaired,
-            repairs=identity.resident_id_repairs,
-        )
-    if column.format == "uscc":
-        return Value(
-            plain=lambda cell: text.is_shape(cell, "[0-9A-Z]+", nulls),
-            quick=unchanged,
-            slow=identity.upper_repaired,
-            repairs=identity.upper_repairs,
-        )
-    if column.format == "phone":
-        return Value(
-            plain=lambda cell: text.is_shape(cell, identity.MOBILE, nulls),
-            quick=unchanged,
-            slow=identity.phone_repaired,
-            repairs=identity.phone_repairs,
-        )
-    if column.pad:
-        return Value(
-            plain=lambda cell: all_of(
-                [negate(lt(fn("strlen", cell), column.pad)), plain_text(cell)]
-            ),
-            quick=unchanged,
-            slow=lambda t: codes.padded(t, column),
-            repairs=lambda t, _: codes.repairs(t, column, None),
-        )
-    return Value(plain=plain_text, quick=unchanged, slow=unchanged, repairs=lambda _t, _v: ())
+    def plain(cell: Node) -> Node:
+        if column.format in SHAPES:
+            return text.is_shape(cell, SHAPES[column.format], nulls)
+        if _is_shaped(column):
+            return text.is_shape(cell, column.pattern[1:-1], nulls)
+        wide = ge(fn("strlen", cell), column.pad) if column.pad else exp.true()
+        return all_of([wide, text.is_plain(cell, column, nulls)])
+
+    def slow(t: Node) -> Node:
+        repaired = {
+            "resident_id": identity.resident_id_repaired,
+            "uscc": identity.upper_repaired,
+            "phone": identity.phone_repaired,
+        }.get(column.format)
+        return repaired(t) if repaired else codes.padded(t, column)
+
+    def repairs(t: Node, v: Node) -> tuple[Repair, ...]:
+        made = {
+            "resident_id": identity.resident_id_repairs,
+            "uscc": identity.upper_repairs,
+            "phone": identity.phone_repairs,
+        }.get(column.format)
+        return made(t, v) if made else codes.repairs(t, column, None)
+
+    return Value(plain=plain, quick=unchanged, slow=slow, repairs=repairs)
 
 
 def _text_repairs(column: Column, t: Node) -> tuple[Repair, ...]:

@@ -60,9 +60,15 @@ def _weighted_sum(body: Node) -> Node:
     return plus(terms)
 
 
-def resident_body(value: Node) -> Node:
-    """The first 17 digits as a BIGINT; NULL where the value has not the shape."""
-    return case([(matches(value, RESIDENT_ID), try_cast(fn("left", value, 17), "BIGINT"))])
+def resident_body(value: Node, shaped: Node) -> Node:
+    """The first 17 digits as a BIGINT; NULL where the value has not the shape.
+
+    Args:
+        value: The number.
+        shaped: TRUE where the shape is known already.
+    """
+    digits = try_cast(fn("left", value, 17), "BIGINT")
+    return case([(shaped, digits), (matches(value, RESIDENT_ID), digits)])
 
 
 def is_resident_id(value: Node, body: Node) -> Node:
@@ -159,6 +165,10 @@ def phone_repaired(value: Node) -> Node:
 def phone_repairs(t: Node, v: Node) -> tuple[Repair, ...]:
     """What ``phone_repaired`` did."""
     return (Repair("phone_clean", logged=True, happened=ne(t, v)),)
+
+
+# Names that are clean and valid beyond doubt; others are looked at closely.
+COMMON_NAME = "[\u4e00-\u9fff][\u4e00-\u9fff·]{0,48}[\u4e00-\u9fff]"
 
 
 def is_person_name(value: Node) -> Node:

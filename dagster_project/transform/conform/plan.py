@@ -162,7 +162,7 @@ def _cell(column: Column, feed: Feed, contracts: Contracts) -> Cell:
 
 def _without(cell: Cell, off: frozenset[str]) -> Cell:
     kept: tuple[Check, ...] = tuple(check for check in cell.checks if check.rule.id not in off)
-    return cell if len(kept) == len(cell.checks) else replace(cell, checks=kept, sure=False)
+    return cell if len(kept) == len(cell.checks) else replace(cell, checks=kept)
 
 
 def _references(cell: Cell, off: frozenset[str]) -> list[RuleInfo]:

@@ -148,9 +148,10 @@ def _failure(plan: Plan, cell: Cell, references: Collection[str]) -> Node:
     branches: list[tuple[Node, Node]] = [
         (is_null(stage(cell.column, "t")), required[0] if required else number(0))
     ]
-    if cell.sure:
-        branches.append((stage(cell.column, "k"), number(0)))
-    branches += [(c.broken, bit(c.rule.id)) for c in cell.checks if c.rule.kind != "required"]
+    for check in cell.checks:
+        if check.rule.kind != "required":
+            known = [negate(stage(cell.column, "k"))] if check.rule.kind in cell.sure else []
+            branches.append((all_of([*known, check.broken]), bit(check.rule.id)))
     if _is_checked(plan, cell, references):
         missing = is_false(stage(cell.column, "p"))
         branches.append((missing, bit(f"{cell.column.name}.reference")))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from sqlglot import exp
+
 from dagster_project.contracts.model import Column
 from dagster_project.transform.conform.ast import (
     Node,
@@ -17,6 +19,7 @@ from dagster_project.transform.conform.ast import (
     eq,
     fn,
     ge,
+    gt,
     lt,
     matches,
     negate,
@@ -78,44 +81,39 @@ def cleaned(raw: Node, column: Column, nulls: tuple[str, ...]) -> Node:
     return fn("nullif", value, "")
 
 
-def is_plain_code(raw: Node, nulls: tuple[str, ...]) -> Node:
-    """ASCII between two letters or digits (no blank, no wrapper), and no spelling of NULL."""
-    ends = [
-        any_of([all_of([ge(c, "0"), lt(c, ":")]), all_of([ge(c, "A"), lt(c, "{")])])
-        for c in (raw, fn("array_extract", raw, -1))
-    ]
-    ascii_only = eq(fn("strlen", raw), fn("length", raw))
-    return all_of([*ends, ascii_only, _not_null_spelling(raw, nulls)])
-
-
-def is_plain_text(raw: Node, nulls: tuple[str, ...]) -> Node:
-    """Text between two Chinese characters, letters or digits, and no spelling of NULL."""
-    ends = [_plain_end(fn("unicode", c)) for c in (raw, fn("array_extract", raw, -1))]
-    return all_of([*ends, _not_null_spelling(raw, nulls)])
-
-
-def has_full_width(raw: Node) -> Node:
-    """Whether half-width forms would change the text."""
-    return fn("regexp_matches", raw, "[\uff01-\uff5e\u3000]")
-
-
 def is_plain(raw: Node, column: Column, nulls: tuple[str, ...]) -> Node:
     """Whether ``cleaned`` would give the cell back as it is; may say no too often, never yes."""
     if not is_code_like(column):
-        return is_plain_text(raw, nulls)
-    chinese = all_of([is_plain_text(raw, nulls), negate(has_full_width(raw))])
-    return any_of([is_plain_code(raw, nulls), chinese])
+        return all_of([_is_chinese(raw), _not_null(raw, nulls)])
+    chinese = [_is_chinese(raw), negate(fn("regexp_matches", raw, "[\uff01-\uff5e\u3000]"))]
+    return all_of([any_of([_is_ascii(raw), all_of(chinese)]), _not_null(raw, nulls)])
 
 
-def _plain_end(codepoint: Node) -> Node:
-    ranges = ((0x4E00, 0xA000), (0x30, 0x3A), (0x41, 0x5B), (0x61, 0x7B))
-    return any_of(all_of([ge(codepoint, low), lt(codepoint, high)]) for low, high in ranges)
+def _is_ascii(raw: Node) -> Node:
+    """ASCII that starts above the digit 0 (no blank, no quote) and does not end in a blank."""
+    ends = [fn("suffix", raw, blank) for blank in ' \t\n\r\v\f"']
+    begins = [ge(raw, "0"), negate(fn("prefix", raw, "="))]
+    return all_of([*begins, eq(fn("strlen", raw), fn("length", raw)), negate(any_of(ends))])
 
 
-def _not_null_spelling(raw: Node, nulls: tuple[str, ...]) -> Node:
-    # A spelling that starts or ends in punctuation never gets this far.
-    reachable = [s for s in nulls if s[:1].isalnum() and s[-1:].isalnum()]
-    return negate(one_of(raw, reachable)) if reachable else all_of(())
+def _is_chinese(raw: Node) -> Node:
+    """Text that starts with a Chinese character, digit or letter and does not end in a blank."""
+    begins = any_of(
+        [
+            all_of([ge(raw, "\u4e00"), lt(raw, "\ua000")]),
+            all_of([ge(raw, "0"), lt(raw, ":")]),
+            all_of([ge(raw, "A"), lt(raw, "{")]),
+        ]
+    )
+    # RE2 looks for a pattern that is anchored at the end from the end.
+    return all_of([begins, negate(fn("regexp_matches", raw, f'[{BLANKS}"]$'))])
+
+
+def _not_null(raw: Node, nulls: tuple[str, ...]) -> Node:
+    if not nulls:
+        return exp.true()
+    longest = max(len(s.encode()) for s in nulls)
+    return any_of([gt(fn("strlen", raw), longest), negate(one_of(raw, nulls))])
 
 
 def is_shape(raw: Node, pattern: str, nulls: tuple[str, ...]) -> Node:
@@ -123,3 +121,15 @@ def is_shape(raw: Node, pattern: str, nulls: tuple[str, ...]) -> Node:
     clashing = [s for s in nulls if re.fullmatch(pattern, s)]
     shape = matches(raw, pattern)
     return all_of([shape, negate(one_of(raw, clashing))]) if clashing else shape
+
+
+# Patterns that no cell can match which needs cleaning: anchored, and letters, digits, hyphens only.
+_CLEAN_PATTERN = re.compile(
+    r"\^(?:(?:\[[0-9A-Za-z-]+\]|\\d|[0-9A-Za-z-]|\((?:\?:)?|\)|\|)"
+    r"(?:\{[0-9]+(?:,[0-9]*)?\}|[*+?])?)+\$"
+)
+
+
+def is_clean_pattern(pattern: str) -> bool:
+    """Whether a cell that matches the pattern is clean for certain."""
+    return bool(_CLEAN_PATTERN.fullmatch(pattern))
