@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -62,3 +67,50 @@ def sample_county(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Sampl
     workshop = founded_county(tmp_path_factory.mktemp("county"), SAMPLES / "inbox" / "140321")
     take_all(workshop)
     return SampleCounty(workshop, SAMPLES / "expected" / "140321.json")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What ``make run`` leaves behind, and what it said, the first and the second time."""
+
+    root: Path
+    first: dict[str, Any]
+    second: dict[str, Any]
+    before: dict[str, str]
+    after: dict[str, str]
+
+
+def run_demo(root: Path) -> dict[str, Any]:
+    """Run the programme of ``make run`` as a user does, in processes of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli", "demo", "--root", str(root), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def sealed_files(root: Path) -> dict[str, str]:
+    """SHA-256 of every file of every package, at the counties and at the city."""
+    folders = [*root.glob("*/outbox"), root / "city" / "exchange", root / "city" / "received"]
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith(".ack.json")
+    }
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Demo:
+    """Two counties and a city after two runs; ask for it under ``xdist_group("demo")`` only."""
+    assert keys.exists()
+    root = tmp_path_factory.mktemp("demo")
+    first = run_demo(root)
+    before = sealed_files(root)
+    second = run_demo(root)
+    return Demo(root, first, second, before, sealed_files(root))

@@ -1,0 +1,103 @@
+"""``make run`` as a user runs it: two counties, one city, real processes, twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from dagster_project.paths import SAMPLES
+from tests.conftest import Demo
+
+pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.slow]
+COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
+HOMES = {"140321": "county", "140322": "county-140322"}
+
+
+def countylake(*arguments: str) -> Any:
+    """A command's answer as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli", *arguments, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("county", HOMES)
+def test_status_equals_the_manifest(demo: Demo, county: str) -> None:
+    """For each feed the books balance and are those of the samples' manifest."""
+    manifest = json.loads((SAMPLES / "expected" / f"{county}.json").read_text("utf-8"))["feeds"]
+    status = countylake("status", "--home", str(demo.root / HOMES[county]))
+    found = {feed["feed"]: tuple(feed[name] for name in COUNTS) for feed in status["feeds"]}
+    assert found == {
+        name: tuple(part[count] for count in COUNTS) for name, part in manifest.items()
+    }
+    assert all(counts[0] == sum(counts[1:]) for counts in found.values())
+
+
+def test_the_city_accepts_every_package_without_a_gap(demo: Demo) -> None:
+    """Both counties' packages are verified, merged and answered."""
+    counties = countylake("city", "status", "--home", str(demo.root / "city"))["counties"]
+    sent = {
+        code: len(list((demo.root / home / "outbox").glob("1*"))) for code, home in HOMES.items()
+    }
+    assert {c["county"]: (c["accepted"], c["rejected"], c["gaps"]) for c in counties} == {
+        code: (number, 0, 0) for code, number in sent.items()
+    }
+    assert min(sent.values()) >= 2
+
+
+def test_every_report_is_acknowledged_at_the_county(demo: Demo) -> None:
+    """The city's signed answers came down and were stored."""
+    for home in HOMES.values():
+        reports = countylake("status", "--home", str(demo.root / home))["reports"]
+        assert {report["outcome"] for report in reports} == {"accepted"}
+
+
+def test_a_second_run_changes_nothing(demo: Demo) -> None:
+    """No new package, no changed byte in any package; the run says that nothing is new."""
+    assert demo.after == demo.before
+    assert {county["status"] for county in demo.first["counties"]} == {"success"}
+    assert {county["status"] for county in demo.second["counties"]} == {"unchanged"}
+
+
+def test_the_replica_opens_with_plain_duckdb(demo: Demo) -> None:
+    """No extension, read-only, one database named county, Chinese comments, masked names."""
+    replica = demo.root / "county" / "published" / "current" / "county.duckdb"
+    with duckdb.connect(str(replica), read_only=True) as con:
+        con.execute("SET autoinstall_known_extensions = false")
+        assert con.execute("SELECT current_database()").fetchone() == ("county",)
+        names = con.execute("SELECT DISTINCT name FROM silver.population LIMIT 50").fetchall()
+        assert all("*" in name for (name,) in names)
+        comment = con.execute(
+            "SELECT comment FROM duckdb_views() WHERE view_name = 'population'"
+        ).fetchone()
+        assert comment is not None
+        assert "人口" in comment[0]
+
+
+def test_the_city_needs_no_county_home(demo: Demo, tmp_path: Path) -> None:
+    """With every county home gone the city receives what lies in the exchange, and shows it."""
+    root = tmp_path / "elsewhere"
+    shutil.copytree(demo.root / "city", root / "city", symlinks=True)
+    shutil.copytree(demo.root / "dagster", root / "dagster")
+    for stale in ("lake", "received", "published"):
+        shutil.rmtree(root / "city" / stale)
+    site = (root / "city" / "site.yaml").read_text(encoding="utf-8")
+    site = site.replace(str(demo.root), str(root))
+    (root / "city" / "site.yaml").write_text(site, encoding="utf-8")
+    countylake("city", "receive", "--home", str(root / "city"))
+    before = countylake("city", "status", "--home", str(demo.root / "city"))["counties"]
+    after = countylake("city", "status", "--home", str(root / "city"))["counties"]
+    assert [(c["county"], c["accepted"], c["rejected"], c["gaps"]) for c in after] == [
+        (c["county"], c["accepted"], c["rejected"], c["gaps"]) for c in before
+    ]
