@@ -6,6 +6,7 @@ decides which models are built. Small-cell suppression is handed in: this room d
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -67,33 +68,17 @@ def build(
     Raises:
         ModelError: The SELECT fails or its result breaks the table's contract.
     """
-    if model.contract.small_cells is not None and suppress is None:
-        raise ModelError(
-            f"{model.table} counts persons and was to be built without small-cell suppression",
-            where=model.path,
-            todo="Hand `privacy.suppress.suppress` to the build",
-        )
     builds = newest_builds(con)
     snapshot, versions = input_versions(con, model, builds)
     made_from = versions | _given(model, parameters)
     held = _titles(con, model)
     last = builds.get(model.table) if held else None
-    known = all(versions.values())
     same = last is not None and (last.sql_hash, last.inputs) == (model.hash, made_from)
-    if last is not None and same and known and not force:
-        return BuildResult(
-            table=model.table,
-            evaluated=False,
-            changed=False,
-            rows=last.rows,
-            content_hash=last.content_hash,
-            snapshot=snapshot,
-            inputs=versions,
-        )
-    _evaluate(con, model, parameters)
+    if last is not None and same and all(versions.values()) and not force:
+        done = (last.rows, last.content_hash, snapshot, versions)
+        return BuildResult(model.table, False, False, *done)  # noqa: FBT003 - see the fields
     try:
-        if model.contract.small_cells is not None and suppress is not None:
-            suppress(con, RESULT, model.contract)
+        _evaluate(con, model, parameters, suppress)
         found = describe(con, RESULT)
         check_contract(con, RESULT, model, found)
         digest, rows = content_hash(con, RESULT, found)
@@ -101,33 +86,37 @@ def build(
         if changed:
             held = _write(con, model, found, held)
         _comment(con, model, found, held, columns or model.contract.columns)
-        con.execute(
-            "INSERT INTO ops.model_build (table_name, layer, run_id, built_at, cut_off_at, "
-            "sql_hash, inputs, content_hash, row_count, snapshot) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                model.table,
-                model.layer,
-                run_id,
-                built_at,
-                parameters.cut_off_at,
-                model.hash,
-                json.dumps(made_from, sort_keys=True),
-                digest,
-                rows,
-                snapshot,
-            ],
-        )
     finally:
-        con.execute(f"DROP TABLE IF EXISTS {RESULT}")
-    return BuildResult(
-        table=model.table,
-        evaluated=True,
-        changed=changed,
-        rows=rows,
-        content_hash=digest,
-        snapshot=snapshot,
-        inputs=versions,
+        with contextlib.suppress(duckdb.Error):  # an aborted transaction has dropped it already
+            con.execute(f"DROP TABLE IF EXISTS {RESULT}")
+    done = (rows, digest, snapshot, versions)
+    result = BuildResult(model.table, True, changed, *done)  # noqa: FBT003 - see the fields
+    _record(con, model, result, made_from, (run_id, built_at, parameters.cut_off_at))
+    return result
+
+
+def _record(
+    con: duckdb.DuckDBPyConnection,
+    model: Model,
+    result: BuildResult,
+    made_from: dict[str, str],
+    when: tuple[str, datetime, datetime],
+) -> None:
+    """Put an evaluation on record, whether or not it changed the table."""
+    con.execute(
+        "INSERT INTO ops.model_build (table_name, layer, run_id, built_at, cut_off_at, "
+        "sql_hash, inputs, content_hash, row_count, snapshot) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            model.table,
+            model.layer,
+            *when,
+            model.hash,
+            json.dumps(made_from, sort_keys=True),
+            result.content_hash,
+            result.rows,
+            result.snapshot,
+        ],
     )
 
 
@@ -148,7 +137,17 @@ def _titles(con: duckdb.DuckDBPyConnection, model: Model) -> dict[str, str]:
     return {str(name): str(comment or "") for name, comment in rows}
 
 
-def _evaluate(con: duckdb.DuckDBPyConnection, model: Model, parameters: Parameters) -> None:
+def _evaluate(
+    con: duckdb.DuckDBPyConnection, model: Model, parameters: Parameters, suppress: Suppress | None
+) -> None:
+    """Evaluate the SELECT into a temp table, and blank its small cells."""
+    counts_persons = model.contract.small_cells is not None
+    if counts_persons and suppress is None:
+        raise ModelError(
+            f"{model.table} counts persons and was to be built without small-cell suppression",
+            where=model.path,
+            todo="Hand `privacy.suppress.suppress` to the build",
+        )
     con.execute(f"DROP TABLE IF EXISTS {RESULT}")
     try:
         con.execute(f"CREATE TEMP TABLE model_result AS {model.sql(parameters)}")
@@ -159,6 +158,8 @@ def _evaluate(con: duckdb.DuckDBPyConnection, model: Model, parameters: Paramete
             where=model.path,
             todo="Correct the SQL, or the contract of the table that it reads",
         ) from error
+    if counts_persons and suppress is not None:
+        suppress(con, RESULT, model.contract)
 
 
 def check_contract(
