@@ -165,12 +165,15 @@ def _merge_rows(
             FROM conform_winners w JOIN {table} s ON {on}"""
     )
     row = con.execute(
-        """SELECT count(*), count(*) FILTER (newer), count(*) FILTER (same),
+        f"""SELECT count(DISTINCT ({keys})), count(*),
+                count(*) FILTER (newer), count(*) FILTER (same),
                 count(*) FILTER (newer AND NOT same), count(*) FILTER (NOT newer AND NOT same)
             FROM conform_held"""
     ).fetchone()
     assert row is not None  # noqa: S101 - an aggregate always has a row
-    held, newer, same, updated, superseded = (int(count) for count in row)
+    known, held, newer, same, updated, superseded = (int(count) for count in row)
+    if known != held:
+        raise _twice(feed)
     inserted = _one(con, "SELECT count(*) FROM conform_winners") - held
     if newer:
         con.execute(
@@ -237,11 +240,15 @@ def _prove_keys(con: duckdb.DuckDBPyConnection, feed: Feed, winners: int) -> Non
         f" SEMI JOIN conform_winners USING ({keys})"
     ).fetchone()
     if found != (winners, winners):
-        raise LakeError(
-            f"a key would stand twice in silver.{feed.name}",
-            where=", ".join(feed.key),
-            todo="Nothing was written; run `countylake rebuild` for this feed",
-        )
+        raise _twice(feed)
+
+
+def _twice(feed: Feed) -> LakeError:
+    return LakeError(
+        f"a key stands twice in silver.{feed.name}",
+        where=", ".join(feed.key),
+        todo=f"Nothing was written; run `countylake rebuild {feed.name}`",
+    )
 
 
 def _columns(feed: Feed) -> list[str]:

@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
+from sqlglot import exp
 
 from dagster_project.contracts.model import Feed
 from dagster_project.lake.engine import literal, quoted
+from dagster_project.transform.conform.ast import sql
 from dagster_project.transform.conform.batch import finish, is_delivered, run, with_source
+from dagster_project.transform.conform.cells import Cell, stage
 from dagster_project.transform.conform.facts import BatchCounts
 from dagster_project.transform.conform.plan import Plan
 from dagster_project.transform.conform.records import Head
+from dagster_project.transform.conform.select import typed
 from dagster_project.transform.conform.tables import BRONZE_COLUMNS, bronze, recreate_silver
+
+# Conformations of one landed batch, the newest first: …-r10, …-r9, …, the landed one.
+_NEWEST = "source_batch_id IS NOT NULL DESC, length(batch_id) DESC, batch_id DESC"
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,9 @@ def recheck(
 ) -> list[BatchCounts]:
     """Look again at rows that were rejected, or could not be judged, for want of a parent.
 
-    Rows whose only reasons are references to ``parents`` are replayed if a parent is there now.
-    If rows were accepted while a parent feed had never been delivered, the whole feed is rebuilt.
+    If all parents of a row that was rejected for references only are there now, the rows of its
+    batch that wait for parents are replayed. If rows were accepted while a parent feed had never
+    been delivered, the whole feed is rebuilt.
     Asking twice does nothing the second time.
 
     Args:
@@ -92,13 +100,13 @@ def recheck(
         return rebuild(con, plan, run_id=run_id, committed_at=committed_at)
     made = []
     for landed in _landed(con, plan.feed):
-        rows = _waiting(plan.feed, landed.batch_id, [(r.id, r.column, r.value) for r in rules])
-        with_source(con, _bronze_rows(plan.feed, landed.batch_id, rows))
-        found = con.execute("SELECT 1 FROM conform_source LIMIT 1").fetchone()
-        if found:
+        if _has_arrived(con, plan, landed.batch_id):
+            waiting = "SELECT sheet, source_row FROM conform_waiting"
+            with_source(con, _bronze_rows(plan.feed, landed.batch_id, waiting))
             head = _head(con, landed, run_id, committed_at)
             made.append(run(con, plan, head, dropped=0, whole=False))
-        finish(con)
+            finish(con)
+        con.execute("DROP TABLE conform_waiting")
     return made
 
 
@@ -138,33 +146,42 @@ def _bronze_rows(feed: Feed, batch_id: str, only: str = "") -> str:
     return f"SELECT {names} FROM {bronze(feed)} WHERE _batch_id = {literal(batch_id)}{chosen}"
 
 
-def _waiting(feed: Feed, landed_id: str, rules: Sequence[tuple[str, str, str]]) -> str:
-    """Places of rows that are rejected for want of parents only, and whose parents have come.
+def _has_arrived(con: duckdb.DuckDBPyConnection, plan: Plan, landed_id: str) -> bool:
+    """Note the rows that wait for parents only; say whether all parents of one of them are there.
 
-    What counts is the last time that the row was judged: the batch's newest conformation.
+    What counts is the batch's newest conformation. It judged every row that was waiting then,
+    because a replay takes all of them even if one parent came.
     """
-    ids = ", ".join(literal(rule) for rule, _, _ in rules)
-    last = (
-        "SELECT batch_id FROM lake.ops.batch"
-        f" WHERE coalesce(source_batch_id, batch_id) = {literal(landed_id)}"
-        " ORDER BY source_batch_id IS NOT NULL DESC, length(batch_id) DESC, batch_id DESC LIMIT 1"
+    cells = [c for c in plan.cells if c.column.reference and c.column.reference.rejects]
+    asked = [c for c in cells if f"{c.column.name}.reference" in plan.slots]
+    ids = ", ".join(literal(f"{c.column.name}.reference") for c in asked)
+    raw = ", ".join(
+        f"json_extract_string(raw, {literal('$.' + c.column.name)}) AS {quoted(c.column.name)}"
+        for c in asked
     )
-    arrived = " AND ".join(
-        f"(NOT list_contains(reasons, {literal(rule)}) OR {_raw(column)} IN"
-        f" (SELECT {quoted(parent.partition('.')[2])}"
-        f" FROM lake.silver.{quoted(parent.partition('.')[0])} WHERE NOT _is_deleted))"
-        for rule, column, parent in rules
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE conform_waiting AS
+        SELECT sheet, source_row, reasons, {raw} FROM lake.ops.quarantine
+        WHERE feed = {literal(plan.feed.name)} AND batch_id = (
+            SELECT batch_id FROM lake.ops.batch
+            WHERE coalesce(source_batch_id, batch_id) = {literal(landed_id)}
+            ORDER BY {_NEWEST} LIMIT 1
+        ) AND len(reasons) > 0 AND list_has_all([{ids}], reasons)"""
     )
-    return (
-        f"SELECT sheet, source_row FROM lake.ops.quarantine WHERE feed = {literal(feed.name)}"
-        f" AND batch_id = ({last}) AND len(reasons) > 0"
-        f" AND list_has_all([{ids}], reasons) AND {arrived}"
-    )
+    values = sql(typed(asked, exp.select("*").from_("conform_waiting")))
+    there = " AND ".join(_is_there(con, c) for c in asked)
+    return con.execute(f"SELECT 1 FROM ({values}) WHERE {there} LIMIT 1").fetchone() is not None
 
 
-def _raw(column: str) -> str:
-    # Parents' keys are codes: trimming is all that stands between the cell and the key.
-    return f"trim(json_extract_string(raw, {literal('$.' + column)}))"
+def _is_there(con: duckdb.DuckDBPyConnection, cell: Cell) -> str:
+    parent = cell.column.reference
+    assert parent is not None  # noqa: S101 - only cells with a reference are asked
+    unmissed = f"NOT list_contains(reasons, {literal(cell.column.name + '.reference')})"
+    if not is_delivered(con, parent.feed):
+        return unmissed
+    value, key = sql(stage(cell.column, "v")), quoted(parent.column)
+    known = f"SELECT {key} FROM lake.silver.{quoted(parent.feed)} WHERE NOT _is_deleted"
+    return f"({unmissed} OR {value} IN ({known}))"
 
 
 def _was_unchecked(con: duckdb.DuckDBPyConnection, feed: Feed, rules: Sequence[str]) -> bool:
@@ -174,7 +191,7 @@ def _was_unchecked(con: duckdb.DuckDBPyConnection, feed: Feed, rules: Sequence[s
             SELECT batch_id FROM lake.ops.batch WHERE feed = ?
             QUALIFY row_number() OVER (
                 PARTITION BY coalesce(source_batch_id, batch_id)
-                ORDER BY source_batch_id IS NOT NULL DESC, length(batch_id) DESC, batch_id DESC
+                ORDER BY {_NEWEST}
             ) = 1
         )
         SELECT 1 FROM lake.ops.batch_rule JOIN latest USING (batch_id)

@@ -65,11 +65,8 @@ def conforming_select(plan: Plan, source: exp.Select, references: Collection[str
         One row per source row: typed columns, ``_sheet``, ``_source_row``, ``_ok``, ``_key`` (of
         rejected rows), ``_hash`` (of valid rows), reason words ``_w0…`` and repair words ``_r0…``.
     """
-    tree = source
+    tree = typed(plan.cells, source)
     for stage_columns in (
-        [(stage_name(c.column.name, "k"), c.plain) for c in plan.cells],
-        [(stage_name(c.column.name, "t"), _text(c)) for c in plan.cells],
-        [(stage_name(c.column.name, "v"), _value(c)) for c in plan.cells],
         _helpers(plan, references),
         [*_failures(plan, references), *_repairs(plan)],
         [(f"_c{w}", _column_word(plan, w, references)) for w in range(plan.words)],
@@ -78,6 +75,14 @@ def conforming_select(plan: Plan, source: exp.Select, references: Collection[str
     ):
         tree = _wrap(tree, stage_columns)
     return _select(_named(_result(plan)), tree)
+
+
+def typed(cells: Iterable[Cell], source: exp.Select) -> exp.Select:
+    """The source with the stages k, t and v of some columns: is it plain, its text, its value."""
+    chosen = list(cells)
+    tree = _wrap(source, [(stage_name(c.column.name, "k"), c.plain) for c in chosen])
+    tree = _wrap(tree, [(stage_name(c.column.name, "t"), _text(c)) for c in chosen])
+    return _wrap(tree, [(stage_name(c.column.name, "v"), _value(c)) for c in chosen])
 
 
 def _wrap(inner: exp.Select, columns: Iterable[Named]) -> exp.Select:
@@ -115,8 +120,10 @@ def _helpers(plan: Plan, references: Collection[str]) -> list[Named]:
         known = known.where(all_of([negate(col("_is_deleted")), not_null(col(parent.column))]))
         if parent.feed == plan.feed.name:
             # A parent may stand in the same file.
-            own = exp.select(fn("trim", col(parent.column))).from_("conform_source")
-            known = exp.union(known, own, copy=False)  # type: ignore[assignment]
+            own = [c for c in plan.cells if c.column.name == parent.column]
+            rows = typed(own, exp.select("*").from_("conform_source"))
+            values = exp.select(stage(own[0].column, "v")).from_(rows.subquery("own"))
+            known = exp.union(known, values, copy=False)  # type: ignore[assignment]
         found = exp.In(this=stage(cell.column, "v"), query=exp.Subquery(this=known))
         made.append((stage_name(cell.column.name, "p"), found))
     return made

@@ -168,5 +168,5 @@ def _grow(
             con.execute(f"ALTER TABLE {table} ADD COLUMN {quoted(column.name)} {kind}")
             comment = literal(_comment(column) if typed else column.title)
             con.execute(f"COMMENT ON COLUMN {table}.{quoted(column.name)} IS {comment}")
-            made.append(f"added {column.name} to {table.removeprefix('lake.')}")
+            made.append(f"added {column.name} to {'silver' if typed else 'bronze'}.{feed.name}")
     return made
