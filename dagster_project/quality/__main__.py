@@ -16,6 +16,7 @@ import json
 import sys
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ def _frame(con: duckdb.DuckDBPyConnection, sql: str, *, feed: bool) -> tuple[pd.
         edge = f"{int(0xFFFFFFFF * SAMPLE_ABOVE / rows):08x}"
         place = "md5(concat(_sheet, ':', _source_row))"
         sql = f"SELECT * FROM ({sql}) WHERE substr({place}, 1, 8) < '{edge}'"
-    table: pa.Table = con.execute(sql).fetch_arrow_table()
+    table: pa.Table = con.execute(sql).to_arrow_table()
     decimals = {
         field.name: pa.float64() for field in table.schema if pa.types.is_decimal(field.type)
     }
@@ -91,19 +92,6 @@ def relations(
         suite = _suite(one, contracts, tuple(frame.columns))
         found.append(Relation(suite, one.get("batch_id", ""), frame, is_sampled))
     return found
-
-
-def _waves(found: list[Relation]) -> list[list[Relation]]:
-    """Split so that a suite stands at most once in a wave; the newest batch comes last."""
-    waves: list[list[Relation]] = []
-    for relation in found:
-        for wave in waves:
-            if all(other.suite.name != relation.suite.name for other in wave):
-                wave.append(relation)
-                break
-        else:
-            waves.append([relation])
-    return waves
 
 
 def _row(run_id: str, relation: Relation, outcome: Outcome, at: datetime) -> list[Any]:
@@ -157,21 +145,20 @@ def run(asked: dict[str, Any]) -> dict[str, int]:
     at = clock.now()
     rows: list[list[Any]] = []
     entries: list[dict[str, object]] = []
-    for wave in _waves(found):
-        outcomes = validate([(r.suite, r.frame) for r in wave], home.docs)
-        for relation in wave:
-            own = [o for o in outcomes if o.table == relation.suite.name]
-            rows += [_row(asked["run_id"], relation, o, at) for o in own]
-            entries.append(
-                {
-                    "table": relation.suite.name,
-                    "title": relation.suite.title,
-                    "rows": len(relation.frame),
-                    "rules": len(own),
-                    "failed_rules": sum(not o.success for o in own),
-                    "checked_at": f"{at:%Y-%m-%d %H:%M}",
-                }
-            )
+    outcomes = iter(validate([(r.suite, r.frame) for r in found], home.docs))
+    for relation in found:
+        own = list(islice(outcomes, len(relation.suite.expectations)))
+        rows += [_row(asked["run_id"], relation, o, at) for o in own]
+        entries.append(
+            {
+                "table": relation.suite.name,
+                "title": relation.suite.title,
+                "rows": len(relation.frame),
+                "rules": len(own),
+                "failed_rules": sum(not o.success for o in own),
+                "checked_at": f"{at:%Y-%m-%d %H:%M}",
+            }
+        )
     store(lake, asked["run_id"], rows)
     write_index(home.docs, entries)
     failed = sum(int(str(entry["failed_rules"])) for entry in entries)
