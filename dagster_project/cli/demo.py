@@ -106,9 +106,14 @@ def found_sites(root: Path, samples: Path) -> list[Path]:
 
 
 def run_all(commands: list[list[str]]) -> list[Done]:
-    """Run countylake commands side by side and read their JSON."""
+    """Run countylake commands side by side, sharing the cores, and read their JSON."""
     command = [sys.executable, "-m", "dagster_project.cli"]
-    environment = {**os.environ, "DAGSTER_DISABLE_TELEMETRY": "yes"}
+    share = max(1, (os.cpu_count() or 1) // len(commands))
+    environment = {
+        "COUNTYLAKE_THREADS": str(share),
+        **os.environ,
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
     environment.pop("COUNTYLAKE_HOME", None)
     environment.pop("COUNTYLAKE_CITY_HOME", None)
     running = [
