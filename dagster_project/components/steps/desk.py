@@ -5,10 +5,12 @@ Each delivery is one transaction; a refused one leaves the lake as it was but fo
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
+
+import duckdb
 
 from dagster_project import clock
 from dagster_project.components.steps import deliveries
@@ -25,7 +27,7 @@ from dagster_project.ingest.channels.base import Candidate
 from dagster_project.ingest.landing import land
 from dagster_project.ingest.readers import ReadResult, read
 from dagster_project.lake import Transaction, Writer
-from dagster_project.transform.conform import BatchInput, Plan, conform, evolve
+from dagster_project.transform.conform import BatchInput, Plan, bronze_file, conform, evolve
 from dagster_project.transform.models import register_feeds
 
 
@@ -66,7 +68,7 @@ class _Desk:
             with self._transaction(f"same bytes again: {candidate.path}") as tx:
                 self._record(tx, arrival, "unchanged")
             return
-        rows = home.scratch / f"rows-{uuid4().hex}.parquet"
+        rows = bronze_file(home.data, feed, arrival.batch_id)
         try:
             result = read(landed.path, feed, arrival.batch_id, rows, name=candidate.path)
             with self._transaction(
@@ -74,8 +76,9 @@ class _Desk:
             ) as tx:
                 counts = conform(tx.con, self.plan, self._batch(arrival, result, rows))
                 self._record(tx, arrival, "merged")
-        finally:
-            rows.unlink(missing_ok=True)
+        except BaseException:
+            self._discard(rows, arrival.batch_id)
+            raise
         self.done.batches.append(arrival.batch_id)
         for name in COUNTS:
             self.done.counts[name] += getattr(counts, name)
@@ -89,6 +92,13 @@ class _Desk:
             at=arrival.received_at,
         )
 
+    def _discard(self, rows: Path, batch_id: str) -> None:
+        """Remove the rows of a batch that no commit names; in doubt they stay, as an orphan."""
+        with contextlib.suppress(duckdb.Error):
+            query = "SELECT 1 FROM lake.ops.batch WHERE batch_id = ?"
+            if self.writer.con.execute(query, [batch_id]).fetchone() is None:
+                rows.unlink(missing_ok=True)
+
     def _batch(self, arrival: Arrival, result: ReadResult, rows: Path) -> BatchInput:
         return BatchInput(
             batch_id=arrival.batch_id,
@@ -100,6 +110,7 @@ class _Desk:
             run_id=self.occasion.run_id,
             committed_at=clock.now(),
             rows=rows,
+            adopt=True,
             dropped=result.dropped,
             control_totals=result.control_totals,
         )

@@ -12,7 +12,7 @@ from dagster_project.components.steps.occasion import Occasion, manual
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake import Writer
 from dagster_project.lake.engine import quoted
-from dagster_project.transform.conform import CheckResult, cross_checks, evolve, rebuild, recheck
+from dagster_project.transform.conform import CheckResult, cross_checks, rebuild, recheck
 
 
 def rebuild_feed(workshop: Workshop, name: str) -> dict[str, Any]:
@@ -31,7 +31,6 @@ def rebuild_feed(workshop: Workshop, name: str) -> dict[str, Any]:
             feed=name,
             contract_version=feed.version,
         ) as tx:
-            evolve(tx.con, feed)
             made = rebuild(tx.con, plan, run_id=occasion.run_id, committed_at=clock.now())
         row = writer.con.execute(
             f"SELECT count(*) FROM lake.silver.{quoted(name)} WHERE NOT _is_deleted"

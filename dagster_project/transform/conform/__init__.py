@@ -22,7 +22,7 @@ from dagster_project.transform.conform.plan import Plan, compile_feed
 from dagster_project.transform.conform.rebuild import rebuild, recheck
 from dagster_project.transform.conform.references import cross_checks
 from dagster_project.transform.conform.score import score
-from dagster_project.transform.conform.tables import evolve
+from dagster_project.transform.conform.tables import bronze_file, evolve
 
 __all__ = [
     "BatchCounts",
@@ -32,6 +32,7 @@ __all__ = [
     "RepairInfo",
     "RuleCount",
     "RuleInfo",
+    "bronze_file",
     "compile_feed",
     "conform",
     "cross_checks",

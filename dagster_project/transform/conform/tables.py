@@ -6,6 +6,7 @@ A change that the stored rows cannot follow asks for a rebuild. Rows are written
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import duckdb
 
@@ -39,6 +40,17 @@ def bronze(feed: Feed) -> str:
 def silver(feed: Feed) -> str:
     """The feed's silver table."""
     return f"lake.silver.{quoted(feed.name)}"
+
+
+def bronze_file(data: Path, feed: Feed, batch_id: str) -> Path:
+    """Where a reader may write a batch so that its file can become bronze as it is.
+
+    DuckLake keeps the path of an adopted file relative, and the lake relocatable, only inside the
+    table's own folder. Whoever writes it removes it again when the batch is not committed.
+    """
+    folder = data / "bronze" / feed.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{batch_id}.parquet"
 
 
 def record_hash(feed: Feed, prefix: str = "") -> str:
