@@ -43,17 +43,24 @@ def session(settings: Settings, scratch: Path) -> Iterator[duckdb.DuckDBPyConnec
         A connection in UTC whose temp tables end with the block. Whatever the block attaches,
         it detaches.
     """
-    base = _lend(settings, scratch)
-    con = base.cursor()
+    base = lend(settings, scratch)
+    con = cursor(base)
     try:
-        con.execute("SET TimeZone = 'UTC'")
         yield con
     finally:
         con.close()
-        _take_back(base)
+        take_back(base)
 
 
-def _lend(settings: Settings, scratch: Path) -> duckdb.DuckDBPyConnection:
+def cursor(base: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A connection of an instance, in UTC, with temp tables of its own."""
+    con = base.cursor()
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def lend(settings: Settings, scratch: Path) -> duckdb.DuckDBPyConnection:
+    """An instance that nobody else uses, until it is taken back."""
     with _guard:
         base = _idle.pop() if _idle else None
     if base is not None:
@@ -77,7 +84,9 @@ def _configure(base: duckdb.DuckDBPyConnection, settings: Settings, scratch: Pat
     base.execute("RESET preserve_insertion_order")
 
 
-def _take_back(base: duckdb.DuckDBPyConnection) -> None:
+def take_back(base: duckdb.DuckDBPyConnection) -> None:
+    """Keep an instance for the next use, with nothing attached."""
+    base.execute("USE memory")
     left = base.execute(
         "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND database_name <> ?",
         ["memory"],

@@ -90,6 +90,10 @@ class Writer:
 # The open writer of each lock file; read and changed under that lock only.
 _writers: dict[Path, Writer] = {}
 
+# The instance that still has a catalog attached, and which; read and changed under the lock.
+_parked: dict[Path, tuple[tuple[int, int, str] | None, duckdb.DuckDBPyConnection]] = {}
+os.register_at_fork(after_in_child=_parked.clear)
+
 
 class Lake:
     """A home's lake. Making the object opens nothing.
@@ -136,9 +140,7 @@ class Lake:
             if place in _writers:
                 yield _writers[place]
                 return
-            with self._session() as con:
-                with sentences(self.home.root):
-                    self._attach(con)
+            with self._attached(place) as con:
                 writer = Writer(con, self.home)
                 try:
                     self._ensure_ops(writer)
@@ -146,8 +148,6 @@ class Lake:
                     yield writer
                 finally:
                     _writers.pop(place, None)
-                    with contextlib.suppress(duckdb.Error):
-                        con.execute("USE memory")
 
     @contextlib.contextmanager
     def reader(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -182,6 +182,39 @@ class Lake:
                     con.execute("USE memory")
                     con.execute("DETACH lake")
                 copy.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _attached(self, place: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The catalog, read-write, under the lock; it stays attached for the next writer here.
+
+        An idle attachment holds no lock and no open file, and sees what others committed since.
+        """
+        with sentences(self.home.root):
+            self.home.scratch.mkdir(parents=True, exist_ok=True)
+            identity, base = _parked.pop(place, (None, None))
+            if base is None or identity != self._identity():
+                if base is not None:
+                    engine.take_back(base)
+                base = engine.lend(self.settings, self.home.scratch)
+                self._attach(base)
+            con = engine.cursor(base)
+            con.execute("USE lake")
+        try:
+            yield con
+        except BaseException:
+            con.close()
+            engine.take_back(base)
+            raise
+        con.close()
+        _parked[place] = (self._identity(), base)
+
+    def _identity(self) -> tuple[int, int, str] | None:
+        """Which catalog lies in the home now, and what a DuckDB instance must be set to."""
+        try:
+            catalog, data = self.home.catalog.stat(), self.home.data.stat()
+        except FileNotFoundError:
+            return None
+        return catalog.st_ino, data.st_ino, self.settings.model_dump_json()
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[duckdb.DuckDBPyConnection]:
