@@ -3,7 +3,7 @@
 It reads one JSON object from standard input::
 
     {"home": "…", "run_id": "…", "relations": [
-        {"kind": "feed" | "report", "table": "population", "batch_id": "…", "sql": "SELECT …"}]}
+        {"kind": "feed" | "report", "table": "population", "batch_id": "…", "rows": 1, "sql": "…"}]}
 
 and answers with one JSON object of counts. Which relations, and the SELECT that yields them (a
 batch after its repairs, with every row that arrived), is decided by the caller. Results go to
@@ -27,6 +27,7 @@ from dagster_project.contracts import load
 from dagster_project.contracts.model import Contracts
 from dagster_project.errors import CountyLakeError, UsageError
 from dagster_project.lake import Lake
+from dagster_project.lake.engine import quoted
 from dagster_project.paths import Home, schemas_dir
 from dagster_project.quality.expectations import Suite, for_feed, for_table
 from dagster_project.quality.gx import Outcome, validate
@@ -35,6 +36,7 @@ from dagster_project.settings import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 SAMPLE_ABOVE = 200_000
 
@@ -49,7 +51,7 @@ class Relation:
     is_sampled: bool
 
 
-def _suite(asked: dict[str, str], contracts: Contracts, columns: tuple[str, ...]) -> Suite:
+def _suite(asked: dict[str, Any], contracts: Contracts, columns: tuple[str, ...]) -> Suite:
     try:
         if asked["kind"] == "feed":
             return for_feed(contracts.feeds[asked["table"]], contracts)
@@ -62,36 +64,44 @@ def _suite(asked: dict[str, str], contracts: Contracts, columns: tuple[str, ...]
         ) from error
 
 
-def _frame(con: duckdb.DuckDBPyConnection, sql: str, *, feed: bool) -> tuple[pd.DataFrame, bool]:
-    """The rows as an Arrow-backed frame; of very many a sample by the hash of a row's place."""
+def _relation(
+    con: duckdb.DuckDBPyConnection, asked: dict[str, Any], contracts: Contracts
+) -> Relation:
+    """Read one relation: only the columns that its suite looks at, and of very many rows a sample.
+
+    The sample is taken by the hash of a row's place, so that it is the same every time.
+    """
+    source = con.sql(asked["sql"])
+    suite = _suite(asked, contracts, tuple(source.columns))
+    wanted = {name for e in suite.expectations for name in e.columns} | {"_sheet", "_source_row"}
+    names = ", ".join(quoted(name) for name in source.columns if name in wanted) or "*"
+    rows = int(asked.get("rows", 0))
+    sample = ""
+    if rows > SAMPLE_ABOVE:
+        edge = f"{int(0xFFFFFFFF * SAMPLE_ABOVE / rows):08x}"
+        sample = f" WHERE substr(md5(concat(_sheet, ':', _source_row)), 1, 8) < '{edge}'"
+    table = con.execute(f"SELECT {names} FROM ({asked['sql']}){sample}").to_arrow_table()
+    return Relation(suite, asked.get("batch_id", ""), _frame(table), bool(sample))
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """An Arrow-backed frame; Great Expectations compares decimals with floats only."""
     import pandas as pd  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
 
-    counted = con.execute(f"SELECT count(*) FROM ({sql})").fetchone()
-    rows = int(counted[0]) if counted else 0
-    is_sampled = feed and rows > SAMPLE_ABOVE
-    if is_sampled:
-        edge = f"{int(0xFFFFFFFF * SAMPLE_ABOVE / rows):08x}"
-        place = "md5(concat(_sheet, ':', _source_row))"
-        sql = f"SELECT * FROM ({sql}) WHERE substr({place}, 1, 8) < '{edge}'"
-    table: pa.Table = con.execute(sql).to_arrow_table()
-    decimals = {
-        field.name: pa.float64() for field in table.schema if pa.types.is_decimal(field.type)
-    }
-    schema = pa.schema([pa.field(f.name, decimals.get(f.name, f.type)) for f in table.schema])
-    return table.cast(schema).to_pandas(types_mapper=pd.ArrowDtype), is_sampled
+    fields = [
+        pa.field(f.name, pa.float64() if pa.types.is_decimal(f.type) else f.type)
+        for f in table.schema
+    ]
+    frame: pd.DataFrame = table.cast(pa.schema(fields)).to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
 
 
 def relations(
-    con: duckdb.DuckDBPyConnection, asked: list[dict[str, str]], contracts: Contracts
+    con: duckdb.DuckDBPyConnection, asked: list[dict[str, Any]], contracts: Contracts
 ) -> list[Relation]:
     """Read what was asked for; of several batches of a feed each is its own relation."""
-    found = []
-    for one in asked:
-        frame, is_sampled = _frame(con, one["sql"], feed=one["kind"] == "feed")
-        suite = _suite(one, contracts, tuple(frame.columns))
-        found.append(Relation(suite, one.get("batch_id", ""), frame, is_sampled))
-    return found
+    return [_relation(con, one, contracts) for one in asked]
 
 
 def _row(run_id: str, relation: Relation, outcome: Outcome, at: datetime) -> list[Any]:

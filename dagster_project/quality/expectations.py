@@ -27,6 +27,12 @@ class Expectation:
     column: str = ""
     severity: str = "fail"
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that it looks at."""
+        listed = self.arguments.get("column_list") or [self.arguments.get("column", "")]
+        return tuple(name for name in listed if name)
+
 
 @dataclass(frozen=True)
 class Suite:

@@ -37,7 +37,7 @@ def second_opinion(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
     """
     with workshop.lake.reader() as con:
         batches = con.execute(
-            "SELECT feed, batch_id, delivered_at FROM lake.ops.batch"
+            "SELECT feed, batch_id, delivered_at, read FROM lake.ops.batch"
             " WHERE run_id = ? AND source_batch_id IS NULL ORDER BY batch_id",
             [occasion.run_id],
         ).fetchall()
@@ -51,9 +51,10 @@ def second_opinion(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
             "kind": "feed",
             "table": feed,
             "batch_id": batch_id,
+            "rows": rows,
             "sql": conformed_rows(workshop.plan(feed), batch_id, delivered_at),
         }
-        for feed, batch_id, delivered_at in batches
+        for feed, batch_id, delivered_at, rows in batches
         if feed in workshop.contracts.feeds
     ]
     relations += [
