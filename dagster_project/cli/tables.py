@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
+from dagster_project.cli.shared import console
 from dagster_project.clock import SHANGHAI
+
+WIDE = 110
 
 HEADS = {
     "read": "读取\nread",
@@ -32,25 +36,32 @@ def local(instant: datetime | None) -> str:
     return instant.astimezone(SHANGHAI).strftime("%m-%d %H:%M") if instant else "–"
 
 
+def _head(words: str) -> str:
+    """Both languages on a wide screen, Chinese on a narrow one."""
+    return words if console().width >= WIDE else words.partition("\n")[0]
+
+
 def feed_table(title: str, feeds: Iterable[Mapping[str, Any]]) -> Table:
-    """Feed by feed: read = accepted + rejected + duplicate + superseded + dropped."""
-    table = Table(title=title, title_justify="left", header_style="bold", pad_edge=False)
+    """Feed by feed: read = accepted + rejected + duplicate + superseded + dropped.
+
+    Counts are never cut off, however narrow the screen is.
+    """
+    shown = list(feeds)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_footer=True)
     table.add_column("")
-    table.add_column("归集任务\nfeed", no_wrap=True)
-    for head in HEADS.values():
-        table.add_column(head, justify="right")
-    table.add_column("得分\nscore", justify="right")
-    for feed in feeds:
-        rejected = feed["rejected"]
+    table.add_column(_head("归集任务\nfeed"), "合计 all", overflow="fold")
+    for name, words in HEADS.items():
+        total = f"{sum(feed[name] for feed in shown):,}"
+        table.add_column(_head(words), total, justify="right", no_wrap=True)
+    table.add_column(_head("得分\nscore"), justify="right", no_wrap=True)
+    for feed in shown:
+        counts = {name: f"{feed[name]:,}" for name in HEADS}
+        if feed["rejected"]:
+            counts["rejected"] = f"[yellow]{counts['rejected']}[/yellow]"
         table.add_row(
             MARKS.get(feed["last_status"], ""),
             f"{feed['title']} [dim]{feed['feed']}[/dim]",
-            *(
-                f"[yellow]{feed[name]:,}[/yellow]"
-                if name == "rejected" and rejected
-                else f"{feed[name]:,}"
-                for name in HEADS
-            ),
+            *counts.values(),
             "–" if feed["score"] is None else f"{feed['score']}",
         )
     return table
@@ -58,9 +69,11 @@ def feed_table(title: str, feeds: Iterable[Mapping[str, Any]]) -> Table:
 
 def report_table(reports: Iterable[Mapping[str, Any]]) -> Table:
     """Every package with the city's answer."""
-    table = Table(title="报送 reports sent", title_justify="left", pad_edge=False)
-    for head in ("编号 no", "报送包 package", "截止 cut-off", "上级答复 answer"):
-        table.add_column(head)
+    table = Table(title="报送 reports sent", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column(_head("编号\nno"), justify="right")
+    table.add_column(_head("报送包\npackage"), overflow="fold")
+    table.add_column(_head("截止\ncut-off"), no_wrap=True)
+    table.add_column(_head("上级答复\nanswer"), overflow="fold")
     colours = {"accepted": "green", "rejected": "red"}
     for report in reports:
         colour = colours.get(report["outcome"], "yellow")
@@ -76,11 +89,12 @@ def report_table(reports: Iterable[Mapping[str, Any]]) -> Table:
 def county_table(state: Mapping[str, Any]) -> Table:
     """What came from each county."""
     site = state["site"]
-    table = Table(title=f"{site['code']} {site['name']}", title_justify="left", pad_edge=False)
-    table.add_column("县 county")
+    heading = f"{site['code']} {site['name']}"
+    table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column(_head("县\ncounty"), no_wrap=True)
     for head in ("收妥\naccepted", "退回\nrejected", "等待\nheld", "缺号\ngaps"):
-        table.add_column(head, justify="right")
-    table.add_column("最近报表 newest reports")
+        table.add_column(_head(head), justify="right")
+    table.add_column(_head("最近报表\nnewest reports"))
     for county in state["counties"]:
         newest = "、".join(f"{one['report']} {one['period']}" for one in county["reports"])
         table.add_row(
