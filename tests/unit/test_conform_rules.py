@@ -125,6 +125,15 @@ def test_more_rules_than_one_word_holds() -> None:
     ]
 
 
+def test_a_cast_that_fails_in_a_rule_leaves_the_rule_open() -> None:
+    """One odd value must not stop a batch: the rule then knows nothing of this row."""
+    column = Column("c", "列", "string")
+    even = Rule("even", "CAST(c AS INTEGER) % 2 = 0", "偶", "accuracy")
+    plan = plan_of(feed_of(column, rules=[even]))
+    judged = judge(plan, {"c": "2"}, {"c": "3"}, {"c": "３"}, {"c": "x"})
+    assert [row.reasons for row in judged] == [(), ("even",), ("even",), ()]
+
+
 def _broken(feed: Feed, contracts: Contracts | None = None) -> str:
     with pytest.raises(ContractError) as caught:
         compile_feed(feed, contracts or contracts_of(feed))

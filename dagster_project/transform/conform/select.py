@@ -205,20 +205,32 @@ def _word(plan: Plan, word: int, references: Collection[str]) -> Node:
 
 def _row_bit(plan: Plan, rule: RowRule, references: Collection[str]) -> Node:
     """A row rule's bit; where a cell that it names is invalid it has nothing to judge."""
-
-    def value(node: exp.Expr) -> exp.Expr:
-        return col(stage_name(node.name, "v")) if isinstance(node, exp.Column) else node
-
     named = {column.name for column in rule.condition.find_all(exp.Column)}
     valid = [
         eq(stage(cell.column, "f"), 0)
         for cell in plan.cells
         if cell.column.name in named and _is_failable(plan, cell, references)
     ]
-    broken = is_false(rule.condition.transform(value))
+    broken = is_false(_over_values(rule.condition))
     bit = case([(broken, number(plan.slots[rule.rule.id].mask))], number(0))
     # A CASE of its own: only there is the rule kept from reading invalid cells.
     return case([(all_of(valid), bit)], number(0)) if valid else bit
+
+
+def _over_values(condition: Node) -> Node:
+    """A rule's expression over typed values.
+
+    Casts are tried: a value that does not fit one leaves the rule open and never stops the batch.
+    """
+    tree: Node = condition.transform(
+        lambda node: col(stage_name(node.name, "v")) if isinstance(node, exp.Column) else node
+    )
+    for node in reversed(list(tree.find_all(exp.Cast))):
+        if not isinstance(node, exp.TryCast):
+            tried = exp.TryCast(this=node.this, to=node.to)
+            tree = tried if node is tree else tree
+            node.replace(tried)
+    return tree
 
 
 def _is_ok(plan: Plan) -> Node:
