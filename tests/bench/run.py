@@ -1,0 +1,126 @@
+"""``make bench``: the pipeline against the bare script, in the same run, as ratios.
+
+Each is a whole process, started in turn; wall time and peak memory are the operating system's own
+account of it. The lake's time is taken twice: to the last sealed package, which is what the bare
+script is compared with, and to the end of the run, second opinion included.
+
+Usage: ``python -m tests.bench.run [--scale 1] [--scale 10] [--rounds 2]``. Scale 1 is the real
+county's size; inboxes are simulated once and kept below ``var/bench``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+
+from dagster_project.clock import now
+from dagster_project.paths import PROJECT
+from dagster_project.simulate import simulate
+
+BENCH = PROJECT / "var" / "bench"
+COUNTY, DAY, SEED = "140321", "2023-05-31", 20230531
+PARTS = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One process: seconds on the clock, seconds of CPU, peak memory in MiB, what it printed."""
+
+    wall: float
+    cpu: float
+    peak: float
+    printed: str
+    started: datetime
+
+
+def timed(command: list[str], env: dict[str, str] | None = None) -> Timed:
+    """Run a process to its end.
+
+    Raises:
+        SystemExit: It failed.
+    """
+    started, at = time.monotonic(), now()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
+    ) as process:
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
+    wall = time.monotonic() - started
+    return Timed(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed, at)
+
+
+def inbox(scale: float) -> Path:
+    """The simulated county's inbox, made once."""
+    folder = BENCH / f"scale-{scale:g}" / "inbox"
+    if not (folder.parent / "expected").exists():
+        sys.stdout.write(f"simulating scale {scale:g} …\n")
+        simulate(COUNTY, scale, folder, SEED)
+    return folder
+
+
+def bare(source: Path) -> Timed:
+    """The bare script on an inbox."""
+    out = BENCH / "bare.duckdb"
+    out.unlink(missing_ok=True)
+    script = str(PARTS / "baseline.py")
+    return timed([sys.executable, script, str(source), str(out), COUNTY, DAY])
+
+
+def lake(source: Path) -> tuple[Timed, float]:
+    """The lake on the same inbox from an empty home, and its seconds to the last seal."""
+    home = BENCH / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    env = {"COUNTYLAKE_KEYS": str(BENCH / "keys"), "COUNTYLAKE_MEMORY_LIMIT": "2GiB"}
+    command = [sys.executable, "-m", "dagster_project.cli"]
+    timed([*command, "init", "--home", str(home), "--code", COUNTY, "--inbox", str(source)], env)
+    run = timed([*command, "run", "--home", str(home), "--json"], env)
+    sealed = [datetime.fromisoformat(r["sealed_at"]) for r in json.loads(run.printed)["reports"]]
+    return run, (max(sealed) - run.started).total_seconds()
+
+
+def measure(scale: float, rounds: int) -> None:
+    """Print the ratios at one scale."""
+    source = inbox(scale)
+    pairs = [(bare(source), *lake(source)) for _ in range(rounds)]
+    script = median(one.wall for one, _, _ in pairs)
+    to_seal = median(seal for _, _, seal in pairs)
+    whole = median(run.wall for _, run, _ in pairs)
+    sys.stdout.write(
+        f"scale {scale:g}, {rounds} rounds, medians\n"
+        f"  bare script          {script:8.1f} s   peak {max(o.peak for o, _, _ in pairs):6.0f} MiB"
+        f"   CPU {median(o.cpu for o, _, _ in pairs):6.1f} s\n"
+        f"  lake, to last seal   {to_seal:8.1f} s   ratio {to_seal / script:.2f}"
+        f"   (each: {', '.join(f'{seal / o.wall:.2f}' for o, _, seal in pairs)})\n"
+        f"  lake, whole run      {whole:8.1f} s   peak {max(r.peak for _, r, _ in pairs):6.0f} MiB"
+        f"   CPU {median(r.cpu for _, r, _ in pairs):6.1f} s\n"
+    )
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", type=float, action="append", help="1 is the county's real size")
+    parser.add_argument("--rounds", type=int, default=2)
+    asked = parser.parse_args()
+    BENCH.mkdir(parents=True, exist_ok=True)
+    for scale in asked.scale or [1.0]:
+        measure(scale, asked.rounds)
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    main()
