@@ -17,6 +17,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,7 +85,7 @@ def lake(source: Path) -> tuple[Timed, float]:
     """The lake on the same inbox from an empty home, and its seconds to the last seal."""
     home = BENCH / "home"
     shutil.rmtree(home, ignore_errors=True)
-    env = {"COUNTYLAKE_KEYS": str(BENCH / "keys"), "COUNTYLAKE_MEMORY_LIMIT": "2GiB"}
+    env = {"COUNTYLAKE_KEYS": str(Path(tempfile.gettempdir()) / "countylake-bench-keys")}
     command = [sys.executable, "-m", "dagster_project.cli"]
     timed([*command, "init", "--home", str(home), "--code", COUNTY, "--inbox", str(source)], env)
     run = timed([*command, "run", "--home", str(home), "--json"], env)
