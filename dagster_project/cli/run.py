@@ -40,7 +40,10 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Take what departments delivered through to signed reports, once."""
+    from dagster_project.components.steps.occasion import told
+
     county = opened(home)
+    told("", day, cut_off_at)
     done = run_day(county, {"day": day, "cut_off_at": cut_off_at})
     if as_json:
         emit(done)

@@ -146,7 +146,8 @@ def take_all(
     channel = InboxChannel(workshop.site.folder(workshop.home, "inbox"))
     marks = deliveries.known_marks(writer.con, feed.name)
     found = channel.discover(workshop.contracts.feeds.values(), marks, now=clock.now())
-    desk = _Desk(workshop, writer, workshop.plan(feed.name), channel, occasion, done)
-    for candidate in found.candidates:
-        if candidate.feed == feed.name:
+    mine = [candidate for candidate in found.candidates if candidate.feed == feed.name]
+    if mine:
+        desk = _Desk(workshop, writer, workshop.plan(feed.name), channel, occasion, done)
+        for candidate in mine:
             desk.take(candidate)

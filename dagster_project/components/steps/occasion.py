@@ -23,14 +23,29 @@ class Occasion:
     cut_off_at: datetime | None = None
 
 
+def told(run_id: str, day: str, cut_off_at: str) -> Occasion:
+    """The run as its caller described it; an empty day is today in the county.
+
+    Raises:
+        UsageError: ``day`` or ``cut_off_at`` is not a date or an instant.
+    """
+    try:
+        worked = date.fromisoformat(day) if day else clock.local_day(clock.now())
+        cut_off = datetime.fromisoformat(cut_off_at) if cut_off_at else None
+    except ValueError as error:
+        raise UsageError(
+            f"the run's day or cut-off cannot be read ({day or cut_off_at!r})",
+            todo="Write the day as 2026-11-22 and the cut-off as 2026-11-22T20:30:00+08:00",
+        ) from error
+    if cut_off is not None and cut_off.tzinfo is None:
+        cut_off = cut_off.replace(tzinfo=clock.SHANGHAI)
+    return Occasion(run_id, worked, cut_off)
+
+
 def manual(day: str = "", run_id: str = "") -> Occasion:
     """A step done by hand, outside a run.
 
     Raises:
         UsageError: The day is not a date.
     """
-    try:
-        worked = date.fromisoformat(day) if day else clock.local_day(clock.now())
-    except ValueError as error:
-        raise UsageError(f"{day!r} is not a day", todo="Write it as 2026-11-22") from error
-    return Occasion(run_id=run_id or f"manual-{uuid4()}", day=worked)
+    return told(run_id or f"manual-{uuid4()}", day, "")

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.errors import UsageError
-from dagster_project.lake.publish import connect
+from dagster_project.lake.publish import connect, current
 from dagster_project.paths import Home
 
 
@@ -27,6 +27,13 @@ def ask(home: Home, query: str, limit: int) -> Answer:
     Raises:
         UsageError: Nothing is published, or the SQL is wrong.
     """
+    shown = current(home)
+    if shown is not None and shown.root != str(home.published.resolve()):
+        raise UsageError(
+            "the replica was published at another place, and its views still read from there",
+            where=str(home.published),
+            todo="Run `countylake publish` once after moving a home",
+        )
     con = connect(home)
     try:
         found = con.execute(query)
