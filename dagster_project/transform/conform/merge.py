@@ -83,9 +83,11 @@ def _settle_repeats(con: duckdb.DuckDBPyConnection, feed: Feed) -> tuple[int, in
     The dear window runs over rows of repeated keys only, and mostly there are none.
     """
     keys = _keys(feed)
+    # Whole numbers group faster than texts: look at hashes first, then at what they point to.
+    suspects = f"SELECT hash({keys}) FROM conform_rows WHERE _ok GROUP BY ALL HAVING count(*) > 1"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE conform_repeated AS SELECT {keys} FROM conform_rows"
-        f" WHERE _ok GROUP BY {keys} HAVING count(*) > 1"
+        f" WHERE _ok AND hash({keys}) IN ({suspects}) GROUP BY {keys} HAVING count(*) > 1"
     )
     view = "CREATE OR REPLACE TEMP VIEW conform_winners AS SELECT * FROM conform_rows WHERE _ok"
     if _one(con, "SELECT count(*) FROM conform_repeated") == 0:

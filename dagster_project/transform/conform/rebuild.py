@@ -99,7 +99,10 @@ def recheck(
     if _was_unchecked(con, plan.feed, [rule.id for rule in rules]):
         return rebuild(con, plan, run_id=run_id, committed_at=committed_at)
     made = []
+    orphaned = _with_orphans(con, plan.feed, [rule.id for rule in rules])
     for landed in _landed(con, plan.feed):
+        if landed.batch_id not in orphaned:
+            continue
         if _has_arrived(con, plan, landed.batch_id):
             waiting = "SELECT sheet, source_row FROM conform_waiting"
             with_source(con, _bronze_rows(plan.feed, landed.batch_id, waiting))
@@ -144,6 +147,17 @@ def _bronze_rows(feed: Feed, batch_id: str, only: str = "") -> str:
     names = ", ".join(quoted(n) for n in [*(c.name for c in feed.columns), *BRONZE_COLUMNS])
     chosen = f" AND (_sheet, _source_row) IN ({only})" if only else ""
     return f"SELECT {names} FROM {bronze(feed)} WHERE _batch_id = {literal(batch_id)}{chosen}"
+
+
+def _with_orphans(con: duckdb.DuckDBPyConnection, feed: Feed, rules: Sequence[str]) -> set[str]:
+    """Landed batches in which one of these references ever failed: years of others are skipped."""
+    rows = con.execute(
+        f"""SELECT DISTINCT coalesce(b.source_batch_id, b.batch_id)
+        FROM lake.ops.batch_rule r JOIN lake.ops.batch b USING (batch_id)
+        WHERE b.feed = ? AND r.failed > 0 AND r.rule_id IN ({", ".join("?" * len(rules))})""",
+        [feed.name, *rules],
+    ).fetchall()
+    return {landed_id for (landed_id,) in rows}
 
 
 def _has_arrived(con: duckdb.DuckDBPyConnection, plan: Plan, landed_id: str) -> bool:
