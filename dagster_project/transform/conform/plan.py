@@ -16,7 +16,8 @@ from dagster_project.contracts.model import Column, Contracts, Feed, Rule
 from dagster_project.contracts.rules import RAGGED
 from dagster_project.errors import ContractError
 from dagster_project.transform.conform.ast import Node
-from dagster_project.transform.conform.cells import Cell, Check, compile_cell, rule_info
+from dagster_project.transform.conform.cells import Cell, compile_cell
+from dagster_project.transform.conform.checks import Check, rule_info
 from dagster_project.transform.conform.facts import RepairInfo, RuleInfo
 
 RAGGED_MESSAGE = "行的单元格数与表头不一致"

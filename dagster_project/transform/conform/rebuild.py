@@ -16,11 +16,12 @@ from dagster_project.contracts.model import Feed
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.transform.conform.ast import sql
 from dagster_project.transform.conform.batch import finish, is_delivered, run, with_source
-from dagster_project.transform.conform.cells import Cell, stage
+from dagster_project.transform.conform.cells import Cell
 from dagster_project.transform.conform.facts import BatchCounts
 from dagster_project.transform.conform.plan import Plan
 from dagster_project.transform.conform.records import Head
 from dagster_project.transform.conform.select import typed
+from dagster_project.transform.conform.stages import stage
 from dagster_project.transform.conform.tables import BRONZE_COLUMNS, bronze, recreate_silver
 
 # Conformations of one landed batch, the newest first: …-r10, …-r9, …, the landed one.

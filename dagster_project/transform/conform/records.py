@@ -13,10 +13,10 @@ import duckdb
 
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.transform.conform.ast import sql
-from dagster_project.transform.conform.cells import stage_name
 from dagster_project.transform.conform.counts import reasons_list
 from dagster_project.transform.conform.facts import BatchCounts, Dropped, RuleCount, Stated
 from dagster_project.transform.conform.plan import Plan
+from dagster_project.transform.conform.stages import stage_name
 
 
 @dataclass(frozen=True)

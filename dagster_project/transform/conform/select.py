@@ -31,8 +31,9 @@ from dagster_project.transform.conform.ast import (
     plus,
     sql,
 )
-from dagster_project.transform.conform.cells import Cell, raw, stage, stage_name
+from dagster_project.transform.conform.cells import Cell
 from dagster_project.transform.conform.plan import Plan, RowRule
+from dagster_project.transform.conform.stages import raw, stage, stage_name
 from dagster_project.transform.conform.tables import SEPARATOR
 
 Named = tuple[str, Node]
