@@ -22,6 +22,9 @@ storage:
         env: DAGSTER_HOME
 telemetry:
   enabled: false
+# No invitation to a newsletter over a county's data.
+nux:
+  enabled: false
 run_queue:
   # One writer per lake: runs of one site wait for each other anyway.
   max_concurrent_runs: 1
