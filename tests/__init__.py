@@ -1,0 +1,1 @@
+"""The tests, kind by kind; ``conftest`` holds the sites that several kinds share."""

@@ -83,23 +83,20 @@ def _specs(feed: Feed) -> list[dg.AssetSpec]:
             freshness_policy=described.freshness(feed.sla),
             **common,
         ),
-        dg.AssetSpec(
-            dg.AssetKey(["ops", "quarantine", feed.name]),
-            deps=[bronze],
-            description=f"{feed.title}：问题数据，退回{feed.department_name}校核",
-            kinds={"ducklake"},
-            tags={**tags, "layer": "ops"},
-            metadata=source,
-            **common,
-        ),
-        dg.AssetSpec(
-            dg.AssetKey(["ops", "batch", feed.name]),
-            deps=[bronze],
-            description=f"{feed.title}：批次与行数守恒",
-            kinds={"ducklake"},
-            tags={**tags, "layer": "ops"},
-            metadata=source,
-            **common,
+        *(
+            dg.AssetSpec(
+                dg.AssetKey(["ops", table, feed.name]),
+                deps=[bronze],
+                description=f"{feed.title}：{what}",
+                kinds={"ducklake"},
+                tags={**tags, "layer": "ops"},
+                metadata=source,
+                **common,
+            )
+            for table, what in (
+                ("quarantine", f"问题数据，退回{feed.department_name}校核"),
+                ("batch", "批次与行数守恒"),
+            )
         ),
     ]
 
