@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import typer
 
@@ -34,6 +35,9 @@ app.add_typer(city.app, name="city")
 
 def main() -> None:
     """Run the command; an error becomes one sentence on stderr and an exit code."""
+    if not sys.warnoptions:
+        # Libraries' notes to programmers; `python -W default` shows them.
+        warnings.simplefilter("ignore")
     try:
         app()
     except CountyLakeError as error:

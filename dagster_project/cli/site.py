@@ -154,7 +154,7 @@ def dev(
     from dagster_project.components.steps.founding import ready_dagster
     from dagster_project.components.steps.workspace import write_workspace
     from dagster_project.errors import UsageError
-    from dagster_project.paths import Home
+    from dagster_project.paths import PROJECT, SAMPLES, Home
     from dagster_project.settings import load_site
 
     command = Path(sys.executable).with_name("dagster")
@@ -164,6 +164,10 @@ def dev(
             todo="Run `make dev`, or `uv sync --extra ui`",
         )
     county = Home(home.expanduser().resolve())
+    if home == COUNTY_HOME and not county.site_file.exists():
+        from dagster_project.cli.demo import found_sites
+
+        found_sites(PROJECT / "var", SAMPLES / "inbox")
     folder = load_site(county).folder(county, "dagster_home")
     ready_dagster(folder)
     workspace = write_workspace(folder)
@@ -171,6 +175,7 @@ def dev(
         **os.environ,
         "DAGSTER_HOME": str(folder),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "PYTHONWARNINGS": "ignore",
         "COUNTYLAKE_HOME": str(county.root),
         "COUNTYLAKE_CITY_HOME": str(city_home.expanduser().resolve()),
     }

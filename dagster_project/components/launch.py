@@ -16,6 +16,7 @@ import dagster as dg
 from dagster._core.events.log import EventLogEntry
 
 from dagster_project.components.steps.founding import ready_dagster
+from dagster_project.components.steps.journal import open_journal
 from dagster_project.paths import Home
 from dagster_project.settings import load_site
 
@@ -37,6 +38,7 @@ def instance_of(home: Home) -> Iterator[dg.DagsterInstance]:
     """The persistent Dagster instance that the site's runs belong to."""
     folder = load_site(home).folder(home, "dagster_home")
     ready_dagster(folder)
+    open_journal(home)
     os.environ["DAGSTER_HOME"] = str(folder)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
     with dg.DagsterInstance.get() as instance:

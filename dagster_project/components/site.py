@@ -6,6 +6,7 @@ import os
 
 import dagster as dg
 
+from dagster_project.components.steps.journal import open_journal
 from dagster_project.components.steps.occasion import Occasion, told
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.paths import DEFAULT_CITY_HOME, DEFAULT_HOME
@@ -22,7 +23,9 @@ class SiteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def workshop(self) -> Workshop:
         """The site's workshop, one per process."""
-        return Workshop.at(self.home, "city" if self.role == "city" else "county")
+        found = Workshop.at(self.home, "city" if self.role == "city" else "county")
+        open_journal(found.home)
+        return found
 
     def occasion(self, run_id: str) -> Occasion:
         """The run as the steps know it.

@@ -13,7 +13,7 @@ from decimal import Decimal
 import structlog
 
 from dagster_project import clock
-from dagster_project.components.steps.checks import answer_checks
+from dagster_project.components.steps.checks import KEYS, ROWS, answer_checks
 from dagster_project.components.steps.desk import take_all
 from dagster_project.components.steps.faults import sentence_of
 from dagster_project.components.steps.occasion import Occasion
@@ -21,7 +21,7 @@ from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.task import Task, record_task
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
-from dagster_project.errors import LakeBusyError
+from dagster_project.errors import LakeBusyError, LakeError
 from dagster_project.lake import Writer
 
 _log = structlog.get_logger(__name__)
@@ -43,6 +43,9 @@ def run_feed(workshop: Workshop, name: str, occasion: Occasion) -> FeedOutcome:
         raise
     except Exception as error:  # noqa: BLE001 - one feed's failure stops no other
         done.error = sentence_of(error)
+        if isinstance(error, LakeError):
+            # Which law would have been broken stands in the sentence; nothing was committed.
+            done.failed_checks |= {ROWS, KEYS}
         _log.warning("feed failed", run_id=occasion.run_id, feed=name, kind=type(error).__name__)
     return _close(workshop, name, occasion, started, done)
 
