@@ -96,15 +96,21 @@ def recreate_silver(con: duckdb.DuckDBPyConnection, feed: Feed) -> None:
 def create_silver(con: duckdb.DuckDBPyConnection, feed: Feed) -> None:
     """Create the silver table with Chinese comments."""
     columns = [(c.name, c.duck_type, _comment(c)) for c in feed.columns]
-    _create(con, silver(feed), columns, SILVER_COLUMNS)
-    con.execute(f"COMMENT ON TABLE {silver(feed)} IS {literal(_table_comment(feed))}")
+    kind, comment = SILVER_COLUMNS["_record_hash"]
+    technical = {**SILVER_COLUMNS, "_record_hash": (kind, comment + _basis(feed))}
+    _create(con, silver(feed), columns, technical)
+    con.execute(f"COMMENT ON TABLE {silver(feed)} IS {literal(feed.title + _basis(feed))}")
 
 
-def _table_comment(feed: Feed) -> str:
-    """The title, and what the merge rests on: a change of it needs a rebuild."""
+def _basis(feed: Feed) -> str:
+    """What the merge rests on: a change of it needs a rebuild.
+
+    It stands in the comment of ``_record_hash``, because listing columns is cheap in DuckLake and
+    listing tables is not.
+    """
     delivery = "全量" if feed.delivery == "full" else "增量"
     order = f"；排序：{feed.order_by}" if feed.order_by else ""
-    return f"{feed.title}（主键：{'、'.join(feed.key)}；{delivery}{order}）"
+    return f"（主键：{'、'.join(feed.key)}；{delivery}{order}）"
 
 
 def _comment(column: Column) -> str:
@@ -149,12 +155,12 @@ def _refuse(con: duckdb.DuckDBPyConnection, feed: Feed, present: Mapping[str, st
         if name in present and present[name] != kind
     ]
     row = con.execute(
-        "SELECT comment FROM duckdb_tables()"
-        " WHERE database_name = 'lake' AND schema_name = 'silver' AND table_name = ?",
+        "SELECT comment FROM duckdb_columns() WHERE database_name = 'lake'"
+        " AND schema_name = 'silver' AND table_name = ? AND column_name = '_record_hash'",
         [feed.name],
     ).fetchone()
     stored = row[0].partition("（")[2] if row and row[0] else ""
-    if stored and stored != _table_comment(feed).partition("（")[2]:
+    if stored and stored != _basis(feed).partition("（")[2]:
         reasons.append(f"key, delivery or order is no longer “{stored.rstrip('）')}”")
     if reasons:
         raise ContractError(
