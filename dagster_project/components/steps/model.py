@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project import clock
-from dagster_project.components.steps.cutoff import cut_off
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.told import model_built
 from dagster_project.components.steps.workshop import Workshop
@@ -51,7 +50,7 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
     with workshop.lake.writer(f"building {model.table}") as writer:
         now = clock.now()
         parameters = Parameters(
-            cut_off_at=cut_off(writer.con, occasion, now),
+            cut_off_at=workshop.cut_off(writer.con, occasion),
             day=occasion.day,
             county_code=workshop.site.code,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import uuid4
 
@@ -15,12 +15,14 @@ class Occasion:
     """One run of a site.
 
     ``day`` is the calendar day that is worked for (Asia/Shanghai). ``cut_off_at`` is None unless
-    the caller insists on one; ``cutoff`` decides otherwise.
+    the caller insists on one; ``cutoff`` decides otherwise. A manual step builds nothing, so that
+    its reports keep the cut-off they were built with.
     """
 
     run_id: str
     day: date
     cut_off_at: datetime | None = None
+    is_manual: bool = False
 
 
 def told(run_id: str, day: str, cut_off_at: str) -> Occasion:
@@ -48,4 +50,4 @@ def manual(day: str = "", run_id: str = "") -> Occasion:
     Raises:
         UsageError: The day is not a date.
     """
-    return told(run_id or f"manual-{uuid4()}", day, "")
+    return replace(told(run_id or f"manual-{uuid4()}", day, ""), is_manual=True)

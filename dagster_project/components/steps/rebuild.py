@@ -10,6 +10,7 @@ from typing import Any
 from dagster_project import clock
 from dagster_project.components.steps.occasion import Occasion, manual
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Feed
 from dagster_project.lake import Writer
 from dagster_project.lake.engine import quoted
 from dagster_project.transform.conform import CheckResult, cross_checks, rebuild, recheck
@@ -54,7 +55,7 @@ def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, int]:
             return {"replays": 0, "warnings": 0}
         feeds = workshop.contracts.feeds
         replays = 0
-        for name in feeds:
+        for name in (name for name, feed in feeds.items() if _refers(feed, changed)):
             with writer.transaction(f"look again at {name}", run_id=occasion.run_id) as tx:
                 replays += len(
                     recheck(
@@ -68,6 +69,12 @@ def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, int]:
         results = cross_checks(writer.con, feeds.values(), changed)
         _keep(writer, occasion, results)
     return {"replays": replays, "warnings": sum(not one.success for one in results)}
+
+
+def _refers(feed: Feed, changed: list[str]) -> bool:
+    """Whether rows of a feed may have waited for one of these parents."""
+    references = (column.reference for column in feed.columns if column.reference)
+    return any(one.rejects and one.feed in changed for one in references)
 
 
 def _keep(writer: Writer, occasion: Occasion, results: list[CheckResult]) -> None:

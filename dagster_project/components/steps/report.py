@@ -11,7 +11,7 @@ from datetime import datetime
 import duckdb
 
 from dagster_project import clock
-from dagster_project.components.steps.cutoff import cut_off, period_of
+from dagster_project.components.steps.cutoff import period_of
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Table
@@ -69,12 +69,13 @@ def seal_report(workshop: Workshop, name: str, occasion: Occasion) -> Sealed:
     period = period_of(model.contract.period, occasion)
     site = workshop.site
     with workshop.lake.writer(f"sealing {name}") as writer:
-        snapshot, content = _built(writer.con, model.table)
+        snapshot, content, built_for = _built(writer.con, model.table)
+        cut_off_at = workshop.cut_off(writer.con, occasion)
         draft = Draft(
             contract=model.contract,
             columns=workshop.described(model.table),
             period=period,
-            cut_off_at=cut_off(writer.con, occasion, clock.now()),
+            cut_off_at=built_for if occasion.is_manual and built_for else cut_off_at,
             sealed_at=clock.now(),
             sql_hash=model.hash,
             snapshot=snapshot,
@@ -88,14 +89,14 @@ def seal_report(workshop: Workshop, name: str, occasion: Occasion) -> Sealed:
         return _newest(writer.con, name, period, is_new=made is not None)
 
 
-def _built(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, str]:
-    """The snapshot at which the table's inputs were read, and its content."""
+def _built(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, str, datetime | None]:
+    """The snapshot at which the table's inputs were read, its content, and its cut-off."""
     row = con.execute(
-        "SELECT snapshot, content_hash FROM lake.ops.model_build WHERE table_name = ?"
+        "SELECT snapshot, content_hash, cut_off_at FROM lake.ops.model_build WHERE table_name = ?"
         " ORDER BY built_at DESC LIMIT 1",
         [table],
     ).fetchone()
-    return (int(row[0]), str(row[1])) if row else (0, "")
+    return (int(row[0]), str(row[1]), row[2]) if row else (0, "", None)
 
 
 def _newest(con: duckdb.DuckDBPyConnection, name: str, period: str, *, is_new: bool) -> Sealed:

@@ -6,12 +6,18 @@ Making a workshop opens nothing; each part is read once, when it is first needed
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
+import duckdb
+
+from dagster_project import clock
 from dagster_project import contracts as contract_room
 from dagster_project.city.merge import received_columns
+from dagster_project.components.steps.cutoff import cut_off
+from dagster_project.components.steps.occasion import Occasion
 from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.errors import ContractError, UsageError
 from dagster_project.lake import Lake
@@ -73,6 +79,16 @@ class Workshop:
 
     @cached_property
     def _plans(self) -> dict[str, Plan]:
+        return {}
+
+    def cut_off(self, con: duckdb.DuckDBPyConnection, occasion: Occasion) -> datetime:
+        """The run's cut-off, decided once: the feeds of a run end before its models begin."""
+        if occasion.run_id not in self._cut_offs:
+            self._cut_offs[occasion.run_id] = cut_off(con, occasion, clock.now())
+        return self._cut_offs[occasion.run_id]
+
+    @cached_property
+    def _cut_offs(self) -> dict[str, datetime]:
         return {}
 
     def described(self, table: str) -> tuple[Column, ...]:
