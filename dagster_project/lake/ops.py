@@ -109,6 +109,7 @@ committed_at TIMESTAMPTZ 提交时间（UTC）
 inserted BIGINT 新增记录数
 updated BIGINT 更新记录数
 deleted BIGINT 标记删除记录数
+live BIGINT 归并后有效记录数
 score DECIMAL(5,2) 质量得分（百分制）
 """,
     ),

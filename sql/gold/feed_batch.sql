@@ -12,8 +12,7 @@ WITH numbered AS (
     duplicate,
     superseded,
     dropped,
-    inserted,
-    deleted,
+    live,
     score,
     ROW_NUMBER() OVER (
       PARTITION BY COALESCE(source_batch_id, batch_id)
@@ -34,8 +33,7 @@ SELECT
   duplicate AS duplicate_cnt,
   superseded AS superseded_cnt,
   dropped AS dropped_cnt,
-  inserted AS inserted_cnt,
-  deleted AS deleted_cnt,
+  live AS live_cnt,
   score
 FROM numbered
 WHERE position = 1

@@ -23,7 +23,6 @@ batches AS (
   SELECT
     feed,
     COUNT(*) AS batch_cnt,
-    CAST(SUM(inserted_cnt) - SUM(deleted_cnt) AS BIGINT) AS row_cnt,
     CAST(SUM(read_cnt) - SUM(dropped_cnt) AS BIGINT) AS checked_cnt,
     CAST(SUM(read_cnt) - SUM(dropped_cnt) - SUM(rejected_cnt) AS BIGINT) AS valid_cnt
   FROM gold.feed_batch
@@ -36,6 +35,16 @@ newest AS (
     rejected_cnt,
     ROW_NUMBER() OVER (PARTITION BY feed ORDER BY delivered_at DESC, first_batch_id DESC)
       AS recency
+  FROM gold.feed_batch
+),
+held AS (
+  SELECT
+    feed,
+    live_cnt,
+    ROW_NUMBER() OVER (
+      PARTITION BY feed
+      ORDER BY committed_at DESC, delivered_at DESC, first_batch_id DESC
+    ) AS recency
   FROM gold.feed_batch
 ),
 executed AS (
@@ -64,7 +73,7 @@ SELECT
     FALSE
   ) AS is_on_time,
   COALESCE(batches.batch_cnt, 0) AS batch_cnt,
-  COALESCE(batches.row_cnt, 0) AS row_cnt,
+  COALESCE(held.live_cnt, 0) AS row_cnt,
   COALESCE(executed.period_row_cnt, 0) AS period_row_cnt,
   COALESCE(batches.checked_cnt, 0) AS checked_cnt,
   COALESCE(batches.valid_cnt, 0) AS valid_cnt,
@@ -83,5 +92,6 @@ INNER JOIN promised ON promised.feed = feeds.feed
 LEFT JOIN delivered ON delivered.feed = feeds.feed
 LEFT JOIN batches ON batches.feed = feeds.feed
 LEFT JOIN newest ON newest.feed = feeds.feed AND newest.recency = 1
+LEFT JOIN held ON held.feed = feeds.feed AND held.recency = 1
 LEFT JOIN executed ON executed.feed = feeds.feed
 ORDER BY feed

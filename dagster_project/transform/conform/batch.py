@@ -90,6 +90,7 @@ def run(
         inserted=merged.inserted,
         updated=merged.updated,
         deleted=merged.deleted,
+        live=merged.live,
         score=score(rules),
         rules=tuple(rules),
     )

@@ -129,6 +129,7 @@ class BatchCounts:
     inserted: int
     updated: int
     deleted: int
+    live: int
     score: Decimal
     rules: Sequence[RuleCount] = field(default=(), repr=False)
 

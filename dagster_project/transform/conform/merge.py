@@ -32,7 +32,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Merged:
-    """What the merge did."""
+    """What the merge did; ``live`` counts silver's records that are not deleted, after it."""
 
     accepted: int
     duplicate: int
@@ -40,6 +40,7 @@ class Merged:
     inserted: int
     updated: int
     deleted: int
+    live: int = 0
 
 
 def merge(con: duckdb.DuckDBPyConnection, feed: Feed, arrival: Arrival) -> Merged:
@@ -60,6 +61,7 @@ def merge(con: duckdb.DuckDBPyConnection, feed: Feed, arrival: Arrival) -> Merge
     else:
         merged = _merge_rows(con, feed, arrival, newest)
         _prove_keys(con, feed, winners)
+    live = _one(con, f"SELECT count(*) FROM {silver(feed)} WHERE NOT _is_deleted")
     after = _one(con, f"SELECT count(*) FROM {silver(feed)}")
     if after != before + merged.inserted:
         raise LakeError(
@@ -74,6 +76,7 @@ def merge(con: duckdb.DuckDBPyConnection, feed: Feed, arrival: Arrival) -> Merge
         inserted=merged.inserted,
         updated=merged.updated,
         deleted=merged.deleted,
+        live=live,
     )
 
 

@@ -197,6 +197,7 @@ def write_counts(
         "inserted": counts.inserted,
         "updated": counts.updated,
         "deleted": counts.deleted,
+        "live": counts.live,
         "score": counts.score,
     }
     con.execute(
