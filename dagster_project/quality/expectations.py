@@ -51,8 +51,11 @@ def _of_column(column: Column, codes: Mapping[str, CodeList]) -> Iterator[Expect
         arguments["column"] = column.name
         return Expectation(f"{column.name}.{rule}", kind, arguments, text, column.name)
 
-    if column.required:
+    if column.required and column.type == "string":
         yield made("required", "ExpectColumnValuesToNotBeNull", "必填")
+    elif column.required:
+        # A typed cell is empty when nothing stood there, and when what stood there is no such type.
+        yield made("present", "ExpectColumnValuesToNotBeNull", "必填且可识别")
     if column.max_length:
         yield made(
             "length",
@@ -67,7 +70,7 @@ def _of_column(column: Column, codes: Mapping[str, CodeList]) -> Iterator[Expect
             f"符合格式 {column.pattern}",
             regex=column.pattern,
         )
-    if column.codes in codes:
+    if column.codes in codes and column.type != "boolean":
         listed = codes[column.codes].codes
         yield made(
             "code",

@@ -70,6 +70,23 @@ def test_a_second_run_changes_nothing(demo: Demo) -> None:
     assert {county["status"] for county in demo.second["counties"]} == {"unchanged"}
 
 
+def test_great_expectations_agrees_with_our_own_rules(demo: Demo) -> None:
+    """On every rule that both know, both count the same failed rows of the same batch."""
+    answer = countylake(
+        "sql",
+        "SELECT c.table_name, c.rule_id, c.failed AS theirs, b.failed AS ours"
+        " FROM ops.check_result AS c JOIN ops.batch_rule AS b USING (batch_id, rule_id)"
+        " WHERE c.suite = 'great_expectations'",
+        "--limit",
+        "10000",
+        "--home",
+        str(demo.root / "county"),
+    )
+    shared = answer["rows"]
+    assert len(shared) > 200
+    assert [row for row in shared if row[2] != row[3]] == []
+
+
 def test_the_replica_opens_with_plain_duckdb(demo: Demo) -> None:
     """No extension, read-only, one database named county, Chinese comments, masked names."""
     replica = demo.root / "county" / "published" / "current" / "county.duckdb"
