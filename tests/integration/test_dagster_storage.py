@@ -1,7 +1,5 @@
 """Dagster's storage with kept engines stores what the stock one stores, where it stores it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import dagster as dg
@@ -11,7 +9,7 @@ from dagster_project.components.steps.founding import ready_dagster
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("holds", asset="figure")])
-def figure() -> dg.MaterializeResult[None]:
+def figure() -> dg.MaterializeResult:
     """An asset with one check."""
     return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
 
