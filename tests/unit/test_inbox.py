@@ -132,3 +132,28 @@ def test_an_inbox_that_does_not_exist_is_empty(tmp_path: Path) -> None:
 def test_patterns_are_relative_to_the_inbox(path: str, pattern: str, *, expected: bool) -> None:
     """One star stays in its folder, two span folders, and case is ignored."""
     assert matches(path, pattern) is expected
+
+
+def test_pipes_loops_and_dangling_links_are_refused_and_stop_nobody(tmp_path: Path) -> None:
+    """What is no plain file is named in a sentence; the files beside it are taken."""
+    put(tmp_path, "公安局/实有人口_1.csv")
+    folder = tmp_path / "公安局"
+    os.mkfifo(folder / "实有人口_2.csv")
+    (folder / "实有人口_3.csv").symlink_to("实有人口_3.csv")
+    (folder / "实有人口_4.csv").symlink_to("实有人口_away.csv")
+    found = InboxChannel(tmp_path).discover([POPULATION], [], now=LATER)
+    assert [c.path for c in found.candidates] == ["公安局/实有人口_1.csv"]
+    assert [remark.path for remark in found.refused] == [
+        f"公安局/实有人口_{number}.csv" for number in (2, 3, 4)
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["实有人口_\n.csv", "实有人口_\x1b[31m.csv", "实有人口_\udcff.csv"]
+)
+def test_names_that_no_ledger_can_hold_are_refused(tmp_path: Path, name: str) -> None:
+    """Line breaks, control characters and foreign encodings stop no run and reach no screen."""
+    put(tmp_path, f"公安局/{name}")
+    (remark,) = InboxChannel(tmp_path).discover([POPULATION], [], now=LATER).refused
+    assert remark.sentence.isprintable()
+    assert "Rename it" in remark.sentence

@@ -6,6 +6,7 @@ Only names and sizes are looked at; contents are the readers' work.
 from __future__ import annotations
 
 import os
+import stat
 import time
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -74,13 +75,17 @@ class InboxChannel(Channel):
         unclaimed, refused, found = [], [], []
         for path in self._files():
             claims = sorted({name for name, pattern in patterns if matches(path, pattern)})
-            if not self._contained(path):
+            if (shown := _spelled(path)) != path:
+                refused.append(Remark(shown, _sentence(shown, *UNPRINTABLE)))
+            elif not self._contained(path):
                 refused.append(Remark(path, _sentence(path, *LEADS_OUT)))
             elif not claims:
                 unclaimed.append(Remark(path, _sentence(path, *UNCLAIMED)))
             elif len(claims) > 1:
                 what = f"this file is claimed by several feeds ({', '.join(claims)})"
                 refused.append(Remark(path, _sentence(path, what, NARROW)))
+            elif not self._plain(path):
+                refused.append(Remark(path, _sentence(path, *NO_FILE)))
             elif (candidate := self._look(claims[0], path)) is not None:
                 found.append(candidate)
         marks = frozenset(known)
@@ -124,15 +129,27 @@ class InboxChannel(Channel):
         yield from sorted(paths)
 
     def _contained(self, path: str) -> bool:
-        return (self.root / path).resolve().is_relative_to(self.root)
+        try:
+            return (self.root / path).resolve().is_relative_to(self.root)
+        except (OSError, RuntimeError):  # a link that leads to itself
+            return False
+
+    def _plain(self, path: str) -> bool:
+        """Whether it is a regular file; opening a pipe would wait for its writer for ever."""
+        try:
+            return stat.S_ISREG((self.root / path).stat().st_mode)
+        except FileNotFoundError:
+            return not (self.root / path).is_symlink()  # gone: nothing to complain of
+        except OSError:
+            return False
 
     def _look(self, feed: str, path: str) -> Candidate | None:
-        """Size and time of a file, or nothing when it has gone or is no regular file."""
+        """Size and time of a file, or nothing when it has gone."""
         try:
-            stat = (self.root / path).stat()
-        except FileNotFoundError:
+            found = (self.root / path).stat()
+        except OSError:
             return None
-        return Candidate(feed, path, stat.st_size, stat.st_mtime_ns)
+        return Candidate(feed, path, found.st_size, found.st_mtime_ns)
 
     def _settle(
         self, fresh: list[Candidate], now: datetime
@@ -151,6 +168,14 @@ LEADS_OUT = (
     "this link leads out of the inbox and is not followed",
     "Deliver the file itself",
 )
+NO_FILE = (
+    "this is no plain file, or it cannot be reached, and was not read",
+    "Deliver the file itself, readable by this user",
+)
+UNPRINTABLE = (
+    "this file's name holds line breaks, control characters or bytes that are not UTF-8",
+    "Rename it; archives made on Windows are unpacked with their GBK names converted",
+)
 UNCLAIMED = (
     "this file matches no feed's pattern and was not read",
     "Rename it as its feed's contract says (servers.path), or add a contract for it",
@@ -164,6 +189,16 @@ UNFINISHED = (
 
 def _sentence(path: str, what: str, todo: str) -> str:
     return str(DeliveryError(what, where=path, todo=todo))
+
+
+def _spelled(path: str) -> str:
+    """A path with characters that no screen, log or ledger can hold written as escapes."""
+    return "".join(
+        one.encode("unicode_escape").decode()
+        if unicodedata.category(one) in {"Cc", "Cs", "Zl", "Zp"}
+        else one
+        for one in path
+    )
 
 
 def _is_temporary(name: str) -> bool:
