@@ -14,6 +14,7 @@ from dagster_project.cli.shared import (
     complain,
     console,
     emit,
+    literally,
     note,
     opened,
     working,
@@ -123,10 +124,10 @@ def quarantine(
     for row in rows:
         table.add_row(
             f"{row.title} [dim]{row.feed}[/dim]",
-            row.file,
-            row.sheet,
+            literally(row.file),
+            literally(row.sheet),
             str(row.row),
-            "\n".join(row.sentences),
+            literally("\n".join(row.sentences)),
         )
     console().print(table)
     if len(rows) == limit:
@@ -153,9 +154,11 @@ def show_answer(answer: Answer, *, as_json: bool) -> None:
     if as_json:
         emit({"columns": answer.columns, "rows": answer.rows, "complete": answer.complete})
         return
-    table = Table(*answer.columns, pad_edge=False)
+    table = Table(pad_edge=False)
+    for name in answer.columns:
+        table.add_column(literally(name))
     for row in answer.rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(literally(cell) for cell in row))
     console().print(table)
     if not answer.complete:
         note(f"only the first {len(answer.rows)} rows; ask for more with --limit")
@@ -202,11 +205,11 @@ def show_trace(found: Trace) -> None:
         screen.print(f"  ← {step.table}: {step.rows:,} rows")
     files = Table("文件 file", "批次 batch", "行数 rows", pad_edge=False)
     for file in found.files:
-        files.add_row(file.path, file.batch_id, f"{file.rows:,}")
+        files.add_row(literally(file.path), file.batch_id, f"{file.rows:,}")
     screen.print(files)
     rows = Table("文件 file", "工作表", "行 row", pad_edge=False)
     for row in found.rows:
-        rows.add_row(row.path, row.sheet, str(row.row))
+        rows.add_row(literally(row.path), literally(row.sheet), str(row.row))
     screen.print(rows)
     if found.row_count > len(found.rows):
         note(f"{found.row_count:,} rows in all; list more with --limit")

@@ -21,6 +21,7 @@ from dagster_project.paths import DEFAULT_CITY_HOME, DEFAULT_HOME, Home
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 PARTIAL = 9
 """Exit code of a run in which some feeds failed and the others went on."""
@@ -59,10 +60,23 @@ def note(sentence: str) -> None:
     console(stderr=True).print(f"[dim]{_escape(sentence)}[/dim]", soft_wrap=True)
 
 
+def literally(value: object) -> Text:
+    """Foreign text for a table: never read as markup, and unable to steer the terminal."""
+    from rich.text import Text
+
+    return Text(_visible("" if value is None else str(value)))
+
+
 def _escape(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text)
+    return escape(_visible(text))
+
+
+def _visible(text: str) -> str:
+    return "".join(
+        one if one.isprintable() or one in "\n\u3000" else f"\\x{ord(one):02x}" for one in text
+    )
 
 
 def emit(value: object) -> None:

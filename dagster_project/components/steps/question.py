@@ -25,7 +25,7 @@ def ask(home: Home, query: str, limit: int) -> Answer:
     """Put a question to the published replica.
 
     Raises:
-        UsageError: Nothing is published, or the SQL is wrong.
+        UsageError: Nothing is published, or the SQL is wrong or more than one SELECT.
     """
     shown = current(home)
     if shown is not None and shown.root != str(home.published.resolve()):
@@ -36,7 +36,11 @@ def ask(home: Home, query: str, limit: int) -> Answer:
         )
     con = connect(home)
     try:
-        found = con.execute(query)
+        statements = con.extract_statements(query)
+        if [one.type for one in statements] != [duckdb.StatementType.SELECT]:
+            # COPY could write beside the replica, even over the masked copies it reads.
+            raise UsageError("this is not one SELECT", todo="Ask with a single SELECT or SHOW")
+        found = con.execute(statements[0])
         columns = tuple(column[0] for column in found.description or ())
         rows = found.fetchmany(limit + 1)
     except duckdb.Error as error:
