@@ -389,3 +389,16 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     )
     assert "the rows of a delivery cannot be written" in done.stdout
     assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+
+
+@pytest.mark.parametrize("lead", ["", "id", "id ", "编号"])
+def test_repeated_headers_are_recognised_whatever_their_first_title(
+    tmp_path: Path, lead: str
+) -> None:
+    """A first title that is blank, plain or padded does not hide a repeated header."""
+    header = f"{lead},{HEADER}"
+    result = read_bytes(
+        tmp_path, lines(header, "1,P1,甲,1,", header, "2,P2,乙,2,", f"{lead},P3,,,")
+    )
+    assert [(row.row, row.kind) for row in result.dropped] == [(3, "title")]
+    assert rows_of(tmp_path)["person_no"].to_list() == ["P1", "P2", "P3"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zipfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from dagster_project.contracts.model import Column, Feed, Sla
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers import ReadResult, read
 from dagster_project.ingest.readers.crosscheck import CrossCheck, agree
-from dagster_project.ingest.readers.values import as_text
+from dagster_project.ingest.readers.values import as_text, as_texts
 
 HEADER = ["人员编号", "面积", "日期", "备注"]
 
@@ -167,8 +168,91 @@ def test_the_second_reader_refuses_what_the_first_read_otherwise(tmp_path: Path)
     """A cell that two libraries read differently is named, never quoted."""
     path = workbook(tmp_path / "a.xlsx", 甲=[HEADER, ["P1", 1]])
     with pytest.raises(DeliveryError, match="sheet 甲, row 2, column B") as refusal:
-        CrossCheck(path, "a.xlsx").compare("甲", {1: HEADER, 2: ["P1", "7", "", ""]})
+        CrossCheck(path, "a.xlsx").compare({"甲": {1: HEADER, 2: ["P1", "7", "", ""]}})
     assert "7" not in str(refusal.value)
+
+
+SPREADSHEETML = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+def with_shared_strings(path: Path, before: int = 0) -> Path:
+    """The same workbook as Excel and WPS write it: texts in a table of their own.
+
+    ``before`` strings that no cell uses come first.
+    """
+    texts = [f"s{n}" for n in range(before)]
+
+    def number(cell: re.Match[str]) -> str:
+        texts.append(cell[1])
+        return f't="s"><v>{len(texts) - 1}</v>'
+
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    for name, text in parts.items():
+        if name.startswith("xl/worksheets/sheet"):
+            inline = r't="inlineStr"><is><t[^>]*>([^<]*)</t></is>'
+            parts[name] = re.sub(inline, number, text)
+    items = "".join(f'<si><t xml:space="preserve">{text}</t></si>' for text in texts)
+    parts["xl/sharedStrings.xml"] = f'<sst xmlns="{MAIN}">{items}</sst>'
+    types, relations = "[Content_Types].xml", "xl/_rels/workbook.xml.rels"
+    override = f'PartName="/xl/sharedStrings.xml" ContentType="{SPREADSHEETML}.sharedStrings+xml"'
+    relation = f'Id="rId99" Type="{OFFICE}/sharedStrings" Target="sharedStrings.xml"'
+    parts[types] = parts[types].replace("</Types>", f"<Override {override}/></Types>")
+    parts[relations] = parts[relations].replace(
+        "</Relationships>", f"<Relationship {relation}/></Relationships>"
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_shared_strings_are_read_and_checked(tmp_path: Path) -> None:
+    """Texts kept in the workbook's own table are the cells' texts to both readers."""
+    rows: list[list[object]] = [["P1", 1, None, " x "], ["P2", 2, None, "y"]]
+    path = with_shared_strings(workbook(tmp_path / "a.xlsx", 甲=[[*HEADER], *rows]))
+    assert read_book(tmp_path, path).warnings == ()
+    assert rows_of(tmp_path)["note"].to_list() == [" x ", "y"]
+    with pytest.raises(DeliveryError, match="row 3, column D"):
+        CrossCheck(path, "a.xlsx").compare({"甲": {3: ["P2", "2", "", "x"]}})
+
+
+def test_strings_far_down_their_table_are_not_looked_up(tmp_path: Path) -> None:
+    """A sample that only a long search could check is left, and the sheet is named."""
+    book = workbook(tmp_path / "a.xlsx", 甲=[[*HEADER], ["P1", 1, None, "x"]])
+    result = read_book(tmp_path, with_shared_strings(book, before=20_000))
+    assert result.rows == 1
+    assert len(result.warnings) == 1
+    assert "sheet 甲: too large for the second reader" in result.warnings[0]
+
+
+def test_a_sheet_that_does_not_state_its_size_is_checked(tmp_path: Path) -> None:
+    """Left-out rows are empty to both readers, and the second stops where the sample ends."""
+    rows: list[list[object]] = [["标题"], [], [*HEADER], ["P1", 1.5, dt.date(2023, 5, 31), "x"]]
+    whole = workbook(tmp_path / "whole.xlsx", 甲=rows)
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as target:
+        for part in source.namelist():
+            data = source.read(part)
+            target.writestr(part, data.replace(b'<dimension ref="A1:D4"/>', b""))
+    assert path.stat().st_size != whole.stat().st_size
+    assert read_book(tmp_path, path).rows == 1
+    with pytest.raises(DeliveryError, match="row 2, column A"):
+        CrossCheck(path, "a.xlsx").compare({"甲": {2: ["x"], 4: ["P1", "1.5", "2023-05-31", "x"]}})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["a", "", "b"], [1.0, 2.5, "", 1.0, "1"], [True, 1.0, 1, 0.0, False, -0.0],
+        [1e23, 10**23, 9007199254740993.0, 1e-5, 123456.789], [dt.date(2023, 5, 31), "x", None],
+    ],
+)  # fmt: skip
+def test_a_column_becomes_the_same_text_as_its_cells(values: list[object]) -> None:
+    """Equal values of different types keep their own texts."""
+    assert as_texts(values).to_list() == [as_text(value) for value in values]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import openpyxl
 from openpyxl.utils import get_column_letter
 
 from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers.second import SecondReader, TooFarError
 from dagster_project.ingest.readers.values import as_text
 
 CELLS = 12_000
-"""openpyxl streams about this many cells in a tenth of a second; rows beyond are not sampled."""
+"""openpyxl passes about this many cells of a workbook in a twentieth of a second; rows beyond are
+not sampled."""
 PICKED = 16
-MAX_STRINGS = 8 << 20
-"""openpyxl loads all shared strings; above this size the check would cost more than the read."""
 ROUND = 11
 """Significant digits in which two numbers must agree (libraries round the last ones)."""
 
@@ -31,50 +29,45 @@ _ERROR = re.compile(r"#(?:N/A|REF!|DIV/0!|VALUE!|NAME\?|NULL!|NUM!|SPILL!|GETTIN
 _ESCAPE = re.compile(r"_x[0-9A-Fa-f]{4}_")
 
 
+Sample = Mapping[int, Sequence[str]]
+"""Rows of a sheet by number, as text."""
+
+
 class CrossCheck:
     """Compares sampled rows of one workbook."""
 
     def __init__(self, path: Path, name: str) -> None:
         self._path, self._name = path, name
-        self.warnings: list[str] = []
 
     @staticmethod
-    def picks(height: int, width: int) -> frozenset[int]:
+    def picks(height: int, width: int, sheets: int = 1) -> frozenset[int]:
         """Rows to sample: the first, the last within reach, and some between, evenly spaced."""
-        reach = min(height, max(PICKED, CELLS // max(width, 1)))
+        reach = min(height, max(PICKED, CELLS // max(width * sheets, 1)))
         return frozenset(1 + n * (reach - 1) // (PICKED - 1) for n in range(PICKED))
 
-    def compare(self, sheet: str, sample: Mapping[int, Sequence[str]]) -> None:
-        """Read the sampled rows again.
+    def compare(self, samples: Mapping[str, Sample]) -> list[str]:
+        """Read the sampled rows of each sheet again.
+
+        Returns:
+            Warnings that name the sheets that could not be compared.
 
         Raises:
             DeliveryError: A cell is read differently.
         """
-        if not sample or not self._affordable(sheet):
-            return
-        last = max(sample)
-        # A landed file is named by its hash; openpyxl asks a path, but no stream, for a suffix.
-        with warnings.catch_warnings(), self._path.open("rb") as stream:
+        unread = list[str]()
+        with warnings.catch_warnings(), SecondReader(self._path) as reader:
             warnings.simplefilter("ignore")  # extensions that openpyxl does not know
-            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-            try:
-                rows = book[sheet].iter_rows(min_row=1, max_row=last, values_only=True)
-                for row, values in enumerate(rows, start=1):
-                    if row in sample:
-                        self._same(sheet, row, sample[row], [as_text(v) for v in values])  # type: ignore[arg-type]
-            finally:
-                book.close()
-
-    def _affordable(self, sheet: str) -> bool:
-        with zipfile.ZipFile(self._path) as archive:
-            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-        if sizes.get("xl/sharedStrings.xml", 0) <= MAX_STRINGS:
-            return True
-        self.warnings.append(
+            for sheet, sample in samples.items():
+                try:
+                    for row, cells in reader.rows(sheet, frozenset(sample)):
+                        self._same(sheet, row, sample[row], [as_text(cell) for cell in cells])
+                except TooFarError:
+                    unread.append(sheet)
+        return [
             f"{self._name}, sheet {sheet}: too large for the second reader; "
-            "no sample was cross-checked."
-        )
-        return False
+            "its sample was not cross-checked to the end."
+            for sheet in unread
+        ]
 
     def _same(self, sheet: str, row: int, ours: Sequence[str], theirs: Sequence[str]) -> None:
         width = max(len(ours), len(theirs))

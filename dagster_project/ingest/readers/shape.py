@@ -50,16 +50,14 @@ class Shape:
             pl.col(at[name]).alias(name) for name in layout.unknown
         ) if layout.unknown else None  # fmt: skip
 
-    def regular(self, cells: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
-        """Rows of the right width, empty cells already NULL."""
+    def regular(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows of the right width with their numbers, empty cells already NULL."""
         extra = pl.lit(None, pl.String)
         if self._unknown_cells is not None:
             filled = pl.any_horizontal(pl.col(self._unknown).is_not_null())
             extra = pl.when(filled).then(self._unknown_cells.struct.json_encode())
         defect = pl.lit(None, pl.String).alias(DEFECT)
-        return cells.with_columns(rows.alias(SOURCE_ROW)).select(
-            *self._contract, extra.alias(EXTRA), defect, *self._provenance
-        )
+        return rows.select(*self._contract, extra.alias(EXTRA), defect, *self._provenance)
 
     def irregular(self, rows: Sequence[Row]) -> pl.DataFrame:
         """Rows of any width: what lacks is NULL, what is too much goes to ``_surplus``."""
@@ -68,7 +66,8 @@ class Shape:
         frame = pl.DataFrame(
             [row + [None] * (width - len(row)) for row in padded], self.schema, orient="row"
         )
-        regular = self.regular(frame, pl.Series([n for n, _ in rows], dtype=pl.Int64))
+        numbers = pl.Series(SOURCE_ROW, [n for n, _ in rows], pl.Int64)
+        regular = self.regular(frame.with_columns(numbers))
         extras = [self._extra(cells) for _, cells in rows]
         ragged = [RAGGED if _is_ragged(cells, width) else None for _, cells in rows]
         return regular.with_columns(

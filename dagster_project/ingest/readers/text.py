@@ -20,8 +20,9 @@ from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.records import BLOCK, Block, blocks, joined, split_record
 from dagster_project.ingest.readers.result import SheetRead
-from dagster_project.ingest.readers.rows import BLANKS, LABEL, Classifier, is_blank
+from dagster_project.ingest.readers.rows import Classifier, is_blank
 from dagster_project.ingest.readers.shape import SOURCE_ROW, Shape, no_rows
+from dagster_project.ingest.readers.sieve import Sieve
 from dagster_project.ingest.readers.sink import Ahead, write
 
 SHEET = ""
@@ -53,12 +54,10 @@ class TextTable:
         stream = joined(pieces, size=block)
         head = list(_until(stream, SEARCHED))
         layout = self._header(head, text)
-        parser = _Parser(
-            Shape(self.feed, layout, self.batch_id),
-            Classifier.of(self.feed, layout),
-            self.ledger,
-            self.delimiter,
-        )
+        shape = Shape(self.feed, layout, self.batch_id)
+        classifier = Classifier.of(self.feed, layout)
+        sieve = Sieve(classifier, self.ledger, shape.positions)
+        parser = _Parser(shape, classifier, sieve, self.ledger, self.delimiter)
         with (
             Ahead(itertools.chain(head, stream)) as decoded,
             Ahead(map(parser.rows, decoded)) as frames,
@@ -106,6 +105,7 @@ class _Parser:
 
     shape: Shape
     classifier: Classifier
+    sieve: Sieve
     ledger: Ledger
     delimiter: str
     records: int = 0
@@ -132,8 +132,8 @@ class _Parser:
         data = [row for row in others if not self._set_aside(*row)]
         parts = [self.shape.irregular(data)] if data else []
         if frame is not None:
-            kept = self._sift(frame.with_columns(pl.Series(SOURCE_ROW, numbers[regular])))
-            parts.append(self.shape.regular(kept.drop(SOURCE_ROW), kept[SOURCE_ROW]))
+            numbered = frame.with_columns(pl.Series(SOURCE_ROW, numbers[regular]))
+            parts.append(self.shape.regular(self.sieve.data(numbered)))
         if not parts:
             return self.shape.irregular([])
         return pl.concat(parts).sort(SOURCE_ROW) if data and len(parts) > 1 else parts[0]
@@ -164,29 +164,6 @@ class _Parser:
         if block.doubled:
             frame = frame.select(pl.when(pl.all() != "").then(pl.all()))
         return frame
-
-    def _sift(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Set aside regular records that are no data; only suspicious ones are looked at."""
-        first = pl.col(self.shape.positions[0])
-        lead = frame.select(
-            row=pl.col(SOURCE_ROW),
-            blank=first.is_null() | (first.str.strip_chars(BLANKS) == ""),
-            label=first.str.contains(LABEL) | (first == self.shape.layout.titles[0]),
-        )
-        suspects = frame.filter(lead["label"].fill_null(value=False))
-        if lead["blank"].any():
-            cells = [pl.col(name).str.strip_chars(BLANKS) for name in self.shape.positions]
-            filled = pl.coalesce(pl.when(cell != "").then(cell) for cell in cells)
-            hollow = frame.filter(lead["blank"])
-            labels = hollow.select(filled.alias("first"))["first"]
-            odd = labels.is_null() | labels.str.contains(LABEL)
-            suspects = pl.concat([suspects, hollow.filter(odd)])
-        dropped = [
-            row
-            for *cells, row in suspects.iter_rows()
-            if self._set_aside(row, [cell or "" for cell in cells])
-        ]
-        return frame.filter(~pl.col(SOURCE_ROW).is_in(dropped)) if dropped else frame
 
     def _set_aside(self, row: int, cells: list[str]) -> bool:
         return self.ledger.sets_aside(self.classifier, row, cells)

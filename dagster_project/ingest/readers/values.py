@@ -6,13 +6,17 @@ are ISO. What the text means is conform's matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
+
 Value = str | bool | int | float | date | datetime | time | timedelta | None
 
+_EXACT = 1 << 53
+"""Whole numbers below this are binary64 numbers themselves; above, the digits are rounded."""
 _MILLISECOND = 1000
 _SECOND = 1_000_000
 
@@ -22,9 +26,24 @@ def as_text(value: Value) -> str:
     return _TEXT_OF[type(value)](value)
 
 
+def as_texts(values: Sequence[Value]) -> pl.Series:
+    """A column's cells as text; text is taken as it is, other values are put into words once."""
+    kinds = set(map(type, values)) - {str}
+    if not kinds:
+        return pl.Series(values=values, dtype=pl.String)
+    if len(kinds) > 1:  # values of different types can be equal and yet differ as text
+        return pl.Series(values=[as_text(value) for value in values], dtype=pl.String)
+    text_of = {value: as_text(value) for value in set(values)}
+    return pl.Series(values=[text_of[value] for value in values], dtype=pl.String)
+
+
 def _number(value: float) -> str:
     """A binary64 number: shortest exact decimal digits, never in scientific notation."""
-    text = format(Decimal(repr(value)), "f")
+    if value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))
+    text = repr(value)
+    if "e" in text:
+        text = format(Decimal(text), "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in {"-0", ""} else text
 

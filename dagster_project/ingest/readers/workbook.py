@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,16 @@ import python_calamine
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers.crosscheck import CrossCheck
+from dagster_project.ingest.readers.crosscheck import CrossCheck, Sample
 from dagster_project.ingest.readers.detect import SAVE_AS
 from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header, resemblance
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.result import DroppedRow, Kind, SheetRead
 from dagster_project.ingest.readers.rows import Classifier, as_line, is_blank
-from dagster_project.ingest.readers.shape import Row, Shape, no_rows
+from dagster_project.ingest.readers.shape import SOURCE_ROW, Row, Shape, no_rows
+from dagster_project.ingest.readers.sieve import Sieve
 from dagster_project.ingest.readers.sink import Ahead, write
-from dagster_project.ingest.readers.values import as_text
+from dagster_project.ingest.readers.values import as_text, as_texts
 
 BATCH = 20_000
 MAX_CELLS = 100_000_000
@@ -58,13 +59,13 @@ class Workbook:
 
     def _frames(self, path: Path) -> Iterator[pl.DataFrame]:
         with _opened(path, self.name) as book:
-            check = CrossCheck(path, self.name)
-            for sheet in self._chosen(book):
+            chosen, samples = self._chosen(book), dict[str, Sample]()
+            for sheet in chosen:
                 table = _Table(book.get_sheet_by_name(sheet), sheet, f"{self.name}, sheet {sheet}")
                 if layout := self._layout(table):
                     yield from self._rows(table, layout)
-                    check.compare(sheet, table.sample)
-            self.ledger.warnings += check.warnings
+                    samples[sheet] = table.sample(sheets=len(chosen))
+            self.ledger.warnings += CrossCheck(path, self.name).compare(samples)
         if not any(sheet.header_row for sheet in self.ledger.sheets):
             raise DeliveryError(
                 f"no sheet of the workbook holds a table of {self.feed.name}",
@@ -95,7 +96,7 @@ class Workbook:
 
     def _layout(self, table: _Table) -> Layout | None:
         """The sheet's header; None for an empty sheet or a guide among several sheets."""
-        head = list(itertools.islice(table.rows(), SEARCHED))
+        head = table.head
         empty = all(is_blank(cell) for _, cells in head for cell in cells)
         short = table.height <= SEARCHED
         likeness = max((resemblance(cells, self.feed) for _, cells in head), default=0.0)
@@ -125,17 +126,14 @@ class Workbook:
     def _rows(self, table: _Table, layout: Layout) -> Iterator[pl.DataFrame]:
         shape = Shape(self.feed, layout, self.batch_id)
         classifier = Classifier.of(self.feed, layout)
-        rows, records, data = 0, 0, list[Row]()
-        for row, cells in table.rows(sampled=True):
-            records += 1
-            if row == layout.row or self.ledger.sets_aside(classifier, row, cells):
-                continue
-            rows += 1
-            data.append((row, cells))
-            if len(data) == BATCH:
-                yield shape.irregular(data)
-                data = []
-        yield shape.irregular(data)
+        sieve = Sieve(classifier, self.ledger, shape.positions)
+        for row, cells in table.head[: layout.row - 1]:
+            self.ledger.sets_aside(classifier, row, cells)
+        rows, records = 0, layout.row
+        for frame in table.frames(shape.positions, after=layout.row):
+            data = sieve.data(frame)
+            records, rows = records + frame.height, rows + data.height
+            yield shape.regular(data)
         self.ledger.missing += layout.missing
         self.ledger.unknown += layout.unknown_titled
         read = SheetRead(table.sheet, layout.row, layout.titles, records, rows)
@@ -143,32 +141,45 @@ class Workbook:
 
 
 class _Table:
-    """One sheet's rows from its first row and column on, with their real row numbers."""
+    """One sheet from its first row and column on, with its real row numbers."""
 
     def __init__(self, raw: Any, sheet: str, where: str) -> None:
         self.sheet, self.where = sheet, where
         self._raw = raw
-        self._margin = [""] * (raw.start[1] if raw.start else 0)
+        self._margin = raw.start[1] if raw.start else 0
         self.height: int = raw.end[0] + 1 if raw.end else 0
         self.width: int = raw.end[1] + 1 if raw.end else 0
-        self.sample: dict[int, list[str]] = {}
         if self.height * self.width > MAX_CELLS:
             raise DeliveryError(
                 f"the sheet claims {self.height} rows of {self.width} columns, more than is read",
                 where=where,
                 todo="Delete the empty rows and columns around the table, or deliver it as CSV",
             )
+        self.head = list(itertools.islice(self._rows(), SEARCHED))
 
-    def rows(self, *, sampled: bool = False) -> Iterator[Row]:
-        """Every row as text; with ``sampled`` some are kept for the cross-check."""
-        picked = CrossCheck.picks(self.height, self.width) if sampled else frozenset()
-        if not self.height:
-            return
-        for row, raw in enumerate(self._raw.iter_rows(), start=1):
-            cells = self._margin + [as_text(value) for value in raw]
-            if row in picked:
-                self.sample[row] = cells
-            yield row, cells
+    def sample(self, *, sheets: int) -> Sample:
+        """Some rows as text, for the cross-check of a workbook of so many sheets."""
+        picked = CrossCheck.picks(self.height, self.width, sheets)
+        near = itertools.islice(self._rows(), max(picked))
+        return {row: cells for row, cells in near if row in picked}
+
+    def frames(self, names: Sequence[str], *, after: int) -> Iterator[pl.DataFrame]:
+        """The rows below one as columns of text, numbered; empty cells are NULL."""
+        rows = itertools.islice(self._raw.iter_rows(), after, None)
+        first = after + 1
+        while batch := list(itertools.islice(rows, BATCH)):
+            margin = [pl.repeat("", len(batch), eager=True)] * self._margin
+            columns = margin + [as_texts(values) for values in zip(*batch, strict=True)]
+            frame = pl.DataFrame(dict(zip(names, columns, strict=True)))
+            numbers = pl.int_range(first, first + len(batch), dtype=pl.Int64).alias(SOURCE_ROW)
+            yield frame.select(pl.when(pl.all() != "").then(pl.all()), numbers)
+            first += len(batch)
+
+    def _rows(self) -> Iterator[Row]:
+        """Every row as text."""
+        margin = [""] * self._margin
+        for row, raw in enumerate(self._raw.iter_rows() if self.height else (), start=1):
+            yield row, margin + [as_text(value) for value in raw]
 
 
 @contextlib.contextmanager
