@@ -98,6 +98,9 @@ def tell(done: dict[str, Any]) -> None:
         )
     for name, sentence in done["failures"].items():
         complain(f"{name}: {sentence}")
+    for feed in done["feeds"]:
+        if feed["error"] and feed["error"] not in done["failures"].values():
+            complain(f"{feed['feed']}: {feed['error']}")
     for remark in done["remarks"]:
         complain(remark)
     if any(feed["rejected"] for feed in done["feeds"]):
