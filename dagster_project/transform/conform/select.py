@@ -37,6 +37,8 @@ from dagster_project.transform.conform.stages import raw, stage, stage_name
 from dagster_project.transform.conform.tables import SEPARATOR
 
 Named = tuple[str, Node]
+# What a statement may ask of its batch; looking for the names in the text beats walking the tree.
+PARAMETERS = ("delivered_at", "delivered_day")
 
 
 def statement(plan: Plan, references: frozenset[str]) -> tuple[str, tuple[str, ...]]:
@@ -48,8 +50,8 @@ def statement(plan: Plan, references: frozenset[str]) -> tuple[str, tuple[str, .
     """
     if references not in plan.statements:
         tree = conforming_select(plan, exp.select("*").from_("conform_source"), references)
-        named = {node.name for node in tree.find_all(exp.Placeholder)}
-        plan.statements[references] = (sql(tree), tuple(sorted(named)))
+        text = sql(tree)
+        plan.statements[references] = (text, tuple(n for n in PARAMETERS if f"${n}" in text))
     return plan.statements[references]
 
 
