@@ -91,9 +91,11 @@ def find_header(
     )
 
 
-def resemblance(cells: Sequence[str], feed: Feed) -> float:
-    """The share of the contract's columns that a record names."""
-    return _count(cells, _spellings(feed)) / len(feed.columns)
+def resemblance(records: Sequence[tuple[int, Sequence[str]]], feed: Feed) -> float:
+    """The share of the contract's columns that the likest of some records names."""
+    titles_of = _spellings(feed)
+    best = max((_count(cells, titles_of) for _, cells in records), default=0)
+    return best / len(feed.columns)
 
 
 def _spellings(feed: Feed) -> dict[str, str]:

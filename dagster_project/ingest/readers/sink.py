@@ -5,6 +5,7 @@ What the frames hold is ``shape``'s matter.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -109,11 +110,10 @@ class Ahead(Generic[T]):
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        while self._thread.is_alive():
-            try:
-                self._made.get(timeout=0.05)
-            except queue.Empty:
-                continue
+        with contextlib.suppress(queue.Empty):
+            while True:  # room for what the thread may be about to put: one item at most
+                self._made.get_nowait()
+        self._thread.join()
 
     def _make(self) -> None:
         try:

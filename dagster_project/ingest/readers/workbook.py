@@ -98,9 +98,8 @@ class Workbook:
         """The sheet's header; None for an empty sheet or a guide among several sheets."""
         head = table.head
         empty = all(is_blank(cell) for _, cells in head for cell in cells)
-        short = table.height <= SEARCHED
-        likeness = max((resemblance(cells, self.feed) for _, cells in head), default=0.0)
-        if self.feed.sheets == "all" and short and (empty or likeness < FOREIGN):
+        may_be_guide = table.height <= SEARCHED and self.feed.sheets == "all"
+        if may_be_guide and (empty or resemblance(head, self.feed) < FOREIGN):
             self._set_aside(table, head, empty=empty)
             return None
         if empty:
