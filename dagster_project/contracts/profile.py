@@ -26,9 +26,12 @@ def form_problems(document: Document, kind: str) -> Iterator[Problem]:
         document: The file.
         kind: ``feed`` or ``table``.
     """
-    for error in _profile(kind).iter_errors(document.data):
-        steps = [*error.absolute_path, *_inner_step(error)]
-        yield document.problem(_sentence(error, document.data), *steps)
+    # The validator speaks once per lacking key, our sentence names them all.
+    told = dict.fromkeys(
+        document.problem(_sentence(error, document.data), *error.absolute_path, *_inner_step(error))
+        for error in _profile(kind).iter_errors(document.data)
+    )
+    yield from told
 
 
 def standard_problems(document: Document) -> Iterator[Problem]:
@@ -83,7 +86,7 @@ _SENTENCES: Final[dict[str, _Say]] = {
         f"`{_unknown(error)[0]}` is no word of {place}; use one of: {', '.join(_words(error))}"
     ),
     "required": lambda place, has, rule, _error: (
-        f"{place} lacks `{next(key for key in rule if key not in has)}`; add it"
+        f"{place} lacks {', '.join(f'`{key}`' for key in rule if key not in has)}; add it"
     ),
     "enum": lambda place, has, rule, _error: (
         f"{place} is `{has}`; use one of: {', '.join(str(value) for value in rule)}"

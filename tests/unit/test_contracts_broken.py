@@ -302,3 +302,10 @@ def test_a_wrong_code_list_is_refused_with_its_line(
     own = [problem for problem in contracts.problems if problem.path == "schemas/codes/sex.csv"]
     assert [(p.line, says in p.sentence) for p in own] == [(line, True)]
     assert "no code list `sex`" in problems_of(contracts, "population")[0].sentence
+
+
+def test_every_lacking_key_is_named_once(schemas: Path) -> None:
+    """A file that is far from a contract gives a few sentences, not one and the same ten times."""
+    (schemas / "feeds" / "asset.yaml").write_text("name: 资产\n", "utf-8")
+    (problem,) = problems_of(load(schemas), "asset")
+    assert "lacks `apiVersion`, `kind`" in problem.sentence
