@@ -11,10 +11,12 @@ import typer
 from dagster_project.cli.shared import (
     CITY_HOME,
     CityOption,
+    DagsterOption,
     JsonOption,
     complain,
     console,
     emit,
+    folders,
     opened,
     working,
 )
@@ -29,7 +31,7 @@ def init(
     home: CityOption = CITY_HOME,
     code: Annotated[str, typer.Option(help="division code, six digits")] = "140300",
     name: Annotated[str, typer.Option(help="the city's name")] = "阳泉市",
-    dagster_home: Annotated[str, typer.Option(help="folder of Dagster's storage")] = "dagster",
+    dagster_home: DagsterOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make the city's home and its signing key."""
@@ -37,8 +39,9 @@ def init(
     from dagster_project.paths import Home
     from dagster_project.settings import Site
 
-    wanted = Site(code=code, name=name, role="city", dagster_home=dagster_home)
-    founded = found(Home(home.expanduser().resolve()), wanted)
+    place = Home(home.expanduser().resolve())
+    wanted = Site(code=code, name=name, role="city", **folders(place, dagster_home=dagster_home))
+    founded = found(place, wanted)
     if as_json:
         emit({"home": str(founded.home.root), "new": founded.is_new, **founded.site.model_dump()})
         return

@@ -149,17 +149,14 @@ def sql(
 
 def show_answer(answer: Answer, *, as_json: bool) -> None:
     """Print the answer of a SELECT."""
-    from rich.table import Table
+    from dagster_project.cli.tables import answer_tables
 
     if as_json:
         emit({"columns": answer.columns, "rows": answer.rows, "complete": answer.complete})
         return
-    table = Table(pad_edge=False)
-    for name in answer.columns:
-        table.add_column(literally(name))
-    for row in answer.rows:
-        table.add_row(*(literally(cell) for cell in row))
-    console().print(table)
+    screen = console()
+    for table in answer_tables(screen, answer.columns, answer.rows):
+        screen.print(table)
     if not answer.complete:
         note(f"only the first {len(answer.rows)} rows; ask for more with --limit")
 

@@ -101,7 +101,7 @@ def tell(done: dict[str, Any]) -> None:
     for feed in done["feeds"]:
         if feed["error"] and feed["error"] not in done["failures"].values():
             complain(f"{feed['feed']}: {feed['error']}")
-    for remark in done["remarks"]:
+    for remark in (*done["problems"], *done["remarks"]):
         complain(remark)
     if any(feed["rejected"] for feed in done["feeds"]):
         screen.print("问题数据 rejected rows:  countylake quarantine" + _home_option(done))

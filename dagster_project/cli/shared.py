@@ -38,6 +38,9 @@ CityOption = Annotated[
         help="the city's home folder",
     ),
 ]
+DagsterOption = Annotated[
+    Path | None, typer.Option(help="folder of Dagster's storage; else in the home")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 COUNTY_HOME = DEFAULT_HOME
 CITY_HOME = DEFAULT_CITY_HOME
@@ -102,6 +105,22 @@ def working(sentence: str) -> Iterator[None]:
         return
     with screen.status(_escape(sentence)):
         yield
+
+
+def folders(home: Home, **named: Path | None) -> dict[str, Any]:
+    """The folders that were named, as ``site.yaml`` keeps them.
+
+    A name means what it means to the shell; a folder below the home moves along with it.
+    """
+    resolved = {
+        option: folder.expanduser().resolve()
+        for option, folder in named.items()
+        if folder is not None
+    }
+    return {
+        option: str(folder.relative_to(home.root) if folder.is_relative_to(home.root) else folder)
+        for option, folder in resolved.items()
+    }
 
 
 def opened(home: Path, role: str = "county") -> Home:

@@ -10,10 +10,12 @@ import typer
 from dagster_project.cli.shared import (
     CITY_HOME,
     COUNTY_HOME,
+    DagsterOption,
     HomeOption,
     JsonOption,
     console,
     emit,
+    folders,
     note,
 )
 
@@ -35,9 +37,13 @@ def init(  # noqa: PLR0917 - options of a command
     code: Annotated[str, typer.Option(help="division code, six digits")] = "140321",
     name: Annotated[str, typer.Option(help="the county's name")] = "平定县",
     parent: Annotated[str, typer.Option(help="code of the city")] = "140300",
-    inbox: Annotated[str, typer.Option(help="folder that departments deliver into")] = "inbox",
-    exchange: Annotated[str, typer.Option(help="folder shared with the city")] = "exchange",
-    dagster_home: Annotated[str, typer.Option(help="folder of Dagster's storage")] = "dagster",
+    inbox: Annotated[
+        Path | None, typer.Option(help="folder that departments deliver into; else in the home")
+    ] = None,
+    exchange: Annotated[
+        Path | None, typer.Option(help="folder shared with the city; else in the home")
+    ] = None,
+    dagster_home: DagsterOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a county's home: folders, keys (outside the repository), Dagster's storage."""
@@ -45,17 +51,13 @@ def init(  # noqa: PLR0917 - options of a command
     from dagster_project.paths import Home
     from dagster_project.settings import Site
 
-    wanted = Site(
-        code=code,
-        name=name,
-        role="county",
-        parent=parent,
-        inbox=inbox,
-        exchange=exchange,
-        dagster_home=dagster_home,
-    )
-    founded = found(Home(home.expanduser().resolve()), wanted)
+    place = Home(home.expanduser().resolve())
+    named = folders(place, inbox=inbox, exchange=exchange, dagster_home=dagster_home)
+    wanted = Site(code=code, name=name, role="county", parent=parent, **named)
+    founded = found(place, wanted)
     site = founded.site
+    if any(getattr(site, option) != folder for option, folder in named.items()):
+        note(f"the home keeps the folders it has; change them in {place.site_file}")
     if as_json:
         emit({"home": str(founded.home.root), "new": founded.is_new, **site.model_dump()})
         return

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
-from dagster_project.cli.shared import console
+from dagster_project.cli.shared import console, literally
 from dagster_project.clock import SHANGHAI
 
 WIDE = 110
@@ -29,6 +31,33 @@ MARKS = {
     "skipped": "[dim]·[/dim]",
     "never": "[dim]–[/dim]",
 }
+
+
+def answer_tables(
+    screen: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> Iterator[Table]:
+    """The rows of a query as one table, or one table per row where the screen is too narrow.
+
+    A cell is folded, never cut off.
+    """
+    table = Table(pad_edge=False)
+    for name in columns:
+        table.add_column(literally(name), overflow="fold")
+    for row in rows:
+        table.add_row(*(literally(cell) for cell in row))
+    unbound = screen.options.update(max_width=sys.maxsize)
+    if screen.measure(table, options=unbound).maximum <= screen.width or not rows:
+        yield table
+        return
+    for number, row in enumerate(rows, start=1):
+        record = Table(
+            title=f"{number}", title_justify="left", box=None, show_header=False, pad_edge=False
+        )
+        record.add_column(style="dim", overflow="fold")
+        record.add_column(overflow="fold")
+        for name, cell in zip(columns, row, strict=True):
+            record.add_row(literally(name), literally(cell))
+        yield record
 
 
 def local(instant: datetime | None) -> str:

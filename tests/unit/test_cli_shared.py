@@ -1,11 +1,17 @@
-"""What every command shares: foreign text on a screen."""
+"""What commands share: foreign text, folders, tables that fit."""
 
 from __future__ import annotations
 
+from io import StringIO
+from pathlib import Path
+
 import pytest
+from rich.console import Console
 
 from dagster_project.cli.run import tell
-from dagster_project.cli.shared import complain, literally
+from dagster_project.cli.shared import complain, folders, literally
+from dagster_project.cli.tables import answer_tables
+from dagster_project.paths import Home
 
 
 def test_foreign_text_is_neither_markup_nor_a_terminal_command(
@@ -30,8 +36,34 @@ def test_a_run_says_why_a_feed_was_not_taken(capsys: pytest.CaptureFixture[str])
     }  # fmt: skip
     done = {
         "site": {"code": "140321", "name": "平定县", "home": "county"}, "day": "2023-06-01",
-        "status": "partial", "feeds": [feed], "reports": [], "failures": {}, "remarks": [],
-        "replica": "", "docs": "",
+        "status": "partial", "feeds": [feed], "reports": [], "failures": {}, "problems": [],
+        "remarks": [], "replica": "", "docs": "",
     }  # fmt: skip
     tell(done)
     assert "population: 公安局/实有人口_1.csv: the file is empty." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("box", "{cwd}/box"), ("home/in", "in"), ("/srv/box", "/srv/box"), ("", "")]
+)
+def test_a_folder_is_named_as_the_shell_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, kept: str
+) -> None:
+    """From the current folder; below the home it is kept relative, so that the home can move."""
+    monkeypatch.chdir(tmp_path)
+    named = folders(Home(tmp_path / "home"), inbox=Path(given) if given else None)
+    assert named.get("inbox", "") == kept.format(cwd=tmp_path)
+
+
+@pytest.mark.parametrize("columns", [2, 20])
+def test_an_answer_is_never_cut_off(columns: int) -> None:
+    """A table that is wider than the screen becomes one table per row, with every digit."""
+    names = [f"quantity_{n}" for n in range(columns)]
+    rows = [[10**15 + n for n in range(columns)] for _ in range(3)]
+    screen = Console(width=80, record=True, file=StringIO())
+    for table in answer_tables(screen, names, rows):
+        screen.print(table)
+    shown = screen.export_text()
+    assert all(shown.count(str(number)) == len(rows) for number in rows[0])
+    assert all(name in shown for name in names)
+    assert "…" not in shown
