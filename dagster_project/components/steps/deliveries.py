@@ -14,6 +14,7 @@ import duckdb
 from dagster_project.contracts.model import Feed
 from dagster_project.ingest.channels.base import Candidate, Mark
 from dagster_project.ingest.landing import Landed
+from dagster_project.ingest.readers import ReadResult
 
 Result = Literal["merged", "unchanged", "refused", "unreadable"]
 
@@ -31,6 +32,25 @@ class Arrival:
         """The batch's name: feed, instant of reception and the bytes' hash."""
         instant = self.received_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
         return f"{self.candidate.feed}-{instant}-{self.landed.sha256[:8]}"
+
+
+def remarks(candidate: Candidate, feed: Feed, read: ReadResult) -> str:
+    """What the department should hear of a file that was taken: its columns, and its reader's."""
+    told = list(read.warnings)
+    if read.unknown:
+        told.append(
+            f"{candidate.path}: the contract of {feed.name} knows no column"
+            f" {'、'.join(read.unknown)}; its cells are kept in bronze alone."
+            " Add it to the contract, or leave it out."
+        )
+    if read.missing:
+        titles = {column.name: column.title for column in feed.columns}
+        lacking = "、".join(f"{titles.get(name, name)} ({name})" for name in read.missing)
+        told.append(
+            f"{candidate.path}: the file lacks the optional {lacking}, which is empty for its rows."
+            " Deliver it again with the column if it was left out by mistake."
+        )
+    return " ".join(told)
 
 
 def known_marks(con: duckdb.DuckDBPyConnection, feed: str) -> set[Mark]:

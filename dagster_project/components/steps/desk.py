@@ -75,7 +75,8 @@ class _Desk:
                 f"{feed.title}: {candidate.path}", batch_id=arrival.batch_id
             ) as tx:
                 counts = conform(tx.con, self.plan, self._batch(arrival, result, rows))
-                self._record(tx, arrival, "merged")
+                told = deliveries.remarks(candidate, feed, result)
+                self._record(tx, arrival, "merged", told)
         except BaseException:
             self._discard(rows, arrival.batch_id)
             raise
@@ -115,7 +116,9 @@ class _Desk:
             control_totals=result.control_totals,
         )
 
-    def _record(self, tx: Transaction, arrival: Arrival, outcome: Result) -> None:
+    def _record(
+        self, tx: Transaction, arrival: Arrival, outcome: Result, message: str = ""
+    ) -> None:
         deliveries.record(
             tx.con,
             arrival.candidate,
@@ -124,6 +127,7 @@ class _Desk:
             outcome=outcome,
             sha256=arrival.landed.sha256,
             batch_id=arrival.batch_id if outcome == "merged" else "",
+            message=message,
         )
 
     def _transaction(self, message: str, **extra: object) -> AbstractContextManager[Transaction]:

@@ -19,6 +19,12 @@ SELECT
      (SELECT min(started_at) FROM lake.ops.task_run WHERE run_id = $run), 'infinity'::TIMESTAMPTZ)),
   (SELECT max(day) FROM lake.ops.task_run WHERE run_id = $run)
 """
+_TAKEN = """
+SELECT message
+FROM lake.ops.delivery
+WHERE run_id = ? AND outcome = 'merged' AND message IS NOT NULL
+ORDER BY received_at
+"""
 
 
 def summary(workshop: Workshop, run_id: str, failures: dict[str, str]) -> dict[str, Any]:
@@ -44,13 +50,22 @@ def summary(workshop: Workshop, run_id: str, failures: dict[str, str]) -> dict[s
         "day": str(day or clock.local_day(clock.now())),
         **state,
         "failures": failures,
-        "remarks": _remarks(workshop),
+        "remarks": [*_of_deliveries(workshop, run_id), *_of_inbox(workshop)],
         "replica": _replica(workshop),
         "docs": _docs(workshop),
     }
 
 
-def _remarks(workshop: Workshop) -> list[str]:
+def _of_deliveries(workshop: Workshop, run_id: str) -> list[str]:
+    """What is to be said of files that this run took."""
+    if not workshop.home.catalog.exists():
+        return []
+    with workshop.lake.reader() as con:
+        rows = con.execute(_TAKEN, [run_id]).fetchall()
+    return [str(message) for (message,) in rows]
+
+
+def _of_inbox(workshop: Workshop) -> list[str]:
     """Files of the inbox that no feed takes."""
     channel = InboxChannel(workshop.site.folder(workshop.home, "inbox"), wait=lambda _s: None)
     found = channel.discover(workshop.contracts.feeds.values(), (), now=clock.now())
