@@ -18,7 +18,7 @@ from dagster_project.city.answers import answer
 from dagster_project.city.chain import Chain, Decision, decide
 from dagster_project.city.ledger import Entry
 from dagster_project.city.merge import merge, shape_conflicts
-from dagster_project.city.verify import Expected, Shapes, Verdict, verify
+from dagster_project.city.verify import Expected, Shapes, Verdict, premature, verify
 from dagster_project.errors import PackageError
 from dagster_project.lake import Lake, Writer
 from dagster_project.protocol.canonical import sha256_bytes
@@ -123,7 +123,7 @@ class Desk:
     def _decide(self, writer: Writer, chain: Chain, verdict: Verdict) -> Decision | None:
         if not verdict.genuine or verdict.manifest is None:
             return Decision("rejected", tuple(verdict.faults))
-        faults = list(verdict.faults)
+        faults = [*verdict.faults, *premature(verdict.header, self.at)]
         if verdict.table is not None:
             faults += shape_conflicts(writer.con, verdict)
         return decide(chain, verdict.manifest, faults)

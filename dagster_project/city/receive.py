@@ -73,6 +73,11 @@ def receive(
                 result.decisions += desk.take_county(folder, known.get(folder.name, []))
             except (CountyLakeError, OSError) as error:
                 result.remarks.append(f"{folder.name}: {error}")
+            except Exception as error:  # noqa: BLE001 - one county's bytes stop no other county
+                result.remarks.append(
+                    f"{folder.name}: its packages could not be examined "
+                    f"({type(error).__name__}). Nothing was taken from them; report it."
+                )
     return result
 
 

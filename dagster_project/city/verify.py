@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,30 @@ def verify(folder: Path, copied: Copied, expected: Expected) -> Verdict:
     return verdict
 
 
+def premature(header: Header, at: datetime) -> list[str]:
+    """Why a package cannot be of its time yet; clocks may differ by a day.
+
+    Args:
+        header: The signed header.
+        at: The instant of reception, with a zone.
+    """
+    limit = at + timedelta(days=1)
+    faults = []
+    if datetime.fromisoformat(header.cut_off_at) > limit:
+        faults.append(f"the cut-off {header.cut_off_at} lies in the future: check the clock.")
+    if header.period[:4] + _begins(header.period) > limit.strftime("%Y%m%d"):
+        faults.append(f"the period {header.period} has not begun yet: check the clock.")
+    return faults
+
+
+def _begins(period: str) -> str:
+    """Month and day on which a period begins."""
+    rest = period[4:]
+    if rest.startswith("Q"):
+        return f"{3 * int(rest[1]) - 2:02d}01"
+    return rest + "0101"[len(rest) :]
+
+
 def _received_hash(folder: Path, copied: Copied, expected: Expected) -> str:
     """Names the received bytes, the problems met, and the key they were judged with."""
     parts: list[Any] = [[path, sha256_file(folder / path)] for path in copied.paths]
@@ -169,7 +194,7 @@ def _check_content(verdict: Verdict, expected: Expected) -> None:
     table = values.read_parquet(verdict.folder / fmt.data_path(header.report))
     for sentence in values.schema_differences(table, verdict.fields):
         raise _fault(sentence, fmt.DATAPACKAGE)
-    if {header.rows, resource.get("rowCount")} != {table.num_rows}:
+    if (header.rows, resource.get("rowCount")) != (table.num_rows, table.num_rows):
         raise _fault(
             f"the file has {table.num_rows} rows, which is not the number declared",
             fmt.DATAPACKAGE,
@@ -198,8 +223,11 @@ def _resource(verdict: Verdict) -> dict[str, Any]:
             and resource["bytes"] == entry.bytes
             and resource["hash"] == f"sha256:{entry.sha256}"
         )
-        verdict.fields = list(resource["schema"]["fields"])
-        verdict.title = str(described.get("title", ""))[:200]
+        verdict.fields = [
+            {**one, "title": _words(one.get("title"))} if isinstance(one, dict) else one
+            for one in resource["schema"]["fields"]
+        ]
+        verdict.title = _words(described.get("title"))
     except (KeyError, TypeError, ValueError) as error:
         raise _fault("it does not describe exactly one resource", fmt.DATAPACKAGE) from error
     if not agrees:
@@ -232,6 +260,11 @@ def _check_shape(report: str, fields: list[dict[str, Any]], shapes: Shapes) -> N
                 f"column {name}",
                 "Agree on one version of the report's contract",
             )
+
+
+def _words(value: object) -> str:
+    """A foreign title as a comment may hold it: short, no control character, no half character."""
+    return "".join(one for one in str(value or "")[:200] if one.isprintable())
 
 
 def _refuse_large(path: Path) -> None:

@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from dagster_project.errors import PackageError
 from dagster_project.protocol import dsse
@@ -46,6 +54,9 @@ Instant = Annotated[
     ),
 ]
 Text = Annotated[str, StringConstraints(max_length=400)]
+Whole = Annotated[int, Field(ge=0, lt=2**53)]
+"""What every JSON reader and every integer column can hold."""
+
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -55,7 +66,7 @@ class FileEntry(BaseModel):
     model_config = _STRICT
 
     path: Annotated[str, StringConstraints(pattern=r"^(data/)?[a-z][a-z0-9_]*\.[a-z]+$")]
-    bytes: int
+    bytes: Whole
     sha256: Hash
 
 
@@ -71,13 +82,13 @@ class Header(BaseModel):
 
     kind: Literal["report"] = "report"
     package_id: str
-    package_no: int
+    package_no: Whole
     county: Code
     county_name: Text
     recipient: CodeOrNone
     report: Name
     period: Period
-    revision: int
+    revision: Whole
     replaces: str
     reason: Text
     previous_hash: HashOrNone
@@ -86,8 +97,8 @@ class Header(BaseModel):
     contract_version: Text
     contract_hash: Text
     sql_hash: Text
-    snapshot: int
-    rows: int
+    snapshot: Whole
+    rows: Whole
     content_hash: Hash
     writer: Text
 
@@ -98,6 +109,8 @@ class Header(BaseModel):
             raise ValueError(f"package_id must be {expected}")
         if min(self.package_no, self.revision) < 1 or min(self.rows, self.snapshot) < 0:
             raise ValueError("package_no and revision start at 1; rows and snapshot at 0")
+        for instant in (self.cut_off_at, self.sealed_at):
+            datetime.fromisoformat(instant)  # a thirteenth month is no instant
         if (self.package_no == 1) != (self.previous_hash == ""):
             raise ValueError("exactly the first package has no previous_hash")
         earlier = package_id(self.county, self.report, self.period, self.revision - 1)

@@ -7,15 +7,16 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from exchange_kit import CITY, COLUMNS, CityKit, CountyKit, make_city, make_county
+from exchange_kit import CITY, COLUMNS, START, CityKit, CountyKit, make_city, make_county
 
 from dagster_project.city.verify import Expected, Verdict, verify
 from dagster_project.protocol import dsse
-from dagster_project.protocol.canonical import canonical_json
+from dagster_project.protocol.canonical import canonical_json, sha256_bytes
 from dagster_project.protocol.folders import Limits, copy_untrusted
 from dagster_project.protocol.manifest import PAYLOAD_TYPE
 from dagster_project.protocol.site_card import SiteCard, read_card
@@ -175,10 +176,20 @@ def test_every_change_is_refused_with_its_reason(
         shutil.rmtree(work)
 
 
+def describe_anew(copy: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change datapackage.json; ``signed_as`` signs it as it then is."""
+    body = json.loads((copy / "datapackage.json").read_bytes())
+    change(body)
+    (copy / "datapackage.json").write_text(json.dumps(body), encoding="utf-8")
+
+
 def signed_as(county: CountyKit, copy: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Sign a changed manifest with the county's true key."""
     envelope = json.loads((copy / "signature.json").read_bytes())
     payload = json.loads(base64.b64decode(envelope["payload"]))
+    for entry in payload["files"]:
+        body = (copy / entry["path"]).read_bytes()
+        entry.update(bytes=len(body), sha256=sha256_bytes(body))
     change(payload)
     body = dsse.sign(county.signer, PAYLOAD_TYPE, canonical_json(payload))
     (copy / "signature.json").write_bytes(body)
@@ -200,6 +211,9 @@ def signed_as(county: CountyKit, copy: Path, change: Callable[[dict[str, Any]], 
         ("previous_hash", "0" * 64, "previous_hash"),
         ("replaces", "x", "replaces"),
         ("surplus", 1, "surplus"),
+        ("cut_off_at", "2023-13-40T25:61:61Z", "header"),
+        ("package_no", 2**70, "package_no"),
+        ("snapshot", 2**53, "snapshot"),
     ],
 )
 def test_a_county_cannot_sign_what_is_not_so(
@@ -230,3 +244,48 @@ def test_a_renamed_folder_is_refused(
     card = read_card(county.home.public_file)
     verdict = examine(folder, tmp_path, card, name="140321-population_by_town-20230601-r1")
     assert "another name" in verdict.faults[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body.update(title="a\x00'; --"),
+        lambda body: body.update(title="\ud800"),
+        lambda body: body["resources"][0]["schema"]["fields"][0].update(title="\ud800\x00"),
+        lambda body: body["resources"][0].update(rowCount=[3]),
+        lambda body: body["resources"][0]["schema"].update(fields=[1] * len(COLUMNS)),
+    ],
+)
+def test_one_county_cannot_stop_the_reception_of_another(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    """Odd words in a truly signed description are cleaned or refused; the next county is taken."""
+    city = make_city(tmp_path)
+    odd, good = make_county(tmp_path, city), make_county(tmp_path, city, "140322", "盂县")
+    for county in (odd, good):
+        county.build()
+        assert county.seal()
+        county.deliver()
+    (sealed,) = odd.up.iterdir()
+    copy = thaw(sealed, tmp_path / "work")
+    describe_anew(copy, change)
+    signed_as(odd, copy, lambda _payload: None)
+    shutil.rmtree(sealed)
+    copy.rename(sealed)
+    found = city.receive(shapes=SHAPES)
+    assert found.remarks == []
+    assert [one.outcome for one in found.decisions if one.county_code == "140322"] == ["accepted"]
+
+
+def test_what_has_not_happened_yet_is_refused(tmp_path: Path) -> None:
+    """A period that has not begun, and a cut-off in the future."""
+    city = make_city(tmp_path)
+    county = make_county(tmp_path, city)
+    county.build()
+    assert county.seal("2024Q1")
+    assert county.seal("202305", cut_off_at=START + timedelta(days=365))
+    county.deliver()
+    decisions = city.receive().decisions
+    assert [(one.outcome, one.consumed) for one in decisions] == [("rejected", True)] * 2
+    assert "has not begun" in decisions[0].reasons[0]
+    assert "lies in the future" in decisions[1].reasons[0]
