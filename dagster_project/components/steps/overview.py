@@ -44,7 +44,8 @@ SELECT
   MAX(finished_at) FILTER (status IN ('success', 'partial')) AS last_success,
   MAX(finished_at) AS last_run,
   ARG_MAX(status, finished_at) AS last_status,
-  ARG_MAX(COALESCE(error, ''), finished_at) AS last_error
+  -- A refusal stays told until the feed takes something again.
+  ARG_MAX(COALESCE(error, ''), finished_at) FILTER (status <> 'skipped') AS last_error
 FROM lake.ops.task_run
 WHERE kind = 'feed'
 GROUP BY task
