@@ -200,11 +200,17 @@ def show_trace(found: Trace) -> None:
     screen.print(f"{found.table}.{found.column} = [bold]{shown}[/bold]")
     for step in found.steps:
         screen.print(f"  ← {step.table}: {step.rows:,} rows")
-    files = Table("文件 file", "批次 batch", "行数 rows", pad_edge=False)
+    files = Table(pad_edge=False)
+    for head in ("文件 file", "批次 batch"):
+        files.add_column(head, overflow="fold")
+    files.add_column("行数 rows", justify="right", no_wrap=True)
     for file in found.files:
         files.add_row(literally(file.path), file.batch_id, f"{file.rows:,}")
     screen.print(files)
-    rows = Table("文件 file", "工作表", "行 row", pad_edge=False)
+    rows = Table(pad_edge=False)
+    for head in ("文件 file", "工作表"):
+        rows.add_column(head, overflow="fold")
+    rows.add_column("行 row", justify="right", no_wrap=True)
     for row in found.rows:
         rows.add_row(literally(row.path), literally(row.sheet), str(row.row))
     screen.print(rows)
