@@ -313,3 +313,12 @@ def test_a_truncated_workbook_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(DeliveryError, match="damaged"):
         read_book(tmp_path, path)
+
+
+def test_a_workbook_that_the_second_reader_cannot_open_is_said_so(tmp_path: Path) -> None:
+    """What only one library reads is taken, with a warning that it was not cross-checked."""
+    broken = tmp_path / "甲.xlsx"
+    broken.write_bytes(b"PK\x03\x04 no workbook")
+    assert CrossCheck(broken, "甲.xlsx").compare({"表": {1: ["a"]}}) == [
+        "甲.xlsx: the second reader cannot open it (BadZipFile); not cross-checked."
+    ]

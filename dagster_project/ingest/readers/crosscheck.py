@@ -54,6 +54,15 @@ class CrossCheck:
         Raises:
             DeliveryError: A cell is read differently.
         """
+        try:
+            return self._compare(samples)
+        except DeliveryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - openpyxl fails in many ways; calamine did not
+            kind = type(error).__name__
+            return [f"{self._name}: the second reader cannot open it ({kind}); not cross-checked."]
+
+    def _compare(self, samples: Mapping[str, Sample]) -> list[str]:
         unread = list[str]()
         with warnings.catch_warnings(), SecondReader(self._path) as reader:
             warnings.simplefilter("ignore")  # extensions that openpyxl does not know
