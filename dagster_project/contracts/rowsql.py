@@ -32,7 +32,7 @@ def parse(expression: str) -> exp.Expression | None:
     """The expression as a tree, or None when it is not one SQL expression."""
     try:
         tree = sqlglot.parse_one(expression, dialect="duckdb")
-    except SqlglotError:
+    except (SqlglotError, RecursionError):
         return None
     return tree if isinstance(tree, exp.Expression) else None
 
@@ -55,7 +55,7 @@ def expression_fault(expression: str, columns: tuple[str, ...]) -> str:
     tree = parse(expression)
     if tree is None or isinstance(tree, exp.DDL | exp.DML | exp.Command | exp.Alias):
         return "the rule is not one SQL expression; write a condition over the row's columns"
-    calls = {node.name.lower() for node in tree.find_all(exp.Anonymous)}
+    calls = {_called(node) for node in tree.find_all(exp.Func)}
     if tree.find(*_FOREIGN) or calls & UNREPEATABLE:
         return "the rule looks beyond its row or at a clock; use columns and `:delivered_at` only"
     unknown = [name for name in columns_of(expression) if name not in columns]
@@ -65,6 +65,14 @@ def expression_fault(expression: str, columns: tuple[str, ...]) -> str:
     if odd:
         return f"the rule names `:{odd[0]}`; only `:delivered_at` can be filled in"
     return ""
+
+
+def _called(node: exp.Func) -> str:
+    """The name by which DuckDB is asked for a function, whatever class the parser gave it."""
+    if isinstance(node, exp.Anonymous):
+        return node.name.lower()
+    names = node.sql_names()
+    return names[0].lower() if names else ""
 
 
 def binding_fault(expressions: Iterable[str], columns: Iterable[Column]) -> str:

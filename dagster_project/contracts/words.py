@@ -13,10 +13,21 @@ DIMENSIONS: Final = {"conformity": "normativity"}
 PLACEHOLDERS: Final = frozenset({"delivered_at"})
 """What a rule's expression may name besides columns."""
 
-UNREPEATABLE: Final = frozenset(
-    {"now", "random", "today", "uuid", "gen_random_uuid", "current_localtimestamp", "nextval"}
-)
-"""SQL functions that give another answer tomorrow: no rule may call them."""
+UNREPEATABLE: Final = frozenset({
+    "ago", "current_catalog", "current_connection_id", "current_database", "current_date",
+    "current_localtime", "current_localtimestamp", "current_query", "current_query_id",
+    "current_role", "current_schema", "current_schemas", "current_setting",
+    "current_transaction_id", "current_user", "current_version", "currval", "error",
+    "gen_random_uuid",
+    "get_current_time", "get_current_timestamp", "getenv", "getvariable", "in_search_path",
+    "nextval", "now", "pg_conf_load_time", "pg_postmaster_start_time", "pg_sleep", "random",
+    "session_user", "setseed", "sleep_ms", "stats", "today", "transaction_timestamp",
+    "txid_current", "user", "uuid", "uuidv4", "uuidv7", "version", "write_log",
+})  # fmt: skip
+"""SQL functions that give another answer tomorrow or touch what is no row: no rule calls them.
+
+They are those that DuckDB itself does not list as consistent, and its clocks and settings.
+"""
 
 RESERVED: Final = frozenset({
     "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "both",
