@@ -51,8 +51,11 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("COUNTYLAKE_DEBUG"):
             raise
-        from dagster_project.components.steps.faults import sentence_of
+        from dagster_project.components.steps.faults import as_ours, sentence_of
 
+        if known := as_ours(error):
+            complain(str(known))
+            sys.exit(known.exit_code)
         # A library's message may quote a cell; the place in our code is enough for a report.
         complain(f"{sentence_of(error)} COUNTYLAKE_DEBUG=1 shows where, and may show cells.")
         sys.exit(1)
