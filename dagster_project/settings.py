@@ -58,14 +58,33 @@ def load_site(home: Home) -> Site:
             where=str(home.root),
             todo="Run `countylake init` for it first, or name another with --home",
         )
+    todo = "Correct it by hand"
     try:
-        return Site.model_validate(yaml.safe_load(home.site_file.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError) as error:
+        return described_site(
+            yaml.safe_load(home.site_file.read_text(encoding="utf-8")),
+            where=str(home.site_file),
+            todo=todo,
+        )
+    except yaml.YAMLError as error:
         first = str(error).splitlines()[0]
         raise UsageError(
-            f"the site's description is not valid ({first})",
-            where=str(home.site_file),
-            todo="Correct it by hand or run `countylake init` again",
+            f"this is not valid YAML ({first})", where=str(home.site_file), todo=todo
+        ) from error
+
+
+def described_site(values: object, *, where: str, todo: str) -> Site:
+    """A site, from what a file or a command says of it.
+
+    Raises:
+        UsageError: A word is unknown or a value is not of its kind; the first one is named.
+    """
+    try:
+        return Site.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(step) for step in first["loc"]) or "it"
+        raise UsageError(
+            f"the site's description is not valid ({name}: {first['msg']})", where=where, todo=todo
         ) from error
 
 

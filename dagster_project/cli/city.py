@@ -37,10 +37,14 @@ def init(
     """Make the city's home and its signing key."""
     from dagster_project.components.steps.founding import found
     from dagster_project.paths import Home
-    from dagster_project.settings import Site
+    from dagster_project.settings import described_site
 
     place = Home(home.expanduser().resolve())
-    wanted = Site(code=code, name=name, role="city", **folders(place, dagster_home=dagster_home))
+    wanted = described_site(
+        {"code": code, "name": name, "role": "city", **folders(place, dagster_home=dagster_home)},
+        where="countylake city init",
+        todo="Name a division code of six digits with --code",
+    )
     founded = found(place, wanted)
     if as_json:
         emit({"home": str(founded.home.root), "new": founded.is_new, **founded.site.model_dump()})

@@ -87,7 +87,7 @@ def feeds(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
         return
     table = Table(pad_edge=False)
     for head in ("归集任务 feed", "部门 department", "交付 delivery", "文件 files", "字段", "规则"):
-        table.add_column(head)
+        table.add_column(head, overflow="fold")
     for feed in contracts.feeds.values():
         table.add_row(
             f"{feed.title} [dim]{feed.name}[/dim]",

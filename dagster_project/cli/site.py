@@ -49,11 +49,15 @@ def init(  # noqa: PLR0917 - options of a command
     """Make a county's home: folders, keys (outside the repository), Dagster's storage."""
     from dagster_project.components.steps.founding import found
     from dagster_project.paths import Home
-    from dagster_project.settings import Site
+    from dagster_project.settings import described_site
 
     place = Home(home.expanduser().resolve())
     named = folders(place, inbox=inbox, exchange=exchange, dagster_home=dagster_home)
-    wanted = Site(code=code, name=name, role="county", parent=parent, **named)
+    wanted = described_site(
+        {"code": code, "name": name, "role": "county", "parent": parent, **named},
+        where="countylake init",
+        todo="Name a division code of six digits with --code",
+    )
     founded = found(place, wanted)
     site = founded.site
     if any(getattr(site, option) != folder for option, folder in named.items()):
