@@ -5,11 +5,18 @@ Standard output belongs to a command's answer, so nothing is logged there.
 
 from __future__ import annotations
 
+import sys
+
 import structlog
 
 from dagster_project.paths import Home
 
 FILE = "countylake.ndjson"
+
+
+def say(sentence: str) -> None:
+    """Tell whoever sits before the process (and Dagster's own log of it) why it stands still."""
+    sys.stderr.write(f"{sentence}\n")
 
 
 def open_journal(home: Home) -> None:

@@ -17,6 +17,7 @@ from dagster_project import clock
 from dagster_project import contracts as contract_room
 from dagster_project.city.merge import received_columns
 from dagster_project.components.steps.cutoff import cut_off
+from dagster_project.components.steps.journal import say
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.errors import ContractError, UsageError
@@ -59,7 +60,7 @@ class Workshop:
     @cached_property
     def lake(self) -> Lake:
         """The home's lake."""
-        return Lake(self.home, self.settings)
+        return Lake(self.home, self.settings, on_wait=say)
 
     @property
     def contracts(self) -> Contracts:
