@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -101,9 +102,20 @@ def take_back(base: duckdb.DuckDBPyConnection) -> None:
         _idle.append(base)
 
 
+# What a forked child inherited: closing an instance whose threads stayed behind would crash.
+_abandoned: list[object] = []
+
+
+def abandon(kept: dict[Any, Any]) -> None:
+    """Let go of a parent's instances without closing them."""
+    _abandoned.extend(kept.values())
+    kept.clear()
+
+
 def _forget() -> None:
     """A forked child must not touch its parent's instances."""
     global _idle, _guard
+    _abandoned.append(_idle)
     _idle, _guard = [], threading.Lock()
 
 

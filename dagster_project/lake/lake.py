@@ -92,7 +92,8 @@ _writers: dict[Path, Writer] = {}
 
 # The instance that still has a catalog attached, and which; read and changed under the lock.
 _parked: dict[Path, tuple[tuple[int, int, str] | None, duckdb.DuckDBPyConnection]] = {}
-os.register_at_fork(after_in_child=_parked.clear)
+# A forked child must neither use nor close its parent's instances.
+os.register_at_fork(after_in_child=lambda: engine.abandon(_parked))
 
 
 class Lake:

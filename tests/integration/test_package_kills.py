@@ -55,6 +55,7 @@ def in_child(step: Callable[[], object], kill_at: int) -> int:
         text = stream.read()
     _, how = os.waitpid(child, 0)
     if os.WIFSIGNALED(how):
+        assert os.WTERMSIG(how) == signal.SIGKILL, "the child crashed by itself"
         return -1
     assert os.WEXITSTATUS(how) == 0
     return int(text)
