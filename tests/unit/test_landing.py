@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import resource
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -81,25 +79,23 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     assert list(home.landing.iterdir()) == []
 
 
-def _small_files_only() -> None:
-    """A stand-in for a full disk: writing beyond 64 KiB fails in this process."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
-
-
 def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     """When the copy cannot be finished, a sentence says so and no part of it stays."""
     source = tmp_path / "a.csv"
     source.write_bytes(b"x" * (1 << 20))
     script = (
-        "import sys; from pathlib import Path; from dagster_project.ingest.landing import land; "
+        "import resource, sys; from pathlib import Path\n"
+        "from dagster_project.ingest.landing import land; "
         "from dagster_project.paths import Home; from dagster_project.errors import LakeError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))\n"
         "try: land(Path(sys.argv[1]), Home(Path(sys.argv[2])))\n"
         "except LakeError as error: print(error)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(source), str(tmp_path / "home")],
-        capture_output=True, text=True, check=True, preexec_fn=_small_files_only,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert "the landing cannot be written" in done.stdout
     assert list((tmp_path / "home" / "landing").iterdir()) == []
