@@ -22,8 +22,8 @@ def settle(
 ) -> tuple[dict[str, Feed], list[Problem]]:
     """Decide for every reference whether it rejects, and refuse feeds with an unsound one.
 
-    A feed whose rows are rejected by a refused feed is refused as well; a reference that would
-    only warn is left out while its parent is refused.
+    A feed goes on while the contract of its parent is refused: a rejecting reference is checked
+    against what the lake holds of the parent, one that would only warn is left out.
 
     Args:
         feeds: Feeds that are sound by themselves.
@@ -35,7 +35,7 @@ def settle(
         paths = {fault.path for fault in faults}
         gone |= {f.name: Refused(f.path, f) for f in kept.values() if f.path in paths}
         kept = {name: feed for name, feed in kept.items() if feed.path not in paths}
-    settled = {name: _settled(feed, kept) for name, feed in kept.items()}
+    settled = {name: _settled(feed, kept, gone) for name, feed in kept.items()}
     looped = list(_loops(settled))
     paths = {problem.path for problem in looped}
     return {n: f for n, f in settled.items() if f.path not in paths}, problems + looped
@@ -43,7 +43,8 @@ def settle(
 
 def feed_order(contracts: Contracts) -> list[str]:
     """The feeds' names, parents of rejecting references first, otherwise by name."""
-    return list(TopologicalSorter(_parents(contracts.feeds)).static_order())
+    order = TopologicalSorter(_parents(contracts.feeds)).static_order()
+    return [name for name in order if name in contracts.feeds]
 
 
 def _parents(feeds: Mapping[str, Feed]) -> dict[str, list[str]]:
@@ -77,10 +78,8 @@ def _fault(
     parent = feeds.get(reference.feed)
     if parent is not None:
         return _target_fault(column, reference, parent)
-    if refused := gone.get(reference.feed):
-        if refused.feed and not _rejects(feed, refused.feed):
-            return ""
-        return f"it refers to `{reference.feed}`, which was refused; mend {refused.path} first"
+    if reference.feed in gone:
+        return ""
     return f"it refers to `{reference.feed}`, but there is no such feed; correct or remove it"
 
 
@@ -96,17 +95,24 @@ def _target_fault(column: Column, reference: Reference, parent: Feed) -> str:
     return ""
 
 
-def _settled(feed: Feed, feeds: Mapping[str, Feed]) -> Feed:
-    return replace(feed, columns=tuple(_decided(column, feed, feeds) for column in feed.columns))
+def _settled(feed: Feed, feeds: Mapping[str, Feed], gone: Mapping[str, Refused]) -> Feed:
+    columns = tuple(_decided(column, feed, feeds, gone) for column in feed.columns)
+    return replace(feed, columns=columns)
 
 
-def _decided(column: Column, feed: Feed, feeds: Mapping[str, Feed]) -> Column:
-    if column.reference is None:
+def _decided(
+    column: Column, feed: Feed, feeds: Mapping[str, Feed], gone: Mapping[str, Refused]
+) -> Column:
+    reference = column.reference
+    if reference is None:
         return column
-    parent = feeds.get(column.reference.feed)
-    if parent is None:
+    parent = feeds.get(reference.feed)
+    if parent is not None:
+        return replace(column, reference=replace(reference, rejects=_rejects(feed, parent)))
+    refused = gone[reference.feed]
+    if refused.feed and not _rejects(feed, refused.feed):
         return replace(column, reference=None)
-    return replace(column, reference=replace(column.reference, rejects=_rejects(feed, parent)))
+    return replace(column, reference=replace(reference, rejects=True))
 
 
 def _rejects(feed: Feed, parent: Feed) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from dagster_project.contracts import load
+from dagster_project.contracts import feed_order, load
 from dagster_project.contracts.model import Contracts, Problem
 from dagster_project.paths import PROJECT
 
@@ -220,14 +220,16 @@ def test_a_wrong_contract_is_refused_with_line_and_sentence(schemas: Path, wrong
     assert set(contracts.feeds) >= UNTOUCHED
 
 
-def test_children_of_a_refused_parent_are_refused_by_name(schemas: Path) -> None:
-    """Without organisations no payment can be judged; the sentence names the file to mend."""
+def test_children_of_a_refused_parent_go_on(schemas: Path) -> None:
+    """Payments are judged by the organisations that the lake holds, not by their contract."""
     spoil(schemas, Wrong("collective_org", "status: active", "status: old", "status", ""))
     contracts = load(schemas)
-    (child,) = problems_of(contracts, "asset")
-    assert "mend schemas/feeds/collective_org.yaml first" in child.sentence
-    assert {"population", "house", "grid"} <= set(contracts.feeds)
-    assert "payment" not in contracts.feeds
+    assert "collective_org" not in contracts.feeds
+    assert problems_of(contracts, "asset") == []
+    reference = contracts.feeds["asset"].column("org_code").reference
+    assert reference is not None
+    assert reference.rejects
+    assert set(feed_order(contracts)) == set(contracts.feeds)
 
 
 def test_a_child_that_would_only_warn_still_loads(schemas: Path) -> None:
