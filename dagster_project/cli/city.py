@@ -84,11 +84,14 @@ def receive(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
         launched = launch(city, defs(), JOB, site={"role": "city"})
         state = step.overview(Workshop.at(city.root, "city"))
     if as_json:
-        emit({**state, "run_id": launched.run_id, "failures": dict(launched.failures)})
+        told = {"failures": dict(launched.failures), "remarks": launched.warnings}
+        emit({**state, "run_id": launched.run_id, **told})
     else:
         show(state)
         for name, sentence in launched.failures.items():
             complain(f"{name}: {sentence}")
+        for remark in launched.warnings:
+            complain(remark)
     raise typer.Exit(0 if launched.success else 1)
 
 

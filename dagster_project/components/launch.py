@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,11 +27,12 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Launched:
-    """What Dagster says of a run: its id, and the sentence of each step that failed."""
+    """What Dagster says of a run: its id, the sentence of each step that failed, and warnings."""
 
     run_id: str
     success: bool
     failures: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -69,7 +71,11 @@ def launch(
     config["resources"] = {"site": {"config": {"home": str(home.root), **told}}}
     run_id = str(uuid4())
 
+    warned: list[str] = []
+
     def listen(event: EventLogEntry) -> None:
+        if event.dagster_event is None and event.level == logging.WARNING:
+            warned.append(event.user_message)
         if on_step and event.dagster_event and event.dagster_event.is_step_start:
             on_step(event.dagster_event.step_key or "")
 
@@ -82,7 +88,7 @@ def launch(
             raise_on_error=False,
             asset_selection=None if assets is None else list(assets),
         )
-    return Launched(done.run_id, done.success, dict(_failures(done)))
+    return Launched(done.run_id, done.success, dict(_failures(done)), tuple(warned))
 
 
 def _failures(done: dg.ExecuteInProcessResult) -> Iterator[tuple[str, str]]:
