@@ -26,7 +26,7 @@ from dagster_project.simulate.population import IdBook, persons
 from dagster_project.simulate.registers import division_rows, grid_rows
 
 HOUSES_PER_CHUNK = 40_000
-XLSX_LIMIT = 20_000  # rows; above it a department sends text
+XLSX_LIMIT = 20_000  # rows; above it a department sends text, where its contract lets it
 
 
 @dataclass(frozen=True)

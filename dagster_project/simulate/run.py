@@ -180,7 +180,8 @@ class _File:
         self.run, self.feed, self.form = run, feed, form
         self.columns = [column.name for column in feed.columns]
         self.titles = [form.headers.get(column.name, column.title) for column in feed.columns]
-        is_text = bool(form.encoding) or rows > XLSX_LIMIT
+        may_be_text = any(pattern.endswith(".csv") for pattern in feed.patterns)
+        is_text = bool(form.encoding) or (may_be_text and rows > XLSX_LIMIT)
         relative = _path(feed, run.county.day, suffix=".csv" if is_text else ".xlsx")
         self.path = run.out / relative
         self.path.parent.mkdir(parents=True, exist_ok=True)
