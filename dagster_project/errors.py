@@ -37,9 +37,18 @@ class ContractError(CountyLakeError):
 
 
 class DeliveryError(CountyLakeError):
-    """A delivered file is refused; nothing of it was merged."""
+    """A delivered file is refused; nothing of it was merged.
+
+    ``reason`` is one word for machines that never changes: ``empty``, ``encrypted``, ``damaged`` …
+    """
 
     exit_code = 4
+
+    def __init__(
+        self, what: str, *, where: str = "", todo: str = "", reason: str = "refused"
+    ) -> None:
+        self.reason = reason
+        super().__init__(what, where=where, todo=todo)
 
 
 class LakeBusyError(CountyLakeError):

@@ -24,6 +24,11 @@ class Settings(BaseSettings):
     memory_limit: str = Field("2GiB", description="DuckDB's memory limit, e.g. 2GiB")
     threads: int = Field(0, ge=0, description="DuckDB's threads; 0 takes every core")
     lock_timeout_s: float = Field(600.0, gt=0, description="seconds to wait for the writer lock")
+    workbook_mb: int = Field(100, gt=0, description="largest workbook that is read, in MiB on disk")
+    workbook_cells: int = Field(20_000_000, gt=0, description="most cells that a workbook may hold")
+    unpacked_gb: int = Field(
+        16, gt=0, description="most that a gzip or zip file may unpack to, GiB"
+    )
 
 
 class Site(BaseModel):

@@ -16,6 +16,8 @@ from open_data_contract_standard.model import (
 
 from dagster_project.contracts.document import Document
 from dagster_project.contracts.model import (
+    DELIMITERS,
+    WORKBOOKS,
     Column,
     Feed,
     Layer,
@@ -37,6 +39,7 @@ def build_feed(document: Document) -> Feed:
     table = _table(odcs)
     servers = odcs.servers or []
     accepts = custom.get("accepts") or {}
+    sheets = custom.get("sheets", "first")
     return Feed(
         name=document.stem,
         title=odcs.name or "",
@@ -50,9 +53,12 @@ def build_feed(document: Document) -> Feed:
         sla=_sla(odcs),
         order_by=custom.get("orderBy", ""),
         is_reference=custom.get("reference", False),
-        sheets=custom.get("sheets", "first"),
+        sheets="named" if isinstance(sheets, list) else sheets,
+        sheet_names=tuple(sheets) if isinstance(sheets, list) else (),
+        headerless=custom.get("header", "present") == "absent",
         encodings=tuple(accepts.get("encodings", ("utf-8", "gb18030"))),
-        formats=tuple(accepts.get("formats") or dict.fromkeys(s.format or "" for s in servers)),
+        formats=_formats(accepts.get("formats") or [s.format or "" for s in servers]),
+        delimiters=tuple(accepts.get("delimiters", DELIMITERS)),
         description=_purpose(odcs),
         domain=odcs.domain or "",
         owner=_owner(odcs) or custom["department"]["name"],
@@ -91,6 +97,12 @@ def build_table(document: Document, layer: Layer) -> Table:
         path=document.path,
         hash=document.hash,
     )
+
+
+def _formats(said: Sequence[str]) -> tuple[str, ...]:
+    """The kinds of files; ``workbook`` stands for every kind that holds sheets."""
+    expanded = (WORKBOOKS if kind == "workbook" else (kind,) for kind in said)
+    return tuple(dict.fromkeys(kind for kinds in expanded for kind in kinds))
 
 
 def _custom(properties: Sequence[CustomProperty] | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from dagster_project.contracts.rowsql import (
     expression_fault,
     parse,
 )
-from dagster_project.contracts.words import RESERVED
+from dagster_project.contracts.words import BOOK_ENDINGS, RESERVED, TEXT_ENDINGS
 
 
 def feed_problems(
@@ -99,12 +99,14 @@ def _server_problems(feed: Feed, document: Document) -> Iterator[Problem]:
         elif len(glob.parts) < 2:  # noqa: PLR2004  a folder and a file
             what = f"the path `{server['path']}` names no folder; begin with the department's"
             yield document.problem(what, *place)
-        if glob.suffix != f".{server['format']}":
+        endings = TEXT_ENDINGS if server["format"] == "csv" else BOOK_ENDINGS
+        if "*" not in glob.suffix and glob.suffix.lower() not in endings:
             what = (
-                f"the path `{server['path']}` does not end in .{server['format']}; make them agree"
+                f"the path `{server['path']}` does not end like a file of the format"
+                f" {server['format']} ({' '.join(endings)}); make them agree"
             )
             yield document.problem(what, *place)
-        if server["format"] not in feed.formats:
+        if server["format"] not in (*feed.formats, "workbook"):
             what = f"`accepts` does not list the format {server['format']}; add it"
             yield document.problem(what, *place)
 

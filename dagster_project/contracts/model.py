@@ -12,6 +12,11 @@ Level = Literal["L1", "L2", "L3", "L4"]
 Severity = Literal["fail", "warn"]
 Layer = Literal["gold", "report", "city"]
 
+WORKBOOKS = ("xlsx", "xls", "xlsb", "ods", "html", "xml2003")
+"""Kinds of files that hold sheets; a contract accepts them all as ``workbook``."""
+DELIMITERS = (",", "\t", ";", "|", "，")
+"""What may stand between the cells of a text table."""
+
 
 @dataclass(frozen=True)
 class Code:
@@ -131,7 +136,11 @@ class Sla:
 
 @dataclass(frozen=True)
 class Feed:
-    """One department feed: everything the programme knows of it."""
+    """One department feed: everything the programme knows of it.
+
+    ``sheet_names`` are the sheets to read where ``sheets`` is ``named``. A ``headerless`` file has
+    no titles: its columns are the contract's, in their order.
+    """
 
     name: str
     title: str
@@ -145,9 +154,12 @@ class Feed:
     sla: Sla
     order_by: str = ""
     is_reference: bool = False
-    sheets: Literal["all", "first"] = "first"
+    sheets: Literal["all", "first", "named"] = "first"
+    sheet_names: tuple[str, ...] = ()
+    headerless: bool = False
     encodings: tuple[str, ...] = ("utf-8", "gb18030")
     formats: tuple[str, ...] = ("csv", "xlsx")
+    delimiters: tuple[str, ...] = DELIMITERS
     description: str = ""
     domain: str = ""
     owner: str = ""

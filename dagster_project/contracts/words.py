@@ -13,6 +13,10 @@ DIMENSIONS: Final = {"conformity": "normativity"}
 PLACEHOLDERS: Final = frozenset({"delivered_at"})
 """What a rule's expression may name besides columns."""
 
+TEXT_ENDINGS: Final = (".csv", ".txt", ".tsv", ".gz", ".zip")
+BOOK_ENDINGS: Final = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".et", ".xml", ".html", ".zip")
+"""How names of delivered files may end; what a file really is, its content tells."""
+
 UNREPEATABLE: Final = frozenset({
     "ago", "current_catalog", "current_connection_id", "current_database", "current_date",
     "current_localtime", "current_localtimestamp", "current_query", "current_query_id",

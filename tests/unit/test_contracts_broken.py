@@ -151,7 +151,11 @@ MISTAKES = {
     ),
     "absolute path": Wrong("asset", "农业农村局/资产", "/a/资产", "path: '/a", "leaves the inbox"),
     "path of another format": Wrong(
-        "asset", "台账_*.xlsx", "台账_*.csv", "server: inbox", "does not end in .xlsx"
+        "asset",
+        "台账_*.xlsx",
+        "台账_*.csv",
+        "server: inbox",
+        "does not end like a file of the format xlsx",
     ),
     "files of another feed": Wrong(
         "resource", "资源台账_*", "资产台账_*", "apiVersion", "also of feed `asset`"

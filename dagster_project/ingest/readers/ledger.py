@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dagster_project.errors import LakeError
-from dagster_project.ingest.readers.result import ControlTotal, DroppedRow, SheetRead
+from dagster_project.ingest.readers.result import (
+    Container,
+    ControlTotal,
+    Dialect,
+    DroppedRow,
+    SheetRead,
+)
 from dagster_project.ingest.readers.rows import Classifier, as_line
 
 
@@ -20,6 +26,11 @@ class Ledger:
     missing: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
+    container: Container = ""
+    encoding: str = ""
+    evidence: str = ""
+    dialect: Dialect | None = None
 
     def sets_aside(self, classifier: Classifier, row: int, cells: Sequence[str]) -> bool:
         """Enter a record that is no data; say whether it was one."""
@@ -38,7 +49,7 @@ class Ledger:
             LakeError: Rows, dropped records and the header are not all of the sheet's records.
         """
         dropped = sum(1 for row in self.dropped if row.sheet == sheet.name)
-        headers = 1 if sheet.header_row else 0
+        headers = sheet.header_rows if sheet.header_row else 0
         if sheet.rows + dropped + headers != sheet.records:
             raise LakeError(
                 f"the reader lost count: {sheet.records} records, but {sheet.rows} rows, "

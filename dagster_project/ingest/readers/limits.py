@@ -1,0 +1,28 @@
+"""How much of a file is read before it is taken for an attack or a mistake.
+
+The values come from the settings; nothing is measured here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB, GIB = 1 << 20, 1 << 30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds in bytes and cells; whatever is larger is refused by name.
+
+    ``workbook_bytes`` bounds a workbook as it lies on disk, ``cells`` all cells of its sheets,
+    ``unpacked_bytes`` what a gzip or zip file may unpack to. ``ratio`` (unpacked to packed) tells
+    a decompression bomb; it is asked only above ``ratio_from`` bytes. ``record_bytes`` bounds one
+    record of a text table: a longer one has an unclosed quote before it, or is an attack.
+    """
+
+    workbook_bytes: int = 100 * MIB
+    cells: int = 20_000_000
+    unpacked_bytes: int = 16 * GIB
+    ratio: int = 200
+    ratio_from: int = 64 * MIB
+    record_bytes: int = 16 * MIB
