@@ -82,9 +82,43 @@ bytes BIGINT 文件字节数
 mtime_ns BIGINT 文件修改时间（Unix纳秒）
 received_at TIMESTAMPTZ 接收时间（UTC）
 run_id VARCHAR 运行编号
-outcome VARCHAR 结果：merged已归并、unchanged无变化、refused拒收、unreadable不可读
+outcome VARCHAR 结果：merged已归并、unchanged无变化、refused拒收、held搁置、unreadable不可读
 batch_id VARCHAR 批次编号
 message VARCHAR 说明
+parts VARCHAR 各文件的路径、字节数、修改时间、SHA-256（JSON），单个文件且无清单时为空
+""",
+    ),
+    "hold": OpsTable(
+        "搁置登记：等人决定的交付，决定前湖内数据不变",
+        """
+hold_id VARCHAR 搁置编号
+feed VARCHAR 归集任务（数据项）
+kind VARCHAR 类别：schema结构变化、vanished记录大量消失、period期次不符、rows行数不符
+delivery_id VARCHAR 交付编号
+batch_id VARCHAR 放行后的批次编号
+path VARCHAR 收件箱内相对路径
+sha256 VARCHAR 文件SHA-256
+opened_at TIMESTAMPTZ 搁置时间（UTC）
+run_id VARCHAR 运行编号
+findings VARCHAR 发现的各项事实（JSON）
+message VARCHAR 说明
+state VARCHAR 状态：open待决定、accepted放行、refused退回、superseded已被后来的交付取代
+decided_at TIMESTAMPTZ 决定时间（UTC）
+decided_by VARCHAR 决定人
+why VARCHAR 决定理由
+contract_version VARCHAR 搁置时的数据契约版本
+contract_version_after VARCHAR 决定后的数据契约版本
+""",
+    ),
+    "batch_file": OpsTable(
+        "批次文件：由多个文件组成的批次，各文件及其在批次中的工作表名前缀",
+        """
+batch_id VARCHAR 批次编号
+feed VARCHAR 归集任务（数据项）
+sheet_prefix VARCHAR 工作表名前缀，即文件名
+path VARCHAR 收件箱内相对路径
+sha256 VARCHAR 文件SHA-256
+bytes BIGINT 文件字节数
 """,
     ),
     "batch": OpsTable(
@@ -111,6 +145,7 @@ updated BIGINT 更新记录数
 deleted BIGINT 标记删除记录数
 live BIGINT 归并后有效记录数
 score DECIMAL(5,2) 质量得分（百分制）
+units VARCHAR 文件写明的计量单位（JSON：字段→单位）
 """,
     ),
     "batch_rule": OpsTable(
