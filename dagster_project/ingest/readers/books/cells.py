@@ -1,0 +1,152 @@
+"""Workbooks whose cells calamine reads: .xlsx, .xls, .xlsb.
+
+calamine asks for memory for the whole rectangle that a sheet's cells span, and ends the process
+when there is not so much: sheets are surveyed (``sheet_xml``, ``biff``, ``biff12``) before it sees
+the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import python_calamine
+
+from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers.books.base import Book, Marks, Merge, Sheet
+from dagster_project.ingest.readers.detect import SAVE_AS
+from dagster_project.ingest.readers.result import Format, SheetState
+from dagster_project.ingest.readers.values import Value
+
+KEPT = 2_000_000
+"""Cells of sheets that are kept in memory after their head was looked at; larger ones are loaded
+again when their rows are read, one at a time."""
+
+_STATES: dict[str, SheetState] = {"Hidden": "hidden", "VeryHidden": "very_hidden"}
+_WORKSHEET = python_calamine.SheetTypeEnum.WorkSheet
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found in a workbook before calamine reads it: its epoch and its sheets' marks."""
+
+    epoch_1904: bool = False
+    marks: dict[str, Marks] = field(default_factory=dict)
+
+
+class CellSheet(Sheet):
+    """A worksheet that calamine reads."""
+
+    def __init__(self, shelf: _Shelf, name: str, where: str, state: SheetState) -> None:
+        super().__init__(name, where, state)
+        self._shelf = shelf
+
+    @functools.cached_property
+    def marks(self) -> Marks:
+        """What the survey found, and merged ranges."""
+        marks, raw = self._shelf.survey.marks.get(self.name, Marks()), self._raw
+        if marks.merges or not raw.merged_cell_ranges:
+            return marks
+        merges = (
+            Merge(top + 1, left + 1, bottom + 1, right + 1)
+            for (top, left), (bottom, right) in raw.merged_cell_ranges
+        )
+        return dataclasses.replace(marks, merges=tuple(merges))
+
+    @functools.cached_property
+    def height(self) -> int:
+        """Rows from the first to the last that holds anything."""
+        last = self._raw.end[0] + 1 if self._raw.end else 0
+        return max(last, *(max(cells, default=0) for cells in self.marks.texts))
+
+    @functools.cached_property
+    def width(self) -> int:
+        """Columns from A to the last that holds anything."""
+        columns = (max(row, default=0) for cells in self.marks.texts for row in cells.values())
+        return max(self._raw.end[1] + 1 if self._raw.end else 0, *columns, 0)
+
+    @property
+    def _raw(self) -> Any:
+        return self._shelf.sheet(self.name)
+
+    def values(self) -> Iterator[list[Value]]:
+        """Every row, from the first one on."""
+        raw, rows = self._raw, 0
+        if raw.start:
+            margin, rest = [""] * raw.start[1], [""] * (self.width - raw.end[1] - 1)
+            for rows, values in enumerate(raw.iter_rows(), start=1):  # noqa: B007 - counted
+                yield [*margin, *values, *rest]
+        for _ in range(rows, self.height):
+            yield [""] * self.width
+
+
+class _Shelf:
+    """The sheets of one open workbook, loaded when they are asked for."""
+
+    def __init__(self, book: Any, survey: Survey) -> None:
+        self.survey = survey
+        self._book = book
+        self._kept = dict[str, Any]()
+
+    def sheet(self, name: str) -> Any:
+        """A sheet's cells; while all are few they are kept, else only the last one is."""
+        if name not in self._kept:
+            raw = self._book.get_sheet_by_name(name)
+            if sum(map(_area, self._kept.values())) + _area(raw) > KEPT:
+                self._kept.clear()
+            self._kept[name] = raw
+        return self._kept[name]
+
+
+def _area(raw: Any) -> int:
+    return int(raw.total_height * raw.total_width)
+
+
+@contextlib.contextmanager
+def opened(path: Path, kind: Format, *, name: str, survey: Survey) -> Iterator[Book]:
+    """A surveyed workbook; the library's errors become sentences."""
+    with _sentences(name), python_calamine.CalamineWorkbook.from_path(str(path)) as book:
+        shelf, metas = _Shelf(book, survey), list(book.sheets_metadata)
+        left_out = [meta.name for meta in metas if meta.typ != _WORKSHEET]
+        sheets = tuple(
+            CellSheet(
+                shelf, meta.name, name, _STATES.get(str(meta.visible).rpartition(".")[2], "visible")
+            )
+            for meta in metas
+            if meta.typ == _WORKSHEET
+        )
+        yield Book(
+            kind,
+            sheets,
+            survey.epoch_1904,
+            [f"{name}: left out, as they hold no cells: {', '.join(left_out)}."]
+            if left_out
+            else [],
+        )
+
+
+@contextlib.contextmanager
+def _sentences(name: str) -> Iterator[None]:
+    """Calamine's errors and panics as refusals; what others raise passes."""
+    try:
+        yield
+    except BaseException as error:
+        kind = type(error)
+        encrypted = isinstance(error, python_calamine.PasswordError)
+        if not isinstance(error, python_calamine.CalamineError) and (
+            kind.__name__ != "PanicException" or not kind.__module__.startswith("pyo3")
+        ):
+            raise
+        raise DeliveryError(
+            "the workbook is encrypted with a password"
+            if encrypted
+            else "the workbook is damaged or of a form that cannot be read",
+            where=name,
+            todo="Remove the password and deliver it again" if encrypted else SAVE_AS,
+            reason="encrypted" if encrypted else "damaged",
+        ) from error
