@@ -19,6 +19,7 @@ from dagster_project.transform.conform.facts import (
     RuleInfo,
 )
 from dagster_project.transform.conform.plan import Plan, compile_feed
+from dagster_project.transform.conform.preview import Preview, PreviewRow, preview, preview_rows
 from dagster_project.transform.conform.rebuild import rebuild, recheck
 from dagster_project.transform.conform.references import cross_checks
 from dagster_project.transform.conform.score import score
@@ -29,6 +30,8 @@ __all__ = [
     "BatchInput",
     "CheckResult",
     "Plan",
+    "Preview",
+    "PreviewRow",
     "RepairInfo",
     "RuleCount",
     "RuleInfo",
@@ -37,6 +40,8 @@ __all__ = [
     "conform",
     "cross_checks",
     "evolve",
+    "preview",
+    "preview_rows",
     "rebuild",
     "recheck",
     "score",

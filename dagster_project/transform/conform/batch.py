@@ -52,7 +52,9 @@ def conform(con: duckdb.DuckDBPyConnection, plan: Plan, batch: BatchInput) -> Ba
         delivered_at=batch.delivered_at,
         run_id=batch.run_id,
         committed_at=batch.committed_at,
+        units=batch.units,
     )
+    plan = plan.with_units(batch.units)
     source = f"SELECT * FROM read_parquet({literal(batch.rows)})"
     with_source(con, source)
     _land(con, plan.feed, batch)
@@ -122,13 +124,20 @@ def _conform_rows(con: duckdb.DuckDBPyConnection, plan: Plan, head: Head) -> set
         for name, parent in parents.items()
         if parent == plan.feed.name or is_delivered(con, parent)
     )
-    sql, parameters = statement(plan, ready)
-    values = bound(head.delivered_at)
+    conform_rows(con, plan, ready, head.delivered_at)
+    return {f"{name}.reference" for name in parents if name not in ready}
+
+
+def conform_rows(
+    con: duckdb.DuckDBPyConnection, plan: Plan, references: frozenset[str], delivered_at: datetime
+) -> None:
+    """``conform_source`` through the statement into the temp table ``conform_rows``."""
+    sql, parameters = statement(plan, references)
+    values = bound(delivered_at)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE conform_rows AS {sql}",
         {name: values[name] for name in parameters},
     )
-    return {f"{name}.reference" for name in parents if name not in ready}
 
 
 def bound(delivered_at: datetime) -> dict[str, object]:

@@ -60,8 +60,16 @@ class Cell:
     sure: frozenset[str]
 
 
-def compile_cell(column: Column, code_list: CodeList | None, where: str) -> Cell:
+def compile_cell(
+    column: Column, code_list: CodeList | None, where: str, power: int | None = None
+) -> Cell:
     """How to read one column.
+
+    Args:
+        column: The contract's column.
+        code_list: Its code list, if it names one.
+        where: The contract's file.
+        power: The power of ten of the unit in the file's header, if it is not the contract's.
 
     Raises:
         ContractError: The column asks for a format that does not exist.
@@ -74,7 +82,7 @@ def compile_cell(column: Column, code_list: CodeList | None, where: str) -> Cell
         )
     spelling = codes.Spelling.of(code_list) if code_list else None
     nulls = text.null_spellings(column, spelling.known if spelling else ())
-    value = _value(column, spelling, nulls)
+    value = _value(column, spelling, nulls, power)
     t, v = stage(column, "t"), stage(column, "v")
     return Cell(
         column=column,
@@ -94,10 +102,12 @@ def compile_cell(column: Column, code_list: CodeList | None, where: str) -> Cell
     )
 
 
-def _value(column: Column, spelling: codes.Spelling | None, nulls: tuple[str, ...]) -> Value:
+def _value(
+    column: Column, spelling: codes.Spelling | None, nulls: tuple[str, ...], power: int | None
+) -> Value:
     typed: dict[str, Callable[[], Value]] = {
-        "integer": lambda: values.integer(nulls),
-        "decimal": lambda: values.decimal(column, nulls),
+        "integer": lambda: values.integer(column, nulls, power),
+        "decimal": lambda: values.decimal(column, nulls, power),
         "boolean": lambda: values.boolean(spelling.synonyms if spelling else FLAGS, nulls),
         "date": lambda: values.date(nulls),
         "timestamp": lambda: values.timestamp(nulls),

@@ -5,7 +5,7 @@ Plain values only: no SQL is made here and no table is touched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -35,11 +35,16 @@ class RuleInfo:
 
 @dataclass(frozen=True)
 class RepairInfo:
-    """One kind of repair of one column; ``logged`` repairs keep raw and fixed value per cell."""
+    """One kind of repair of one column; ``logged`` repairs keep raw and fixed value per cell.
+
+    A repair that is logged but not ``listed`` changed a whole column alike: it is counted as a
+    repair, and ``ops.batch.units`` says once what a line per cell would say over and over.
+    """
 
     id: str
     column: str
     logged: bool
+    listed: bool = True
 
 
 class Dropped(Protocol):
@@ -87,6 +92,7 @@ class BatchInput:
     """One delivered table, read and waiting in a Parquet file of the reader's form.
 
     ``adopt`` says that the file lies in bronze's own folder and may become bronze as it is.
+    ``units`` are the units that the file states for columns (``金额（万元）``).
     """
 
     batch_id: str
@@ -101,6 +107,7 @@ class BatchInput:
     adopt: bool = False
     dropped: Sequence[Dropped] = ()
     control_totals: Sequence[Stated] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from dagster_project.transform.conform.ast import (
     all_of,
     case,
     cast,
+    eq,
     fn,
     matches,
     mul,
@@ -61,8 +62,14 @@ class Shapes:
     capital: str
 
     @classmethod
-    def of(cls, column: Column) -> Shapes:
-        """The forms of a column's unit and scale."""
+    def of(cls, column: Column, power: int | None = None) -> Shapes:
+        """The forms of a column's unit and scale.
+
+        Args:
+            column: The column; whole numbers have no scale.
+            power: The power of ten of the unit in the file's header. Its cells are bare numbers:
+                one that names a unit of its own could mean either, and stays unread.
+        """
         suffix = rf"\s*{SUFFIXES.get(column.unit, re.escape(column.unit))}?"
         if column.unit and column.unit not in SUFFIXES:
             suffix = rf"\s*(?:{re.escape(column.unit)})?"
@@ -72,7 +79,9 @@ class Shapes:
             digits = f"[0-9]{{0,{scale}}}" if scale else ""
             return rf"{sign}{begin}{WHOLE}(?:\.{digits}0*)?{end}"
 
-        scale, counted = column.scale, column.unit in COUNTED
+        scale, counted = column.scale if column.type == "decimal" else 0, column.unit in COUNTED
+        if power is not None:
+            counted, suffix, scale = False, "", max(scale + power, 0)
         return cls(
             plain=form("[+-]?", suffix, scale),
             myriad=form("[+-]?", rf"\s*万{suffix}", scale + 4) if counted else "",
@@ -80,7 +89,7 @@ class Shapes:
             negative=rf"\({form('', suffix, scale)}\)|{form('', '-', scale)}"
             if column.unit == "元"
             else "",
-            capital=CAPITAL if column.unit == "元" and scale > 1 else "",
+            capital=CAPITAL if column.unit == "元" and scale > 1 and power is None else "",
         )
 
     @property
@@ -89,23 +98,36 @@ class Shapes:
         return "|".join(filter(None, (self.myriad, self.yi, self.negative, self.capital)))
 
 
-def repairs(t: Node, v: Node, column: Column) -> tuple[Repair, ...]:
-    """Separators and signs are counted; an amount that had to be interpreted is logged."""
-    interpreted = Shapes.of(column).interpreted
+def repairs(t: Node, v: Node, column: Column, power: int | None = None) -> tuple[Repair, ...]:
+    """Separators and signs are counted; an amount that had to be interpreted is logged.
+
+    A unit in the header (``unit_header``) changes the whole column alike: it is a repair that is
+    counted, while the unit itself stands in ``ops.batch.units``.
+    """
+    interpreted = Shapes.of(column, power).interpreted
     plain_number = matches(t, r"[+-]?[0-9]+(\.[0-9]+)?")
     dressed = [not_null(v), negate(plain_number)]
+    header = Repair("unit_header", logged=True, listed=False, happened=not_null(v))
+    made = () if power is None else (header,)
     if not interpreted:
-        return (Repair("money_text", logged=False, happened=all_of(dressed)),)
+        return (*made, Repair("money_text", logged=False, happened=all_of(dressed)))
     other = matches(t, interpreted)
     return (
+        *made,
         Repair("money_text", logged=False, happened=all_of([*dressed, negate(other)])),
         Repair("money_text", logged=True, happened=all_of([not_null(v), other])),
     )
 
 
-def amount(value: Node, column: Column) -> Node:
-    """The exact amount, NULL when unreadable or finer than the column's scale."""
-    shapes = Shapes.of(column)
+def amount(value: Node, column: Column, power: int | None = None) -> Node:
+    """The exact amount, NULL when unreadable or finer than the column's scale.
+
+    Args:
+        value: The clean text.
+        column: A decimal or whole number.
+        power: The power of ten of the unit in the file's header, if it is not the contract's.
+    """
+    shapes = Shapes.of(column, power)
     digits = try_cast(fn("regexp_replace", value, r"[^0-9.\-]", "", "g"), EXACT)
     branches: list[tuple[Node, Node]] = [(matches(value, shapes.plain), digits)]
     if shapes.myriad:
@@ -116,11 +138,23 @@ def amount(value: Node, column: Column) -> Node:
         branches.append((matches(value, shapes.negative), exp.Neg(this=unsigned)))
     if shapes.capital:
         branches.append((matches(value, shapes.capital), _capital(value)))
-    return try_cast(case([(c, try_cast(v, WIDE)) for c, v in branches]), column.duck_type)
+    wide = case([(c, try_cast(v, WIDE)) for c, v in branches])
+    if power is None:
+        return try_cast(wide, column.duck_type)
+    whole = try_cast(_shifted(try_cast(wide, EXACT), power), WIDE)
+    stored = try_cast(whole, column.duck_type)
+    # A smaller unit may be finer than what is stored: nothing is rounded.
+    return case([(eq(stored, whole), stored)]) if power < 0 else stored
 
 
 def _times(value: Node, unit: int) -> Node:
     return mul(value, cast(number(unit), "DECIMAL(9,0)"))
+
+
+def _shifted(value: Node, power: int) -> Node:
+    if power >= 0:
+        return _times(value, 10**power)
+    return mul(cast(value, "DECIMAL(28,8)"), exp.Literal.number(f"{10.0**power:.{-power}f}"))
 
 
 def _capital(value: Node) -> Node:

@@ -5,7 +5,7 @@ The plan is pure: it knows neither a batch nor a connection. ``select`` turns it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import sqlglot
@@ -14,6 +14,7 @@ from sqlglot.errors import SqlglotError
 from dagster_project.contracts import cell_rules
 from dagster_project.contracts.model import Column, Contracts, Feed, Rule
 from dagster_project.contracts.rules import RAGGED
+from dagster_project.contracts.units import power
 from dagster_project.errors import ContractError
 from dagster_project.transform.conform.ast import Node
 from dagster_project.transform.conform.cells import Cell, compile_cell
@@ -23,6 +24,8 @@ from dagster_project.transform.conform.facts import RepairInfo, RuleInfo
 RAGGED_MESSAGE = "行的单元格数与表头不一致"
 # Bits of one BIGINT word that are used; a column's bits always share a word.
 WORD_BITS = 60
+# The greatest power of ten between two units that exact arithmetic has room for.
+MOST = 8
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Plan:
         slots: Where a rule's bit is; rules between departments have none.
         repair_slots: Where each repair's bit is, in the order of ``repairs``.
         off: Ids of rules that are switched off.
+        units: Units that the file states for columns, in place of the contract's.
         statements: The SQL made so far, kept by ``select``.
     """
 
@@ -66,6 +70,7 @@ class Plan:
     repair_slots: tuple[Slot, ...] = field(repr=False)
     contracts: Contracts = field(repr=False)
     off: frozenset[str] = frozenset()
+    units: Mapping[str, str] = field(default_factory=dict)
     statements: dict[frozenset[str], tuple[str, tuple[str, ...]]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -80,7 +85,23 @@ class Plan:
             raise ContractError(
                 f"feed {self.feed.name} has no rule {rule_id}", where=self.feed.path
             )
-        return compile_feed(self.feed, self.contracts, off=self.off | {rule_id})
+        return compile_feed(self.feed, self.contracts, off=self.off | {rule_id}, units=self.units)
+
+    def with_units(self, units: Mapping[str, str]) -> Plan:
+        """The same plan for a file whose header or preamble states units (``单位：万元``).
+
+        Every number of such a column is multiplied exactly. A cell that names a unit of its own
+        besides could mean either: it is not read, which is the reason ``<column>.type``.
+
+        Args:
+            units: Column -> unit, as ``ops.batch.units`` keeps it; other columns are ignored.
+
+        Raises:
+            ContractError: A unit measures something else than the contract's.
+        """
+        if units == self.units or not any(_powers(self.feed, units).values()):
+            return self
+        return compile_feed(self.feed, self.contracts, off=self.off, units=units)
 
     def rule(self, rule_id: str) -> RuleInfo:
         """The rule of that id.
@@ -109,13 +130,20 @@ class Plan:
         return sum(slot.mask for slot in slots if slot and slot.word == word)
 
 
-def compile_feed(feed: Feed, contracts: Contracts, *, off: Iterable[str] = ()) -> Plan:
+def compile_feed(
+    feed: Feed,
+    contracts: Contracts,
+    *,
+    off: Iterable[str] = (),
+    units: Mapping[str, str] | None = None,
+) -> Plan:
     """Compile a contract.
 
     Args:
         feed: The contract.
         contracts: All contracts; the feed's code lists are looked up in them.
         off: Ids of rules to leave out.
+        units: Units that the file states for columns.
 
     Raises:
         ContractError: The contract has no key, names an unknown format or code list, or one of
@@ -128,7 +156,11 @@ def compile_feed(feed: Feed, contracts: Contracts, *, off: Iterable[str] = ()) -
             where=feed.path,
             todo="Mark its key columns with primaryKey",
         )
-    cells = tuple(_without(_cell(column, feed, contracts), switched_off) for column in feed.columns)
+    powers = _powers(feed, units or {})
+    cells = tuple(
+        _without(_cell(column, feed, contracts, powers.get(column.name) or None), switched_off)
+        for column in feed.columns
+    )
     row_rules = tuple(_row_rule(rule, feed) for rule in feed.rules if rule.id not in switched_off)
     groups = [[] if RAGGED.id in switched_off else [rule_info(RAGGED, RAGGED_MESSAGE, "")]]
     groups += [[*(check.rule for check in c.checks), *_references(c, switched_off)] for c in cells]
@@ -136,7 +168,9 @@ def compile_feed(feed: Feed, contracts: Contracts, *, off: Iterable[str] = ()) -
     rules = tuple(rule for group in groups for rule in group)
     inside = [[r.id for r in g if r.kind != "reference" or r.severity == "fail"] for g in groups]
     slots = dict(zip((i for g in inside for i in g), _slots([len(g) for g in inside]), strict=True))
-    repairs = [[RepairInfo(r.id, c.column.name, r.logged) for r in c.repairs] for c in cells]
+    repairs = [
+        [RepairInfo(r.id, c.column.name, r.logged, r.listed) for r in c.repairs] for c in cells
+    ]
     return Plan(
         feed=feed,
         rules=rules,
@@ -147,10 +181,29 @@ def compile_feed(feed: Feed, contracts: Contracts, *, off: Iterable[str] = ()) -
         repair_slots=tuple(_slots([len(g) for g in repairs])),
         contracts=contracts,
         off=switched_off,
+        units=dict(units or {}),
     )
 
 
-def _cell(column: Column, feed: Feed, contracts: Contracts) -> Cell:
+def _powers(feed: Feed, units: Mapping[str, str]) -> dict[str, int]:
+    """The powers of ten between the units of a file and the contract's."""
+    powers = {}
+    for column in feed.columns:
+        if column.name not in units or column.type not in ("integer", "decimal"):
+            continue
+        found = power(units[column.name], column.unit)
+        if found is None or abs(found) > MOST:
+            raise ContractError(
+                f"the file counts {column.name} in {units[column.name]}, the contract in"
+                f" {column.unit or 'no unit'}, and there is no exact way from one to the other",
+                where=f"{feed.path}:{column.line}",
+                todo="Correct the unit in the file's header or in the contract",
+            )
+        powers[column.name] = found
+    return powers
+
+
+def _cell(column: Column, feed: Feed, contracts: Contracts, power: int | None) -> Cell:
     code_list = contracts.codes.get(column.codes) if column.codes else None
     if column.codes and code_list is None:
         raise ContractError(
@@ -158,7 +211,7 @@ def _cell(column: Column, feed: Feed, contracts: Contracts) -> Cell:
             where=f"{feed.path}:{column.line}",
             todo="Add it to schemas/codes or correct the name",
         )
-    return compile_cell(column, code_list, feed.path)
+    return compile_cell(column, code_list, feed.path, power)
 
 
 def _without(cell: Cell, off: frozenset[str]) -> Cell:

@@ -5,7 +5,8 @@ A replay is a batch of its own that refers to the landed one; nothing recorded i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,6 +38,7 @@ class _Landed:
     encoding: str
     delivered_at: datetime
     dropped: int
+    units: Mapping[str, str]
 
 
 def rebuild(
@@ -57,7 +59,7 @@ def rebuild(
     for landed in _landed(con, plan.feed):
         with_source(con, _bronze_rows(plan.feed, landed.batch_id))
         head = _head(con, landed, run_id, committed_at)
-        made.append(run(con, plan, head, dropped=landed.dropped))
+        made.append(run(con, plan.with_units(landed.units), head, dropped=landed.dropped))
         finish(con)
     return made
 
@@ -108,7 +110,8 @@ def recheck(
             waiting = "SELECT sheet, source_row FROM conform_waiting"
             with_source(con, _bronze_rows(plan.feed, landed.batch_id, waiting))
             head = _head(con, landed, run_id, committed_at)
-            made.append(run(con, plan, head, dropped=0, whole=False))
+            counted = plan.with_units(landed.units)
+            made.append(run(con, counted, head, dropped=0, whole=False))
             finish(con)
         con.execute("DROP TABLE conform_waiting")
     return made
@@ -116,12 +119,12 @@ def recheck(
 
 def _landed(con: duckdb.DuckDBPyConnection, feed: Feed) -> list[_Landed]:
     rows = con.execute(
-        "SELECT batch_id, sha256, path, format, encoding, delivered_at, dropped"
+        "SELECT batch_id, sha256, path, format, encoding, delivered_at, dropped, units"
         " FROM lake.ops.batch WHERE feed = ? AND source_batch_id IS NULL"
         " ORDER BY delivered_at, batch_id",
         [feed.name],
     ).fetchall()
-    return [_Landed(*row) for row in rows]
+    return [_Landed(*row, units=json.loads(units or "{}")) for *row, units in rows]
 
 
 def _head(
@@ -139,6 +142,7 @@ def _head(
         format=landed.format,
         encoding=landed.encoding,
         delivered_at=landed.delivered_at,
+        units=landed.units,
         run_id=run_id,
         committed_at=committed_at,
     )

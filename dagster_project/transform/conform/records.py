@@ -5,8 +5,9 @@ Everything is read from ``conform_rows``, ``conform_groups`` and the raw ``confo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import duckdb
@@ -32,6 +33,7 @@ class Head:
     delivered_at: datetime
     run_id: str
     committed_at: datetime
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def landed_id(self) -> str:
@@ -66,7 +68,7 @@ def write_repairs(
     logged = [
         (repair, slot)
         for repair, slot in zip(plan.repairs, plan.repair_slots, strict=True)
-        if repair.logged and (repair.column, repair.id) in happened
+        if repair.listed and repair.logged and (repair.column, repair.id) in happened
     ]
     if not logged:
         return
@@ -199,6 +201,7 @@ def write_counts(
         "deleted": counts.deleted,
         "live": counts.live,
         "score": counts.score,
+        "units": json.dumps(dict(head.units), ensure_ascii=False) if head.units else None,
     }
     con.execute(
         f"INSERT INTO lake.ops.batch ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",

@@ -9,8 +9,12 @@ from dagster_project.transform.conform.ast import Node
 
 @dataclass(frozen=True)
 class Repair:
-    """A repair of one column and when it happened, seen from raw text, clean text and value."""
+    """A repair of one column and when it happened, seen from raw text, clean text and value.
+
+    See ``facts.RepairInfo`` for ``logged`` and ``listed``.
+    """
 
     id: str
     logged: bool
     happened: Node
+    listed: bool = True

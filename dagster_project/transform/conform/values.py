@@ -57,8 +57,13 @@ class Value:
     repairs: Callable[[Node, Node], tuple[Repair, ...]]
 
 
-def integer(nulls: tuple[str, ...]) -> Value:
-    """Whole numbers; thousands separators and a spreadsheet's ``.0`` are counted repairs."""
+def integer(column: Column, nulls: tuple[str, ...], power: int | None = None) -> Value:
+    """Whole numbers; thousands separators and a spreadsheet's ``.0`` are counted repairs.
+
+    ``power`` is the power of ten of the unit in the file's header, if it is not the contract's.
+    """
+    if power is not None:
+        return _in_unit(column, power)
     grouped = r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.0+)?|[+-]?[0-9]+\.0+"
 
     def slow(value: Node) -> Node:
@@ -78,8 +83,13 @@ def integer(nulls: tuple[str, ...]) -> Value:
     )
 
 
-def decimal(column: Column, nulls: tuple[str, ...]) -> Value:
-    """Exact decimals; money with signs and units is read by ``money``."""
+def decimal(column: Column, nulls: tuple[str, ...], power: int | None = None) -> Value:
+    """Exact decimals; money with signs and units is read by ``money``.
+
+    ``power`` is the power of ten of the unit in the file's header, if it is not the contract's.
+    """
+    if power is not None:
+        return _in_unit(column, power)
     whole, scale = max(column.precision - column.scale, 1), column.scale
     digits = rf"-?[0-9]{{1,{whole}}}" + (rf"(\.[0-9]{{1,{scale}}})?" if scale else "")
     return Value(
@@ -87,6 +97,16 @@ def decimal(column: Column, nulls: tuple[str, ...]) -> Value:
         quick=lambda raw: try_cast(raw, column.duck_type),
         slow=lambda value: money.amount(value, column),
         repairs=lambda t, v: money.repairs(t, v, column),
+    )
+
+
+def _in_unit(column: Column, power: int) -> Value:
+    """Numbers counted in another unit than the contract's: every cell goes the slow way."""
+    return Value(
+        plain=lambda _: exp.false(),
+        quick=lambda raw: try_cast(raw, column.duck_type),
+        slow=lambda value: money.amount(value, column, power),
+        repairs=lambda t, v: money.repairs(t, v, column, power),
     )
 
 
