@@ -30,6 +30,7 @@ def feed_problems(
     yield from _key_problems(feed, document)
     yield from _server_problems(feed, document)
     yield from _order_problems(feed, document)
+    yield from _arrival_problems(feed, document)
     yield from _title_problems(feed)
     for column in feed.columns:
         for sentence in (*column_faults(column, codes), *flag_faults(column, codes)):
@@ -120,6 +121,22 @@ def _order_problems(feed: Feed, document: Document) -> Iterator[Problem]:
         yield document.problem(what, "customProperties")
     elif column.type not in {"timestamp", "date"}:
         what = f"`orderBy` names `{feed.order_by}`, which is no time; name a timestamp or date"
+        yield document.problem(what, "customProperties")
+
+
+def _arrival_problems(feed: Feed, document: Document) -> Iterator[Problem]:
+    said = {entry["property"] for entry in document.data["customProperties"]}
+    if "vanishing" in said and feed.delivery != "full":
+        what = "`vanishing` is for full snapshots; an increment lacks most keys; leave it out"
+        yield document.problem(what, "customProperties")
+    if feed.period is None:
+        return
+    named = f"`period` names `{feed.period.column}`, which is no"
+    column = next((c for c in feed.columns if c.name == feed.period.column), None)
+    if column is None:
+        yield document.problem(f"{named} column of this contract; correct it", "customProperties")
+    elif column.type not in {"timestamp", "date", "string"} or column.level in {"L3", "L4"}:
+        what = f"{named} date of a record; name a date, or a code like 202305, of level L1 or L2"
         yield document.problem(what, "customProperties")
 
 

@@ -135,8 +135,21 @@ class Sla:
 
 
 @dataclass(frozen=True)
+class FilePeriod:
+    """The period that a file's name states (see ``periods``) is that of this column's dates."""
+
+    column: str
+    pattern: str
+
+
+@dataclass(frozen=True)
 class Feed:
     """One department feed: everything the programme knows of it.
+
+    With ``manifest`` a file is taken only when a manifest names it; with ``parts`` files named
+    1of3, 2of3, 3of3 are one delivery. A full snapshot that lacks more than the share ``vanishing``
+    of the live records is held; a number of rows that differs from what is usual by more than the
+    share ``volume`` is told. ``period`` holds files of another month than their name says.
 
     ``sheet_names`` are the sheets to read where ``sheets`` is ``named``. A ``headerless`` file has
     no titles: its columns are the contract's, in their order.
@@ -160,6 +173,11 @@ class Feed:
     encodings: tuple[str, ...] = ("utf-8", "gb18030")
     formats: tuple[str, ...] = ("csv", "xlsx")
     delimiters: tuple[str, ...] = DELIMITERS
+    manifest: bool = False
+    parts: bool = False
+    vanishing: float = 0.05
+    volume: float = 0.3
+    period: FilePeriod | None = None
     description: str = ""
     domain: str = ""
     owner: str = ""
