@@ -65,6 +65,7 @@ def build_feed(document: Document) -> Feed:
         vanishing=float(custom.get("vanishing", Feed.vanishing)),
         volume=float(custom.get("volume", Feed.volume)),
         period=FilePeriod(**period) if (period := custom.get("period")) else None,
+        drift=custom.get("drift", {}),
         description=_purpose(odcs),
         domain=odcs.domain or "",
         owner=_owner(odcs) or custom["department"]["name"],

@@ -11,6 +11,19 @@ LogicalType = Literal["string", "integer", "decimal", "date", "timestamp", "bool
 Level = Literal["L1", "L2", "L3", "L4"]
 Severity = Literal["fail", "warn"]
 Layer = Literal["gold", "report", "city"]
+DriftKind = Literal["renamed", "added", "missing", "narrowed", "codes", "unit", "width"]
+DriftAction = Literal["note", "pause", "refuse"]
+
+DRIFT_KINDS: Mapping[DriftKind, DriftAction] = {
+    "renamed": "pause",
+    "added": "note",
+    "missing": "pause",
+    "narrowed": "pause",
+    "codes": "note",
+    "unit": "pause",
+    "width": "pause",
+}
+"""How a file may differ from its contract, and what is done where the contract does not say."""
 
 WORKBOOKS = ("xlsx", "xls", "xlsb", "ods", "html", "xml2003")
 """Kinds of files that hold sheets; a contract accepts them all as ``workbook``."""
@@ -152,7 +165,8 @@ class Feed:
     share ``volume`` is told. ``period`` holds files of another month than their name says.
 
     ``sheet_names`` are the sheets to read where ``sheets`` is ``named``. A ``headerless`` file has
-    no titles: its columns are the contract's, in their order.
+    no titles: its columns are the contract's, in their order. ``drift`` says what to do about
+    differences where that is not what ``DRIFT_KINDS`` says.
     """
 
     name: str
@@ -178,6 +192,7 @@ class Feed:
     vanishing: float = 0.05
     volume: float = 0.3
     period: FilePeriod | None = None
+    drift: Mapping[DriftKind, DriftAction] = field(default_factory=dict)
     description: str = ""
     domain: str = ""
     owner: str = ""
