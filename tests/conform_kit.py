@@ -200,7 +200,7 @@ def write_rows(feed: Feed, rows: Sequence[Row], batch_id: str, path: Path) -> No
     cells = [
         {
             **{name: row.get(name) for name in names},
-            "_extra": None,
+            "_extra": row.get("_extra"),
             "_defect": row.get("_defect"),
             "_sheet": row.get("_sheet") or "",
             "_source_row": number,

@@ -44,3 +44,11 @@ RESERVED: Final = frozenset({
     "true", "union", "unique", "unpivot", "using", "variadic", "when", "where", "window", "with",
 })  # fmt: skip
 """Words SQL keeps for itself: a column of that name could not be written plainly in a model."""
+
+RETURN_COLUMNS: Final = ("校核意见", "校核编号")
+"""What a returned copy adds at the right of a department's table: the findings, the case number.
+
+They come back with the corrected file: no contract names them, and nobody is told of them.
+"""
+CASE_PATTERN: Final = "JH[0-9A-F]{12}"
+"""A case number; it begins with letters, so that no spreadsheet takes it for a figure."""

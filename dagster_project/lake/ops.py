@@ -182,6 +182,30 @@ raw VARCHAR 原始各单元格（JSON）
 """,
         personal=True,
     ),
+    "rectification": OpsTable(
+        "整改事项：每条待部门更正的记录一项，从发现到办结，含业务主键，不出库",
+        """
+case_id VARCHAR 校核编号
+feed VARCHAR 归集任务（数据项）
+record_key VARCHAR 业务主键，读不出时为空
+batch_id VARCHAR 最近一次不合格的批次
+sheet VARCHAR 最近一次所在工作表，文本文件为空
+source_row BIGINT 最近一次的文件内行号，含标题行，从1起
+reasons VARCHAR[] 最近一次的全部不合格规则编号
+opened_at TIMESTAMPTZ 首次不合格的送达时间（UTC）
+opened_batch_id VARCHAR 首次不合格的批次
+opened_sheet VARCHAR 首次所在工作表
+opened_row BIGINT 首次的文件内行号
+failed_at TIMESTAMPTZ 最近一次不合格的送达时间（UTC）
+attempts BIGINT 不合格次数，每批计一次
+returned_at TIMESTAMPTZ 退回部门时间（UTC）
+state VARCHAR 状态：open待更正、closed已办结、withdrawn已撤回
+closed_at TIMESTAMPTZ 办结时间（UTC）
+closed_batch_id VARCHAR 办结批次
+how VARCHAR 办结方式：corrected更正、superseded同批另有合格行、accepted重核合格、withdrawn全量中已无
+""",
+        personal=True,
+    ),
     "dropped_row": OpsTable(
         "剔除行：标题、合计、空行、脚注，原文留存，不出库",
         _PLACE.strip()

@@ -14,7 +14,7 @@ import duckdb
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import LakeError
 from dagster_project.lake.engine import literal, quoted
-from dagster_project.transform.conform import records
+from dagster_project.transform.conform import cases, records
 from dagster_project.transform.conform.counts import count_rules
 from dagster_project.transform.conform.facts import BatchCounts, BatchInput
 from dagster_project.transform.conform.merge import Arrival, merge
@@ -99,6 +99,7 @@ def run(
     _conserve(counts)
     if counts.rejected:
         records.write_quarantine(con, plan, head)
+    cases.settle(con, plan, head, rejected=counts.rejected, whole=whole)
     records.write_repairs(con, plan, head, rules)
     records.write_counts(con, plan, head, counts)
     return counts

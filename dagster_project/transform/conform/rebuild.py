@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from dagster_project.contracts.model import Feed
 from dagster_project.lake.engine import literal, quoted
+from dagster_project.transform.conform import cases
 from dagster_project.transform.conform.ast import sql
 from dagster_project.transform.conform.batch import finish, is_delivered, run, with_source
 from dagster_project.transform.conform.cells import Cell
@@ -53,6 +54,7 @@ def rebuild(
         LakeError: A law of the lake would be broken; roll back.
     """
     recreate_silver(con, plan.feed)
+    cases.set_aside(con, plan.feed)
     # A feed that refers to itself must find parents of later batches only after they came: the
     # oldest goes first, as it did when they arrived.
     made = []
@@ -61,6 +63,7 @@ def rebuild(
         head = _head(con, landed, run_id, committed_at)
         made.append(run(con, plan.with_units(landed.units), head, dropped=landed.dropped))
         finish(con)
+    cases.restore(con, plan.feed, committed_at)
     return made
 
 
