@@ -57,7 +57,7 @@ def plants(
     if header:
         names = (column.name for column in feed.columns)
         again: Cells = dict(zip(names, header, strict=True))
-        yield Plant("title", "dropped", put(**again))
+        yield Plant("repeated_header", "dropped", put(**again))
 
 
 def _hard_texts(feed: Feed) -> Iterator[Plant]:
@@ -82,7 +82,7 @@ def how_many(plant: Plant, rows: int, *, enabled: bool) -> int:
         return 0
     if plant.name in {"duplicate", "superseded", "blank"}:
         return max(_COPIES, min(rows // _EVERY, _MOST))
-    if plant.name == "title":
+    if plant.name == "repeated_header":
         return 1
     return max(2 if rows >= _MANY_ROWS else 1, min(rows // _EVERY, _MOST))
 

@@ -109,7 +109,7 @@ def test_titles_totals_blanks_and_footnotes_are_kept_aside(tmp_path: Path) -> No
     assert rows_of(tmp_path)["_source_row"].to_list() == [4, 7, 11]
     assert [(row.row, row.kind) for row in result.dropped] == [
         (1, "title"), (2, "title"), (5, "blank"), (6, "blank"), (8, "blank"), (9, "total"),
-        (10, "title"), (12, "total"), (13, "footnote"), (14, "footnote"),
+        (10, "repeated_header"), (12, "total"), (13, "footnote"), (14, "footnote"),
     ]  # fmt: skip
     assert [(t.row, t.column, t.stated) for t in result.control_totals] == [
         (9, "area_sqm", "3.5"),
@@ -319,7 +319,7 @@ def test_any_table_round_trips_exactly(
     path.write_bytes(content.encode(encoding))
     ledger = Ledger()
     reader = TextTable(feed(columns), "b", "table.csv", ledger)
-    _, rows = reader.read(path, tmp_path / "rows.parquet", chunk=chunk, block=block)
+    rows = reader.read(path, tmp_path / "rows.parquet", chunk=chunk, block=block)
     frame = rows_of(tmp_path)
     assert rows == len(body)
     assert ledger.dropped == []
@@ -349,7 +349,7 @@ def test_no_text_is_lost_and_none_depends_on_how_it_is_cut(
         reader = TextTable(feed(), "b", "table.csv", ledger)
         out = tmp_path / "rows.parquet"
         try:
-            _, rows = reader.read(path, out, chunk=chunk, block=block)
+            rows = reader.read(path, out, chunk=chunk, block=block)
         except DeliveryError as refusal:
             outcomes.append(str(refusal))
             continue
@@ -393,5 +393,5 @@ def test_repeated_headers_are_recognised_whatever_their_first_title(
     result = read_bytes(
         tmp_path, lines(header, "1,P1,甲,1,", header, "2,P2,乙,2,", f"{lead},P3,,,")
     )
-    assert [(row.row, row.kind) for row in result.dropped] == [(3, "title")]
+    assert [(row.row, row.kind) for row in result.dropped] == [(3, "repeated_header")]
     assert rows_of(tmp_path)["person_no"].to_list() == ["P1", "P2", "P3"]

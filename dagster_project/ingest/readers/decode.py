@@ -123,7 +123,7 @@ class Text:
         self.private += _private_use(encoded, data)
 
 
-def judge(path: Path, feed: Feed, *, name: str, chunk: int = CHUNK) -> Text:
+def judge(path: Path, feed: Feed | None, *, name: str, chunk: int = CHUNK) -> Text:
     """Judge a text file's encoding on all of its bytes.
 
     Raises:
@@ -136,7 +136,7 @@ def judge(path: Path, feed: Feed, *, name: str, chunk: int = CHUNK) -> Text:
         with path.open("rb") as file:
             encoding = "utf-8-sig" if file.read(len(BOM)) == BOM else "utf-8"
     family = encoding.removesuffix("-sig")
-    if family not in feed.encodings:
+    if feed is not None and family not in feed.encodings:
         why = f" ({fault})" if fault else ""
         raise DeliveryError(
             f"the text is not in an encoding that the contract of {feed.name} accepts "

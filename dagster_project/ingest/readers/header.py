@@ -1,6 +1,7 @@
 """Finding the header by the contract's names, and what each column of the file is.
 
-Only titles are read here; what rows below the header are is ``rows``' matter.
+Only titles are read here; what rows below the header are is ``rows``' matter, and headers of files
+without a contract are ``generic``'s.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from dagster_project.contracts.model import Column, Feed
+from dagster_project.contracts.units import power
 from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers.headings import MOST, Chain, Span, chains, title
 
 SEARCHED = 30
 """The header is looked for among this many first records."""
@@ -20,15 +23,25 @@ SHARE = 0.6
 """A header names at least this share of the contract's columns."""
 
 _IGNORED = re.compile(r"[\s*\ufeff\u200b-\u200d\u2060]+")
+_UNIT = re.compile(r"(.+?)(?:\((?:单位:)?([^()]+)\)|[/,:]([^()/,:]+))")
+_PREAMBLE = re.compile(r"(?:金额|货币|计量|面积)?单位:(?:人民币)?([^\s,;:)]+)")
+
+Records = Sequence[tuple[int, Sequence[str]]]
+Titled = tuple[str, str]
+"""A column's name and the unit that its title states, both may be empty."""
+NUMERIC = frozenset({"integer", "decimal"})
 
 
 @dataclass(frozen=True)
 class Layout:
     """Where the header is and what each column of the table holds.
 
-    ``names`` has one entry per column of the file: the contract column's name, or for a column
-    that the contract lacks its title (``_column_<n>`` when that is blank or taken).
-    ``known`` says which of them are contract columns.
+    ``feed`` is what rows are shaped by: the contract, or one made of the titles. ``lines`` are the
+    header's records as they stand, the last of them at ``row`` (0 for a table without a header);
+    ``titles`` are flattened. ``names`` has one entry per column of the file: the contract column's
+    name, or for a column that the contract lacks its title (``_column_<n>`` when that is blank or
+    taken). ``known`` says which of them are columns of ``feed``. ``units`` are units that the file
+    states for its columns and that are not the contract's own.
     """
 
     sheet: str
@@ -37,6 +50,19 @@ class Layout:
     names: tuple[str, ...]
     known: tuple[bool, ...]
     missing: tuple[str, ...]
+    feed: Feed
+    lines: tuple[tuple[str, ...], ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def header_rows(self) -> int:
+        """The number of records that the header takes."""
+        return len(self.lines)
+
+    @property
+    def first_row(self) -> int:
+        """The header's first record; 1 for a table without a header: nothing stands above it."""
+        return self.row - len(self.lines) + 1
 
     @property
     def width(self) -> int:
@@ -61,50 +87,97 @@ def folded(title: str) -> str:
 
 
 def find_header(
-    records: Sequence[tuple[int, Sequence[str]]], feed: Feed, *, sheet: str, where: str
+    records: Records,
+    feed: Feed,
+    *,
+    sheet: str,
+    where: str,
+    merges: Sequence[Span] = (),
+    lenient: bool = False,
 ) -> Layout:
-    """The first record that names enough of the contract's columns.
+    """The records that name enough of the contract's columns: one line of titles, or up to three.
 
     Args:
         records: The first records of the table with their numbers.
         feed: The contract.
         sheet: The sheet's name, empty for text files.
         where: The file, and the sheet if any, for sentences.
+        merges: The sheet's merged ranges.
+        lenient: A missing required column is told in ``missing`` and is no error.
 
     Raises:
         DeliveryError: No record is a header, a required column is missing, or two columns of the
             file are one column of the contract.
     """
-    titles_of = _spellings(feed)
-    found = [(row, cells, _count(cells, titles_of)) for row, cells in records[:SEARCHED]]
+    if feed.headerless:
+        return _without_header(feed, sheet)
+    spelled = Spelled(feed)
+    first = records[:SEARCHED]
+    tried = list(_spans(first, merges, spelled))
+    best = max(tried, key=lambda span: span.order, default=None)
     needed = SHARE * len(feed.columns)
-    for row, cells, count in found:
-        if count and count >= needed:
-            return _layout(row, cells, feed, sheet=sheet, where=where)
-    row, _, best = max(found, key=lambda entry: entry[2], default=(0, (), 0))
-    nearest = f"; row {row} holds {best} of them" if best else ""
-    raise DeliveryError(
-        f"no header was found: none of the first {len(found)} rows holds {SHARE:.0%} of the "
-        f"{len(feed.columns)} column titles of {feed.name}{nearest}",
-        where=where,
-        todo=f"Deliver the table with its header row ({_examples(feed)})",
-    )
+    good = [span for span in tried if span.count and span.count >= needed]
+    if not good:
+        raise _headless(best, feed, len(first), where)
+    near = [span for span in good if span.row <= good[0].row + MOST - 1]
+    chosen = max(near, key=lambda span: span.order)
+    return _layout(chosen, first, spelled, sheet=sheet, where=where, lenient=lenient)
 
 
-def resemblance(records: Sequence[tuple[int, Sequence[str]]], feed: Feed) -> float:
+def resemblance(records: Records, feed: Feed) -> float:
     """The share of the contract's columns that the likest of some records names."""
-    titles_of = _spellings(feed)
-    best = max((_count(cells, titles_of) for _, cells in records), default=0)
-    return best / len(feed.columns)
+    spelled = Spelled(feed)
+    counts = (_count([(cell,) for cell in cells], spelled) for _, cells in records)
+    return max(counts, default=0) / len(feed.columns)
 
 
-def _spellings(feed: Feed) -> dict[str, str]:
-    """Every spelling of a header, folded, with the column it names."""
-    return {
-        folded(spelling): column.name
-        for column in reversed(feed.columns)
-        for spelling in _spellings_of(column)
-    }
+class Spelled:
+    """Every way in which a title may name a column of one contract."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self._columns = {column.name: column for column in feed.columns}
+        self._names = {
+            folded(spelling): column.name
+            for column in reversed(feed.columns)
+            for spelling in _spellings_of(column)
+        }
+
+    def column(self, chain: Chain) -> Titled:
+        """The column that a chain of titles names: by all of it, by its lowest, or not at all."""
+        for text in dict.fromkeys((title(chain), *chain[-1:])):
+            if found := self._column(folded(text)):
+                return found
+        return "", ""
+
+    def _column(self, text: str) -> Titled | None:
+        match = _UNIT.fullmatch(text)
+        unit = (match[2] or match[3]) if match else ""
+        if name := self._names.get(text):
+            return name, unit if power(unit, self._columns[name].unit) is not None else ""
+        name = self._names.get(match[1], "") if match else ""
+        if name and power(unit, self._columns[name].unit) is not None:
+            return name, unit
+        return None
+
+    def preamble(self, records: Records, names: Sequence[str]) -> dict[str, str]:
+        """Units that a line above the header states for the numeric columns (``单位：万元``)."""
+        said: dict[str, str] = {}
+        text = " ".join(folded(cell) for _, cells in records for cell in cells)
+        for match in _PREAMBLE.finditer(text):
+            for name in filter(None, names):
+                column = self._columns[name]
+                if column.type in NUMERIC and power(match[1], column.unit) is not None:
+                    said[name] = match[1]
+        return said
+
+    def foreign(self, units: Mapping[str, str]) -> dict[str, str]:
+        """Those of the stated units that are not the contract's own."""
+        return {name: unit for name, unit in units.items() if power(unit, self.unit(name))}
+
+    def unit(self, name: str) -> str:
+        """The contract's unit of a column."""
+        return self._columns[name].unit
 
 
 def _spellings_of(column: Column) -> Iterator[str]:
@@ -115,38 +188,85 @@ def _spellings_of(column: Column) -> Iterator[str]:
     yield column.name
 
 
-def _count(cells: Sequence[str], titles_of: dict[str, str]) -> int:
-    return len({name for cell in cells if (name := titles_of.get(folded(cell)))})
+@dataclass(frozen=True)
+class _Tried:
+    """Some records taken as the header: what their columns are called, and how many are known."""
+
+    row: int
+    lines: tuple[tuple[str, ...], ...]
+    chains: Sequence[Chain]
+    count: int
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """More columns are better, then fewer lines, then an earlier place."""
+        return self.count, -len(self.lines), -self.row
 
 
-def _layout(row: int, cells: Sequence[str], feed: Feed, *, sheet: str, where: str) -> Layout:
-    titles_of, names = _spellings(feed), list[str]()
-    for position, cell in enumerate(cells, start=1):
-        name = titles_of.get(folded(cell), "")
+def _spans(records: Records, merges: Sequence[Span], spelled: Spelled) -> Iterator[_Tried]:
+    for at in range(len(records)):
+        for size in range(1, min(MOST, len(records) - at) + 1):
+            taken = records[at : at + size]
+            lines = tuple(tuple(cells) for _, cells in taken)
+            if size > 1 and not _may_be_titles(lines[-1]):
+                break
+            made = chains(lines, first_row=taken[0][0], merges=merges)
+            yield _Tried(taken[0][0], lines, made, _count(made, spelled))
+
+
+def _may_be_titles(line: Sequence[str]) -> bool:
+    """A line below the first one of a header holds no number."""
+    return not any(re.fullmatch(r"[\s\d.,%-]+", cell) for cell in line)
+
+
+def _count(made: Sequence[Chain], spelled: Spelled) -> int:
+    return len({name for chain in made if (name := spelled.column(chain)[0])})
+
+
+def _layout(
+    span: _Tried, first: Records, spelled: Spelled, *, sheet: str, where: str, lenient: bool
+) -> Layout:
+    feed, names, units = spelled.feed, list[str](), dict[str, str]()
+    row = span.row + len(span.lines) - 1
+    for position, chain in enumerate(span.chains, start=1):
+        name, unit = spelled.column(chain)
         if name and name in names:
-            first = names.index(name) + 1
+            before = names.index(name) + 1
             raise DeliveryError(
-                f"columns {first} and {position} are both {feed.column(name).title} ({name})",
+                f"columns {before} and {position} are both {feed.column(name).title} ({name})",
                 where=f"{where}, row {row}",
                 todo="Remove or rename one of them and deliver the file again",
+                reason="columns_ambiguous",
             )
         names.append(name)
+        if name and unit:
+            units[name] = unit
     absent = [column for column in feed.columns if column.name not in names]
-    if any(column.required or column.is_key for column in absent):
-        raise _lacks(absent, cells, names, where=f"{where}, row {row}")
+    titles = [title(chain) for chain in span.chains]
+    if not lenient and any(column.required or column.is_key for column in absent):
+        raise _lacks(absent, titles, names, where=f"{where}, row {row}")
+    above = [record for record in first if record[0] < span.row]
     return Layout(
         sheet=sheet,
         row=row,
-        titles=tuple(cells),
-        names=tuple(_named(names, cells)),
+        titles=tuple(titles),
+        names=tuple(_named(names, titles)),
         known=tuple(bool(name) for name in names),
         missing=tuple(column.name for column in absent),
+        feed=feed,
+        lines=span.lines,
+        units=spelled.foreign(spelled.preamble(above, names) | units),
     )
+
+
+def _without_header(feed: Feed, sheet: str) -> Layout:
+    names = tuple(column.name for column in feed.columns)
+    return Layout(sheet, 0, (), names, (True,) * len(names), (), feed)
 
 
 def _named(names: Sequence[str], cells: Sequence[str]) -> Iterator[str]:
     """The names, with titles for the unknown ones; every name is used once."""
-    taken = {name for name in names if name} | {"_surplus"}
+    taken = {name for name in names if name} | {"_surplus", "_flags"}
     for position, (name, cell) in enumerate(zip(names, cells, strict=True), start=1):
         title = cell.strip()
         fallback = title if title and title not in taken else f"_column_{position}"
@@ -155,10 +275,10 @@ def _named(names: Sequence[str], cells: Sequence[str]) -> Iterator[str]:
 
 
 def _lacks(
-    absent: Sequence[Column], cells: Sequence[str], names: Sequence[str], *, where: str
+    absent: Sequence[Column], titles: Sequence[str], names: Sequence[str], *, where: str
 ) -> DeliveryError:
     required = [column for column in absent if column.required or column.is_key]
-    free = [cell.strip() for cell, name in zip(cells, names, strict=True) if not name]
+    free = [title.strip() for title, name in zip(titles, names, strict=True) if not name]
     wanted = [spelling for column in required for spelling in (column.title, *column.aliases)]
     close = {m for title in wanted for m in difflib.get_close_matches(title, free, 2, 0.4)}
     hint = f"; the closest titles found are {', '.join(sorted(close))}" if close else ""
@@ -167,6 +287,18 @@ def _lacks(
         f"required columns are missing: {missing}{hint}",
         where=where,
         todo="Add the columns, or name a column's other title as a synonym in the contract",
+        reason="columns_missing",
+    )
+
+
+def _headless(best: _Tried | None, feed: Feed, searched: int, where: str) -> DeliveryError:
+    nearest = f"; row {best.row} holds {best.count} of them" if best and best.count else ""
+    return DeliveryError(
+        f"no header was found: none of the first {searched} rows holds {SHARE:.0%} of the "
+        f"{len(feed.columns)} column titles of {feed.name}{nearest}",
+        where=where,
+        todo=f"Deliver the table with its header row ({_examples(feed)})",
+        reason="no_header",
     )
 
 

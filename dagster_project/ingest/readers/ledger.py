@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dagster_project.errors import LakeError
+from dagster_project.ingest.readers.marks import as_line
 from dagster_project.ingest.readers.result import (
     Container,
     ControlTotal,
     Dialect,
     DroppedRow,
+    Format,
     SheetRead,
 )
-from dagster_project.ingest.readers.rows import Classifier, as_line
+from dagster_project.ingest.readers.rows import Classifier
 
 
 @dataclass
@@ -27,6 +30,7 @@ class Ledger:
     unknown: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
+    format: Format | Literal[""] = ""
     container: Container = ""
     encoding: str = ""
     evidence: str = ""

@@ -6,15 +6,18 @@ How frames of this shape get to disk is ``sink``'s matter.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
 from dagster_project.contracts.model import Feed
 from dagster_project.ingest.readers.header import Layout
+from dagster_project.ingest.readers.marks import side_block
 
 SOURCE_ROW, EXTRA, DEFECT = "_source_row", "_extra", "_defect"
-RAGGED = "ragged"
+SURPLUS, FLAGS = "_surplus", "_flags"
+RAGGED, FORMULA = "ragged", "formula"
+HIDDEN_ROW, HIDDEN_SHEET = "hidden_row", "hidden_sheet"
 
 Row = tuple[int, Sequence[str]]
 
@@ -29,7 +32,7 @@ def no_rows(feed: Feed) -> pl.DataFrame:
 class Shape:
     """From the columns of one table of a file to the columns of bronze."""
 
-    def __init__(self, feed: Feed, layout: Layout, batch_id: str) -> None:
+    def __init__(self, layout: Layout, batch_id: str) -> None:
         self.layout = layout
         self.positions = [f"c{n}" for n in range(layout.width)]
         self.schema = dict.fromkeys(self.positions, pl.String())
@@ -38,25 +41,33 @@ class Shape:
             pl.col(at[c.name]).alias(c.name)
             if c.name in at and layout.known[layout.names.index(c.name)]
             else pl.lit(None, pl.String).alias(c.name)
-            for c in feed.columns
+            for c in layout.feed.columns
         ]
         self._provenance = [
             pl.lit(layout.sheet, pl.String).alias("_sheet"),
             pl.col(SOURCE_ROW).cast(pl.Int64),
             pl.lit(batch_id, pl.String).alias("_batch_id"),
         ]
+        self.known = [at[n] for n, known in zip(layout.names, layout.known, strict=True) if known]
         self._unknown = [at[name] for name in layout.unknown]
         self._unknown_cells = pl.struct(
             pl.col(at[name]).alias(name) for name in layout.unknown
         ) if layout.unknown else None  # fmt: skip
 
-    def regular(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows of the right width with their numbers, empty cells already NULL."""
+    def regular(self, rows: pl.DataFrame, defects: pl.Series | None = None) -> pl.DataFrame:
+        """Rows of the right width with their numbers, empty cells already NULL.
+
+        Args:
+            rows: Columns named by ``positions``, and the source row.
+            defects: What is wrong with each row, NULL for most; None when all are well.
+        """
         extra = pl.lit(None, pl.String)
         if self._unknown_cells is not None:
             filled = pl.any_horizontal(pl.col(self._unknown).is_not_null())
             extra = pl.when(filled).then(self._unknown_cells.struct.json_encode())
         defect = pl.lit(None, pl.String).alias(DEFECT)
+        if defects is not None:
+            rows, defect = rows.with_columns(defects.alias(DEFECT)), pl.col(DEFECT)
         return rows.select(*self._contract, extra.alias(EXTRA), defect, *self._provenance)
 
     def irregular(self, rows: Sequence[Row]) -> pl.DataFrame:
@@ -83,10 +94,25 @@ class Shape:
         if not any(extra.values()) and not any(surplus):
             return None
         if any(surplus):
-            extra["_surplus"] = list(surplus)
+            extra[SURPLUS] = list(surplus)
         return json.dumps(extra, ensure_ascii=False)
 
 
+def flagged(rows: pl.DataFrame, flag: str, numbers: Collection[int] | None = None) -> pl.DataFrame:
+    """The rows of bronze with a remark in ``_extra``: all of them, or those of some numbers."""
+    remark = json.dumps({FLAGS: [flag]})
+    with_remark = (
+        pl.when(pl.col(EXTRA).is_null())
+        .then(pl.lit(remark))
+        .otherwise(pl.concat_str(pl.col(EXTRA).str.strip_suffix("}"), pl.lit("," + remark[1:])))
+    )
+    meant = pl.lit(value=True) if numbers is None else pl.col(SOURCE_ROW).is_in(list(numbers))
+    return rows.with_columns(pl.when(meant).then(with_remark).otherwise(pl.col(EXTRA)).alias(EXTRA))
+
+
 def _is_ragged(cells: Sequence[str], width: int) -> bool:
-    """Too few cells, or filled cells beyond the last column; empty surplus cells are harmless."""
-    return len(cells) < width or any(cells[width:])
+    """Too few cells, or filled cells beyond the last column.
+
+    Empty surplus cells are harmless, and so is a block of totals that stands beside the table.
+    """
+    return len(cells) < width or (any(cells[width:]) and not side_block(cells, width))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import polars as pl
 
 from dagster_project.ingest.readers.ledger import Ledger
-from dagster_project.ingest.readers.rows import BLANKS, LABEL, Classifier, is_blank
+from dagster_project.ingest.readers.marks import BLANKS, LABEL
+from dagster_project.ingest.readers.rows import Classifier
 from dagster_project.ingest.readers.shape import SOURCE_ROW
 
 PLAIN = r"^[0-9A-Za-z]"
@@ -21,8 +22,8 @@ class Sieve:
 
     def __init__(self, classifier: Classifier, ledger: Ledger, positions: list[str]) -> None:
         self._classifier, self._ledger, self._positions = classifier, ledger, positions
-        titles = (title.strip(BLANKS) for title in classifier.layout.titles)
-        self._first_title = next(title for title in titles if not is_blank(title))
+        lines = ([cell.strip(BLANKS) for cell in line] for line in classifier.layout.lines)
+        self._first_titles = [next(filter(None, line)) for line in lines if any(line)]
 
     def data(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows of ``frame`` that are data; empty cells are NULL, ``_source_row`` numbers them.
@@ -32,8 +33,9 @@ class Sieve:
         """
         first = frame[self._positions[0]]
         plain = first.str.contains(PLAIN).fill_null(value=False)
-        if self._first_title[:1].isascii():
-            plain &= ~first.str.starts_with(self._first_title).fill_null(value=False)
+        for title in self._first_titles:
+            if title[:1].isascii():
+                plain &= ~first.str.starts_with(title).fill_null(value=False)
         if plain.all():
             return frame
         suspects = self._suspects(frame.filter(~plain))
@@ -56,5 +58,5 @@ class Sieve:
         return pl.concat(suspects)
 
     def _labelled(self, frame: pl.DataFrame, label: pl.Series) -> pl.DataFrame:
-        odd = label.is_null() | (label == self._first_title) | label.str.contains(LABEL)
+        odd = label.is_null() | label.is_in(self._first_titles) | label.str.contains(LABEL)
         return frame.filter(odd.fill_null(value=True))
