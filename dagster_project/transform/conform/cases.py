@@ -24,7 +24,7 @@ from dagster_project.transform.conform.plan import Plan
 from dagster_project.transform.conform.records import Head
 
 CASES = "lake.ops.rectification"
-TEMPORARY = ("case_failed", "case_open", "case_valid", "case_next")
+TEMPORARY = ("case_carried", "case_failed", "case_open", "case_valid", "case_next")
 COLUMNS = (
     *("case_id", "feed", "record_key", "batch_id", "sheet", "source_row", "reasons"),
     *("opened_at", "opened_batch_id", "opened_sheet", "opened_row"),
@@ -134,6 +134,7 @@ def settle(
     )
     opened = con.execute("SELECT count(*) FROM case_open").fetchone()
     if rejected or (opened and opened[0]):
+        _carried(con, plan.feed)
         _failed(con, plan)
         _valid(con, plan.feed)
         _change(con, plan.feed, head, whole=whole)
@@ -178,19 +179,32 @@ def restore(con: duckdb.DuckDBPyConnection, feed: Feed, at: datetime) -> None:
     con.execute("DROP TABLE temp.cases_before")
 
 
+def _carried(con: duckdb.DuckDBPyConnection, feed: Feed) -> None:
+    """Which rows carry the number of an open case; mostly no row carries any."""
+    cells = ", ".join(quoted(column.name) for column in feed.columns)
+    con.execute(
+        f"""CREATE OR REPLACE TEMP TABLE case_carried AS
+        SELECT * FROM (
+            SELECT _sheet, _source_row, {_number("_extra")} AS said
+            FROM conform_source WHERE contains(_extra, {literal(RETURN_COLUMNS[1])})
+            UNION
+            -- A ragged row's cells are shifted, and its number with them.
+            SELECT _sheet, _source_row, {_number(f"concat_ws(' ', {cells}, _extra)")}
+            FROM conform_source WHERE _defect IS NOT NULL
+        ) WHERE said IN (SELECT case_id FROM case_open)"""
+    )
+
+
 def _failed(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     """The rejected rows: place, key, reasons, and the case number that they carry."""
     words = ", ".join(f"_w{w}" for w in range(plan.words))
-    cells = ", ".join(f"s.{quoted(column.name)}" for column in plan.feed.columns)
-    # A ragged row's number stands in another column than the header's.
-    anywhere = f"CASE WHEN s._defect IS NULL THEN s._extra ELSE concat_ws(' ', {cells}, s._extra)"
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE case_failed AS
         WITH spelled AS (SELECT {words}, {reasons_list(plan)} AS reasons FROM conform_groups)
         SELECT c._sheet AS sheet, c._source_row AS source_row, c._key AS record_key,
-            spelled.reasons, {_number(f"{anywhere} END")} AS said
+            spelled.reasons, carried.said
         FROM conform_rows c JOIN spelled USING ({words})
-        JOIN conform_source s USING (_sheet, _source_row)
+        LEFT JOIN case_carried carried USING (_sheet, _source_row)
         WHERE NOT c._ok"""
     )
 
@@ -203,18 +217,13 @@ def _valid(con: duckdb.DuckDBPyConnection, feed: Feed) -> None:
             SELECT record_key FROM case_open WHERE record_key IS NOT NULL
             UNION SELECT record_key FROM case_failed WHERE record_key IS NOT NULL
         ),
-        keys AS (SELECT {key_text(feed)} AS key FROM conform_rows WHERE _ok),
-        carried AS (
-            SELECT _sheet, _source_row, {_number("_extra")} AS said FROM conform_source
-            WHERE contains(_extra, {literal(RETURN_COLUMNS[1])})
-        )
+        keys AS (SELECT {key_text(feed)} AS key FROM conform_rows WHERE _ok)
         SELECT DISTINCT key, NULL::VARCHAR AS said FROM keys
         WHERE key IN (SELECT record_key FROM asked)
         UNION ALL
-        SELECT DISTINCT NULL, said FROM carried SEMI JOIN (
+        SELECT DISTINCT NULL, said FROM case_carried SEMI JOIN (
             SELECT _sheet, _source_row FROM conform_rows WHERE _ok
-        ) USING (_sheet, _source_row)
-        WHERE said IN (SELECT case_id FROM case_open)"""
+        ) USING (_sheet, _source_row)"""
     )
 
 
