@@ -11,7 +11,7 @@ import warnings
 
 import typer
 
-from dagster_project.cli import act, city, demo, look, run, site
+from dagster_project.cli import act, city, demo, look, read, run, site
 from dagster_project.cli.shared import PARTIAL, complain
 from dagster_project.errors import CountyLakeError
 
@@ -28,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for module in (site, run, look, act, demo):
+for module in (site, run, read, look, act, demo):
     module.register(app)
 app.add_typer(city.app, name="city")
 

@@ -35,6 +35,28 @@ def load(root: Path) -> Contracts:
     return Contracts(feeds, tables, codes, tuple(ordered))
 
 
+def load_one(path: Path, root: Path) -> Contracts:
+    """One contract that need not lie below ``schemas/``, as the only feed.
+
+    Args:
+        path: The contract's YAML file.
+        root: The ``schemas`` folder whose code lists it may use.
+
+    Returns:
+        The feed with every code list, or why it was refused. References are not followed.
+    """
+    codes, problems = read_codes(root / "codes", f"{root.name}/codes")
+    document = _document(path, path.parent, "feed", problems)
+    feeds: dict[str, Feed] = {}
+    if document:
+        feed = build_feed(document)
+        faults = list(feed_problems(feed, document, codes))
+        problems += faults
+        if not faults:
+            feeds[feed.name] = feed
+    return Contracts(feeds, {}, codes, tuple(problems))
+
+
 def _feeds(
     root: Path, codes: Mapping[str, CodeList], problems: list[Problem]
 ) -> tuple[dict[str, Feed], dict[str, Refused]]:

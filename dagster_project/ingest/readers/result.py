@@ -54,7 +54,8 @@ class SheetRead:
 
     ``header_row`` is the last row of titles (0 where there is none) and ``header_rows`` how many
     there are. ``records`` counts every record of the sheet independently of how it was classified;
-    ``rows`` are those that were written, ``defects`` counts the marked ones among them.
+    ``rows`` are those that were written, ``defects`` counts the marked ones among them. ``units``
+    are those that the sheet states and that are not the contract's own.
     """
 
     name: str
@@ -66,6 +67,7 @@ class SheetRead:
     state: SheetState = "visible"
     defects: Mapping[Defect, int] = field(default_factory=dict)
     hidden_rows: int = 0
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def set_aside(self) -> int:

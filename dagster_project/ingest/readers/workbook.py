@@ -282,5 +282,6 @@ class _Table:
             state=sheet.state,
             defects=dict(counts),
             hidden_rows=hidden,
+            units=layout.units,
         )
         ledger.close_sheet(read, where=sheet.where)
