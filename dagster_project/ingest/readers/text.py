@@ -78,6 +78,7 @@ class TextTable:
             parser.records,
             rows,
             header_rows=layout.header_rows,
+            units=layout.units,
             defects=dict(parser.defects),
         )
         self.ledger.close_sheet(read, where=self.name)
