@@ -54,9 +54,9 @@ class Finding:
     severity: DriftAction = "pause"
 
     @property
-    def identity(self) -> tuple[str, str, str]:
+    def identity(self) -> tuple[str, ...]:
         """What makes two findings the same one, whatever was counted."""
-        return self.kind, self.column, self.candidate or self.title
+        return self.kind, self.column, self.candidate or self.title, *self.evidence.get("codes", ())
 
     def data(self) -> dict[str, Any]:
         """As JSON keeps it."""
