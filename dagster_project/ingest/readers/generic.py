@@ -50,7 +50,9 @@ def find_table(records: Records, *, sheet: str, where: str, merges: Sequence[Spa
     for at, (_, cells) in enumerate(first):
         if _is_data(cells, usual):
             break
-        if _reads_like_titles(cells, usual) and not _recurs(cells, [c for _, c in first[at + 1 :]]):
+        if _reads_like_titles(cells, usual):
+            if _recurs(cells, [c for _, c in first[at + 1 :]]):
+                break
             begin, size = _extent(first, at, merges)
             return _layout(first, begin, size, sheet=sheet, merges=merges)
     raise DeliveryError(
@@ -90,7 +92,7 @@ def _usual_width(records: Sequence[Sequence[str]]) -> int:
     wide = {filled: n for filled, n in counts.items() if filled > 1} or counts
     if not wide:
         return 0
-    return max(wide, key=lambda filled: (wide[filled] * filled, filled))
+    return max(wide, key=lambda filled: (wide[filled] * filled, -filled))
 
 
 def _filled(cells: Sequence[str]) -> int:
@@ -188,7 +190,7 @@ def _layout(
     return Layout(
         sheet=sheet,
         row=taken[-1][0],
-        titles=tuple(titles),
+        titles=tuple(t if is_known else "" for t, is_known in zip(titles, known, strict=True)),
         names=names,
         known=tuple(known),
         missing=(),

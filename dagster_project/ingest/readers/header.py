@@ -261,7 +261,8 @@ def _layout(
 
 def _without_header(feed: Feed, sheet: str) -> Layout:
     names = tuple(column.name for column in feed.columns)
-    return Layout(sheet, 0, (), names, (True,) * len(names), (), feed)
+    titles = tuple(column.title for column in feed.columns)
+    return Layout(sheet, 0, titles, names, (True,) * len(names), (), feed)
 
 
 def _named(names: Sequence[str], cells: Sequence[str]) -> Iterator[str]:

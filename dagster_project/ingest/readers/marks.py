@@ -27,7 +27,7 @@ _SAID = (
     rf"|\d+{_GAP}(?i:rows?){_GAP}(?i:selected|affected|in set|returned|fetched).*)"
     rf"{_GAP}[。.)）]*{_GAP}$"
 )
-RULER = rf"^{_GAP}[-=_+*─━|┼ ]{{4,}}{_GAP}$"
+RULER = rf"^{_GAP}[-=_+*─━|┼ ]{{3,}}{_GAP}$"
 FOOTNOTE = f"{_NOTE}|{_SAID}"
 EXAMPLE = (
     rf"^{_GAP}[(（【]?{_GAP}(?:填[写表报])?(?:示例|样例|范例|例子|例如|例){_GAP}\d*{_GAP}[)）】]?"
@@ -37,6 +37,7 @@ LABEL = f"{TOTAL}|{FOOTNOTE}|{EXAMPLE}|{RULER}"
 """What the first filled cell of a totals row, footnote or example looks like (RE2 and ``re``)."""
 
 EXAMPLE_SHEET = re.compile(r"示例|样例|范例|样表|example|sample", re.IGNORECASE)
+GUIDE_SHEET = re.compile(r"说明|目录|封面|须知|readme|contents", re.IGNORECASE)
 QUERY = re.compile(
     r"^\s*(?:select\b|from\b|where\b|with\b|order\s+by\b|group\s+by\b|spool\b|set\s+\w+|"
     r"sql\s*>|--|/\*|\*/|@)|;\s*$",
@@ -47,6 +48,9 @@ QUERY = re.compile(
 is_total, is_footnote, is_example, is_ruler = (
     re.compile(pattern).match for pattern in (TOTAL, FOOTNOTE, EXAMPLE, RULER)
 )
+STEMS = "甲乙丙丁戊己庚辛壬癸"
+NUMBERED = 4
+"""So many cells at least are numbered in a line of column numbers; fewer could be data."""
 FOOTNOTE_CELLS = 3
 """A footnote fills at most this many cells: 制表人：… 审核人：… 日期：…"""
 AMOUNT = re.compile(r"[￥¥]?\s*[-+(（]?\s*\d[\d,，]*(?:\.\d+)?\s*[)）]?\s*[%％元亩户人]?")
@@ -64,6 +68,16 @@ def as_line(cells: Sequence[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(cells[:last])
     return line.getvalue() if last else ""
+
+
+def numbers_columns(cells: Sequence[str]) -> bool:
+    """Whether a record numbers the columns (``甲 乙 1 2`` or ``1 2 3 4``) as printed forms do."""
+    said = [cell.strip(BLANKS) for cell in cells]
+    while said and not said[-1]:
+        said.pop()
+    letters = len([cell for cell in said if cell and cell in STEMS])
+    counted = [*STEMS[:letters], *(str(n) for n in range(1, len(said) - letters + 1))]
+    return len(said) >= NUMBERED and said == counted
 
 
 def side_block(cells: Sequence[str], width: int) -> bool:

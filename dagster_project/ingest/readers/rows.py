@@ -20,6 +20,7 @@ from dagster_project.ingest.readers.marks import (
     is_footnote,
     is_ruler,
     is_total,
+    numbers_columns,
 )
 from dagster_project.ingest.readers.result import ControlTotal, Kind
 
@@ -59,6 +60,8 @@ class Classifier:
             return "title"
         if _compared(cells) in self.headings:
             return "repeated_header"
+        if row == self.layout.row + 1 and self.layout.row and numbers_columns(cells):
+            return "title"
         return self._labelled(label, cells)
 
     def _labelled(self, label: int, cells: Sequence[str]) -> Kind | None:

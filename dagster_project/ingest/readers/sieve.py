@@ -22,6 +22,7 @@ class Sieve:
 
     def __init__(self, classifier: Classifier, ledger: Ledger, positions: list[str]) -> None:
         self._classifier, self._ledger, self._positions = classifier, ledger, positions
+        self._below = classifier.layout.row + 1
         lines = ([cell.strip(BLANKS) for cell in line] for line in classifier.layout.lines)
         self._first_titles = [next(filter(None, line)) for line in lines if any(line)]
 
@@ -33,6 +34,7 @@ class Sieve:
         """
         first = frame[self._positions[0]]
         plain = first.str.contains(PLAIN).fill_null(value=False)
+        plain &= frame[SOURCE_ROW] != self._below
         for title in self._first_titles:
             if title[:1].isascii():
                 plain &= ~first.str.starts_with(title).fill_null(value=False)
@@ -58,5 +60,10 @@ class Sieve:
         return pl.concat(suspects)
 
     def _labelled(self, frame: pl.DataFrame, label: pl.Series) -> pl.DataFrame:
-        odd = label.is_null() | label.is_in(self._first_titles) | label.str.contains(LABEL)
+        odd = (
+            (frame[SOURCE_ROW] == self._below)
+            | label.is_null()
+            | label.is_in(self._first_titles)
+            | label.str.contains(LABEL)
+        )
         return frame.filter(odd.fill_null(value=True))

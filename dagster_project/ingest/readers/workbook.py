@@ -21,7 +21,7 @@ from dagster_project.ingest.readers.generic import find_table, united
 from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header, resemblance
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.limits import Limits
-from dagster_project.ingest.readers.marks import EXAMPLE_SHEET, as_line, is_blank
+from dagster_project.ingest.readers.marks import EXAMPLE_SHEET, GUIDE_SHEET, as_line, is_blank
 from dagster_project.ingest.readers.result import DroppedRow, Format, Kind, SheetRead
 from dagster_project.ingest.readers.rows import Classifier
 from dagster_project.ingest.readers.shape import (
@@ -67,7 +67,10 @@ class Workbook:
             tables = self._tables(book)
             check = CrossCheck(path, self.name) if kind == "xlsx" else None
             with Ahead(self._frames(tables, check)) as frames:
-                return write(frames, no_rows(tables[0][1].feed), out)
+                rows = write(frames, no_rows(tables[0][1].feed), out)
+        order = [sheet.name for sheet in book.sheets]
+        self.ledger.sheets.sort(key=lambda sheet: order.index(sheet.name))
+        return rows
 
     def _tables(self, book: Book) -> list[tuple[Sheet, Layout]]:
         """The sheets that hold the table, with their headers, before any row is read."""
@@ -156,7 +159,7 @@ class Workbook:
         if optional and EXAMPLE_SHEET.search(sheet.name) and not empty:
             self._set_aside(sheet, "example")
             return None
-        if optional and sheet.height <= SEARCHED and (empty or self._is_foreign(head)):
+        if optional and sheet.height <= SEARCHED and (empty or self._is_foreign(sheet, head)):
             self._set_aside(sheet, "title")
             return None
         if empty:
@@ -177,14 +180,15 @@ class Workbook:
             lenient=self.lenient,
         )
 
-    def _is_foreign(self, head: Sequence[Row]) -> bool:
+    def _is_foreign(self, sheet: Sheet, head: Sequence[Row]) -> bool:
+        """Whether a short sheet is a guide and no table."""
         if self.feed is not None:
             return not self.feed.headerless and resemblance(head, self.feed) < FOREIGN
         try:
-            find_table(head, sheet="", where="")
+            layout = find_table(head, sheet=sheet.name, where=sheet.where, merges=sheet.merges)
         except DeliveryError:
             return True
-        return False
+        return bool(GUIDE_SHEET.search(sheet.name)) or sum(layout.known) == 1
 
     def _set_aside(self, sheet: Sheet, kind: Kind) -> None:
         """Enter every row of a sheet that holds no table."""
