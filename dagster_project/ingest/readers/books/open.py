@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers.books import cells
+from dagster_project.ingest.readers.books import cells, html_table, ods, xml2003
 from dagster_project.ingest.readers.books.base import Book
+from dagster_project.ingest.readers.books.grid import AS_CSV
 from dagster_project.ingest.readers.limits import MIB, Limits
 from dagster_project.ingest.readers.result import Format
-
-AS_CSV = "Deliver the table as CSV (UTF-8), or in several workbooks"
 
 
 @contextlib.contextmanager
@@ -36,5 +35,17 @@ def opened(path: Path, kind: Format, *, name: str, limits: Limits) -> Iterator[B
             todo=AS_CSV,
             reason="too_large",
         )
-    with cells.opened(path, kind, name=name, survey=cells.Survey()) as book:
+    with _reader(path, kind, name, limits) as book:
         yield book
+
+
+def _reader(
+    path: Path, kind: Format, name: str, limits: Limits
+) -> contextlib.AbstractContextManager[Book]:
+    if kind == "html":
+        return html_table.opened(path, name=name, limits=limits)
+    if kind == "xml2003":
+        return xml2003.opened(path, name=name, limits=limits)
+    if kind == "ods":
+        return ods.opened(path, name=name, limits=limits)
+    return cells.opened(path, kind, name=name, survey=cells.Survey())

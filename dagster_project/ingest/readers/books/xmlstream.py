@@ -1,0 +1,64 @@
+"""XML of delivered files, parsed as a stream: no document type, no entities, no tree."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+from xml.parsers import expat
+
+from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers.detect import SAVE_AS
+
+
+def parser(where: str, *, encoding: str | None = None) -> expat.XMLParserType:
+    """A parser without handlers for elements; ``encoding`` overrides what the file says.
+
+    A document type is refused: it is no part of a spreadsheet, and its entities can grow without
+    bound or fetch files.
+    """
+    made = expat.ParserCreate(encoding)
+    made.buffer_text = True
+    made.buffer_size = 1 << 16
+
+    def refuse(*_: Any) -> None:
+        raise entities(where)
+
+    made.StartDoctypeDeclHandler = refuse
+    made.EntityDeclHandler = refuse
+    return made
+
+
+def entities(where: str) -> DeliveryError:
+    """The refusal of XML that declares entities."""
+    return DeliveryError(
+        "its XML declares a document type or entities, as no spreadsheet program does",
+        where=where,
+        todo=SAVE_AS,
+        reason="xml_entities",
+    )
+
+
+@contextlib.contextmanager
+def parsed(where: str) -> Iterator[None]:
+    """Errors of the parser as sentences."""
+    try:
+        yield
+    except expat.ExpatError as error:
+        raise DeliveryError(
+            f"its XML is damaged at line {error.lineno}, column {error.offset + 1}"
+            f" ({expat.ErrorString(error.code)})",
+            where=where,
+            todo=SAVE_AS,
+            reason="damaged",
+        ) from error
+
+
+def local(name: str) -> str:
+    """A name without its prefix."""
+    return name.rpartition(":")[2]
+
+
+def locals_of(attributes: dict[str, str]) -> dict[str, str]:
+    """Attributes by their names without prefixes."""
+    return {name.rpartition(":")[2]: value for name, value in attributes.items()}
