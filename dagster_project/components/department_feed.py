@@ -17,7 +17,7 @@ from dagster_project.components.steps.model import REFERENCES
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.rebuild import look_again
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.contracts.model import Feed
+from dagster_project.contracts.model import WORKBOOKS, Feed
 from dagster_project.errors import LakeBusyError
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
@@ -59,7 +59,7 @@ def _specs(feed: Feed) -> list[dg.AssetSpec]:
         dg.AssetSpec(
             bronze,
             description=f"{feed.title}（原样留存，{feed.department_name}）",
-            kinds={"ducklake", *feed.formats},
+            kinds={"ducklake", *_kinds(feed)},
             tags={**tags, "layer": "bronze"},
             metadata={
                 "dagster/column_schema": described.table_schema(feed.columns, text=True),
@@ -99,6 +99,14 @@ def _specs(feed: Feed) -> list[dg.AssetSpec]:
             )
         ),
     ]
+
+
+def _kinds(feed: Feed) -> Iterator[str]:
+    """What departments deliver, in the catalogue's words: it shows three kinds at most."""
+    if "csv" in feed.formats:
+        yield "csv"
+    if set(feed.formats) & set(WORKBOOKS):
+        yield "excel"
 
 
 def _check_specs(feed: Feed, checks: Sequence[FeedCheck]) -> list[dg.AssetCheckSpec]:
