@@ -1,11 +1,11 @@
 """A text file's bytes to UTF-8, strictly, judged on the whole file and on evidence.
 
-Engines are handed UTF-8 only: DuckDB's own decoders change or refuse valid Chinese text. Records
-and cells are ``records``' matter.
+Engines are handed UTF-8 only: DuckDB's own decoders change or refuse valid Chinese text. How well
+bytes read as an encoding is ``encodings``' matter, records and cells are ``records``'.
 
-UTF-8 is proven before anything is read (text in another encoding practically never passes).
-GB18030 is decoded strictly while reading and weighed at the end: Big5, for one, decodes as GB18030
-without an error, but into private-use characters.
+UTF-8 is proven before anything is read (text in another encoding practically never passes). A
+large GB18030 file is judged on pieces from all over it, then decoded strictly and weighed to its
+end while it is read; every other file is judged on all of its bytes first.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers import legacy
+from dagster_project.ingest.readers.utf import CHUNK, place, utf8_fault, utf16
 
-CHUNK = 128 << 10
-"""Bytes per step: small enough for the processor's cache, and never given back to the system."""
 BOM = codecs.BOM_UTF8
+FAMILIES = {
+    "utf-8-sig": "utf-8", "utf-16-le": "utf-16", "utf-16-be": "utf-16", "cp950": "big5",
+    "big5hkscs": "big5",
+}  # fmt: skip
+"""Python's codec -> the contract's word, where they differ."""
 PRIVATE_SHARE = 0.02
 """Above this share of private-use among non-ASCII characters the text is not GB18030.
 
@@ -32,11 +36,12 @@ them in every line.
 """
 PRIVATE_FEW = 3
 """So few private-use characters are never held against a file."""
+AS_UTF8 = "Export it as CSV UTF-8 and deliver it again"
 
 
 @dataclass
 class Text:
-    """A text file and the encoding it was judged to have (Python's codec name).
+    """A text file and the encoding it was judged to have (Python's codec name), and why.
 
     ``private`` and ``foreign`` count private-use and non-ASCII characters seen so far.
     """
@@ -44,6 +49,7 @@ class Text:
     path: Path
     name: str
     encoding: str
+    evidence: str = ""
     utf8_fault: str = ""
     private: int = 0
     foreign: int = 0
@@ -56,11 +62,11 @@ class Text:
             DeliveryError: A byte is not valid in the judged encoding, or, at the end, the text is
                 not plausible in it.
         """
-        if self.encoding == "gb18030":
+        if self.encoding.startswith("utf-8"):
+            yield from self._plain()
+        else:
             yield from self._transcoded()
             self.weigh()
-        else:
-            yield from self._plain()
 
     def weigh(self) -> None:
         """Hold the private-use characters seen so far against the judged encoding.
@@ -70,10 +76,11 @@ class Text:
         """
         if self.private > PRIVATE_FEW and self.private > self.foreign * PRIVATE_SHARE:
             raise DeliveryError(
-                f"the text is neither UTF-8 ({self.utf8_fault}) nor plausible GB18030 "
+                f"the text is neither UTF-8 ({self.utf8_fault}) nor plausible {self.encoding} "
                 f"({self.private} of {self.foreign} non-ASCII characters are private-use)",
                 where=self.name,
-                todo="Export it as CSV UTF-8 and deliver it again",
+                todo=AS_UTF8,
+                reason="undecodable",
             )
 
     def _plain(self) -> Iterator[bytes]:
@@ -87,7 +94,7 @@ class Text:
                 yield lead
 
     def _transcoded(self) -> Iterator[bytes]:
-        decoder = codecs.getincrementaldecoder("gb18030")("strict")
+        decoder = codecs.getincrementaldecoder(self.encoding)("strict")
         done, at_start = 0, True
         with self.path.open("rb") as file:
             while True:
@@ -98,7 +105,8 @@ class Text:
                 except UnicodeDecodeError as error:
                     raise self._undecodable(done - held + error.start) from error
                 if at_start:
-                    text, at_start = text.lstrip("\ufeff"), not text
+                    text = text.lstrip("\ufeff")
+                    at_start = not text
                 encoded = text.encode("utf-8")
                 self._weigh_in(encoded, len(text))
                 if encoded:
@@ -108,11 +116,13 @@ class Text:
                 done += len(raw)
 
     def _undecodable(self, offset: int) -> DeliveryError:
+        fault = place(self.path, offset)
+        said = f"neither UTF-8 ({self.utf8_fault}) nor" if self.utf8_fault else "not"
         return DeliveryError(
-            f"the text is neither UTF-8 ({self.utf8_fault}) nor GB18030 "
-            f"({_place(self.path, offset)})",
+            f"the text is {said} {self.encoding.upper()} ({fault})",
             where=self.name,
-            todo="Export it as CSV UTF-8 and deliver it again",
+            todo=AS_UTF8,
+            reason="undecodable",
         )
 
     def _weigh_in(self, encoded: bytes, characters: int) -> None:
@@ -127,73 +137,37 @@ def judge(path: Path, feed: Feed | None, *, name: str, chunk: int = CHUNK) -> Te
     """Judge a text file's encoding on all of its bytes.
 
     Raises:
-        DeliveryError: The contract does not accept the encoding.
+        DeliveryError: The text is in no encoding that can be told, or in one that the contract
+            does not accept.
     """
-    fault = utf8_fault(path, chunk=chunk)
-    if fault:
-        encoding = "gb18030"
-    else:
-        with path.open("rb") as file:
-            encoding = "utf-8-sig" if file.read(len(BOM)) == BOM else "utf-8"
-    family = encoding.removesuffix("-sig")
+    text = _judged(path, feed, name=name)
+    text.chunk = chunk
+    family = FAMILIES.get(text.encoding, text.encoding)
     if feed is not None and family not in feed.encodings:
-        why = f" ({fault})" if fault else ""
         raise DeliveryError(
-            f"the text is not in an encoding that the contract of {feed.name} accepts "
-            f"({', '.join(feed.encodings)}){why}",
+            f"the text is {family}, not in an encoding that the contract of {feed.name} accepts "
+            f"({', '.join(feed.encodings)}): {text.evidence}",
             where=name,
             todo="Export it in an accepted encoding, or extend the contract's accepts.encodings",
+            reason="encoding_not_accepted",
         )
-    return Text(path, name, encoding, utf8_fault=fault, chunk=chunk)
+    return text
 
 
-def utf8_fault(path: Path, *, chunk: int = CHUNK) -> str:
-    """Where a file stops being UTF-8, in words; empty when all of it is UTF-8."""
-    done, held = 0, b""
-    with path.open("rb") as file:
-        while raw := file.read(chunk):
-            data = held + raw if held else raw
-            whole = _whole_characters(data)
-            if not _is_utf8(data, whole):
-                break
-            done += whole
-            held = data[whole:]
-        else:
-            data = held
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return _place(path, done + error.start)
-    return ""
-
-
-def _place(path: Path, offset: int) -> str:
-    """An invalid byte's place in words; lines are counted only now that they are wanted."""
-    left, line = offset, 1
-    with path.open("rb") as file:
-        while left and (block := file.read(min(left, CHUNK))):
-            line += block.count(b"\n")
-            left -= len(block)
-    return f"invalid byte at offset {offset}, line {line}"
-
-
-def _whole_characters(data: bytes) -> int:
-    """Where the last, perhaps unfinished, UTF-8 character begins."""
-    start = len(data) - 1
-    while start > len(data) - 4 and start > 0 and 0x80 <= data[start] < 0xC0:  # noqa: PLR2004
-        start -= 1
-    return start if data[start] >= 0xC0 else len(data)  # noqa: PLR2004
-
-
-def _is_utf8(data: bytes, size: int) -> bool:
-    """Whether the first ``size`` bytes are UTF-8, by Arrow's validator (several GB/s, no copy)."""
-    bounds = pa.py_buffer(np.array([0, size], np.int32))
-    text = pa.Array.from_buffers(pa.string(), 1, [None, bounds, pa.py_buffer(data)])
-    try:
-        text.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
+def _judged(path: Path, feed: Feed | None, *, name: str) -> Text:
+    wide, why = utf16(path)
+    if wide:
+        return Text(path, name, wide, why)
+    fault = utf8_fault(path)
+    if fault < 0:
+        with path.open("rb") as file:
+            marked = file.read(len(BOM)) == BOM
+        whole = f"all {path.stat().st_size} bytes are valid UTF-8"
+        if marked:
+            return Text(path, name, "utf-8-sig", f"{whole} after a byte order mark")
+        return Text(path, name, "utf-8", whole)
+    encoding, why = legacy.judged(path, feed, name=name, fault=fault)
+    return Text(path, name, encoding, why, utf8_fault=place(path, fault))
 
 
 def _private_use(encoded: bytes, data: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:
