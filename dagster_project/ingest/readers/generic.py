@@ -25,6 +25,7 @@ _VALUE = re.compile(
     r"[-+(￥¥]?[\d０-９][\d０-９,，.\s]*[%％)]?|[\d０-９]{4}[-/.年][\d０-９]{1,2}[-/.月][\d０-９]{0,2}日?.*|"
     r"\d{15}|\d{17}[\dXx]|1[3-9]\d{9}|(?i:true|false|null)"
 )
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _STATED = re.compile(r"[^:：]{1,12}[:：]\s*\S")
 """``填报单位：财政局``: a line of the preamble, not a title."""
 _UNIT = re.compile(r"[(（](?:单位[:：])?([^()（）]*(?:元|㎡|平方米|m²|亩|公顷))[)）]\s*$")
@@ -107,15 +108,14 @@ def _reads_like_titles(cells: Sequence[str], usual: int) -> bool:
         return False
     if is_footnote(said[0]) and len(said) < usual:
         return False
-    if not all(_may_be_title(cell) for cell in said):
+    if _values(said) or not all(_may_be_title(cell) for cell in said):
         return False
     return len(set(said)) > len(said) / 2
 
 
 def _is_data(cells: Sequence[str], usual: int) -> bool:
     """Whether a record holds values in the table's full width: no header can be below it."""
-    values = sum(1 for cell in cells if _VALUE.fullmatch(cell.strip()))
-    return bool(values) and _filled(cells) >= SHARE * usual and not QUERY.search(cells[0])
+    return bool(_values(cells)) and _filled(cells) >= SHARE * usual and not QUERY.search(cells[0])
 
 
 def _recurs(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
@@ -128,7 +128,20 @@ def _recurs(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 
 
 def _may_be_title(cell: str) -> bool:
-    return len(cell) <= LONGEST and not _VALUE.fullmatch(cell) and not _STATED.match(cell)
+    return len(cell) <= LONGEST and not _STATED.match(cell)
+
+
+def _values(cells: Sequence[str]) -> list[str]:
+    """The cells that are values, not titles; a run of years is a run of titles."""
+    found = [cell.strip() for cell in cells if _VALUE.fullmatch(cell.strip())]
+    years = [int(cell) for cell in found if _YEAR.fullmatch(cell)]
+    if (
+        len(found) > 1
+        and len(years) == len(found)
+        and years in (sorted(set(years)), sorted(set(years), reverse=True))
+    ):
+        return []
+    return found
 
 
 def _extent(records: Records, at: int, merges: Sequence[Span]) -> tuple[int, int]:
@@ -150,16 +163,14 @@ def _depth(records: Records, at: int, merges: Sequence[Span]) -> int:
     if lines > 1:
         more = _titles_on_top(below[: lines - 1])
         return 1 + more
-    if below and all(_may_be_title(c.strip()) for c in below[0] if not is_blank(c)):
-        return 2 if spells_parents(cells, below[0]) else 1
-    return 1
+    return 2 if _titles_on_top(below[:1]) and spells_parents(cells, below[0]) else 1
 
 
 def _titles_on_top(lines: Sequence[Sequence[str]]) -> int:
     """How many of these lines hold titles only."""
     count = 0
     for line in lines:
-        if not all(_may_be_title(cell.strip()) for cell in line if not is_blank(cell)):
+        if _values(line) or not all(_may_be_title(cell.strip()) for cell in line):
             break
         count += 1
     return count
@@ -173,8 +184,8 @@ def _is_parent_line(records: Records, at: int, merges: Sequence[Span]) -> bool:
         return False
     if QUERY.search(said[0]) or is_footnote(said[0]) or is_total(said[0]):
         return False
-    if merges:
-        return any(span.top == row and span.right > span.left for span in merges)
+    if any(span.top == row and span.right > span.left for span in merges):
+        return True
     return spells_parents(cells, records[at + 1][1])
 
 
