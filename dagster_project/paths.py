@@ -85,6 +85,11 @@ class Home:
         return self.root / "published"
 
     @property
+    def returns(self) -> Path:
+        """Copies of deliveries with what must be corrected, one folder per feed; personal."""
+        return self.root / "returns"
+
+    @property
     def outbox(self) -> Path:
         """Sealed packages, one folder each."""
         return self.root / "outbox"

@@ -1,4 +1,4 @@
-"""Commands that only look: status, feeds, quarantine, sql, trace."""
+"""Commands that only look: status, feeds, sql, trace."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (status, feeds, quarantine, sql, trace):
+    for command in (status, feeds, sql, trace):
         app.command()(command)
 
 
@@ -100,38 +100,6 @@ def feeds(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     console().print(table)
     for problem in contracts.problems:
         complain(str(problem))
-
-
-def quarantine(
-    feed: Annotated[str, typer.Argument(help="one feed; all of them if left out")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="how many rows to show")] = 50,
-    home: HomeOption = COUNTY_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """The open rejected rows: file, sheet, row and what is wrong; personal cells are masked."""
-    from dagster_project.components.steps import overview
-    from dagster_project.components.steps.workshop import Workshop
-
-    rows = overview.rejected_rows(Workshop.at(opened(home).root), feed, limit)
-    if as_json:
-        emit({"rows": [asdict(row) for row in rows]})
-        return
-    from rich.table import Table
-
-    table = Table(pad_edge=False, title="问题数据 open rejected rows", title_justify="left")
-    for head in ("归集任务", "文件 file", "工作表", "行 row", "原因 reasons"):
-        table.add_column(head, overflow="fold")
-    for row in rows:
-        table.add_row(
-            f"{row.title} [dim]{row.feed}[/dim]",
-            literally(row.file),
-            literally(row.sheet),
-            str(row.row),
-            literally("\n".join(row.sentences)),
-        )
-    console().print(table)
-    if len(rows) == limit:
-        note(f"only the first {limit} rows; ask for more with --limit")
 
 
 def sql(

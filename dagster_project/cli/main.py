@@ -11,7 +11,7 @@ import warnings
 
 import typer
 
-from dagster_project.cli import act, city, demo, look, read, run, site
+from dagster_project.cli import act, city, demo, look, quarantine, read, run, site
 from dagster_project.cli.shared import PARTIAL, complain
 from dagster_project.errors import CountyLakeError
 
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 for module in (site, run, read, look, act, demo):
     module.register(app)
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(city.app, name="city")
 
 

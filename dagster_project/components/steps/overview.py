@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.components.steps.cases import OPEN_PLACES
 from dagster_project.components.steps.sentences import masked_cells, reason_sentence
 from dagster_project.components.steps.workshop import Workshop
 
@@ -79,20 +80,29 @@ LEFT JOIN answers USING (package_id)
 ORDER BY package_no
 """
 
-_OPEN_ROWS = """
-SELECT q.feed, b.path AS file, q.sheet, q.source_row, q.record_key, q.reasons, q.raw, q.batch_id
-FROM lake.ops.quarantine AS q
+# What was rejected before a lake kept cases is open until the feed is rebuilt.
+_OPEN_ROWS = f"""
+WITH places AS ({OPEN_PLACES}),
+before AS (
+  SELECT feed, batch_id, sheet, source_row, reasons, raw, '' AS case_id
+  FROM lake.ops.quarantine
+  WHERE ($feed = '' OR feed = $feed) AND feed NOT IN (SELECT feed FROM lake.ops.rectification)
+)
+SELECT
+  q.feed, b.path AS file, q.sheet, q.source_row, q.reasons, q.raw, q.batch_id, q.case_id,
+  b.delivered_at
+FROM (SELECT * FROM places UNION ALL BY NAME SELECT * FROM before) AS q
 JOIN lake.ops.batch AS b USING (batch_id)
-WHERE (? = '' OR q.feed = ?) AND b.source_batch_id IS NULL
+WHERE b.source_batch_id IS NULL
 ORDER BY q.feed, b.delivered_at, q.sheet, q.source_row
-LIMIT ?
+LIMIT $limit
 """
 
 
 def _rows(
-    con: duckdb.DuckDBPyConnection, sql: str, parameters: list[Any] | None = None
+    con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    found = con.execute(sql, parameters or [])
+    found = con.execute(sql, parameters or {})
     names = [column[0] for column in found.description or []]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
@@ -150,6 +160,7 @@ class RejectedRow:
     sentences: tuple[str, ...]
     cells: dict[str, str]
     batch_id: str
+    case_id: str
 
 
 def rejected_rows(workshop: Workshop, feed: str = "", limit: int = 50) -> list[RejectedRow]:
@@ -161,7 +172,7 @@ def rejected_rows(workshop: Workshop, feed: str = "", limit: int = 50) -> list[R
     if feed:
         workshop.feed(feed)
     with workshop.lake.reader() as con:
-        rows = _rows(con, _OPEN_ROWS, [feed, feed, limit])
+        rows = _rows(con, _OPEN_ROWS, {"feed": feed, "limit": limit})
     shown = []
     for row in rows:
         contract = workshop.contracts.feeds.get(row["feed"])
@@ -179,6 +190,7 @@ def rejected_rows(workshop: Workshop, feed: str = "", limit: int = 50) -> list[R
                 sentences=tuple(reason_sentence(plan, one) for one in row["reasons"]),
                 cells=masked_cells(contract, row["raw"]),
                 batch_id=row["batch_id"],
+                case_id=row["case_id"],
             )
         )
     return shown
