@@ -5,33 +5,116 @@ Finding files and keeping bytes is ``ingest``'s work; the decisions here need th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 
+from dagster_project import clock
 from dagster_project.contracts.model import Feed
-from dagster_project.ingest.channels.base import Candidate, Mark
-from dagster_project.ingest.landing import Landed
+from dagster_project.errors import DeliveryError, LakeError
+from dagster_project.ingest.channels.base import Candidate, Channel, Mark, Part
+from dagster_project.ingest.landing import Landed, land
 from dagster_project.ingest.readers import ReadResult
+from dagster_project.paths import Home
 
-Result = Literal["merged", "unchanged", "refused", "unreadable"]
+Result = Literal["merged", "unchanged", "refused", "held", "unreadable"]
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """One delivery, received: which bytes, when, and the batch they would make."""
+    """One delivery, received: which bytes, when, and the batch they would make.
+
+    ``landed`` are its files in their order, one for each of the candidate's.
+    """
 
     candidate: Candidate
-    landed: Landed
+    landed: tuple[Landed, ...]
     received_at: datetime
+
+    @property
+    def sha256(self) -> str:
+        """The file's SHA-256; of several files, that of their hashes in order, one a line."""
+        if len(self.landed) == 1:
+            return self.landed[0].sha256
+        lines = "".join(f"{one.sha256}\n" for one in self.landed)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    @property
+    def delivery_id(self) -> str:
+        """The delivery's name in the ledger."""
+        return _delivery_id(self.candidate, self.received_at)
 
     @property
     def batch_id(self) -> str:
         """The batch's name: feed, instant of reception and the bytes' hash."""
-        instant = self.received_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        return f"{self.candidate.feed}-{instant}-{self.landed.sha256[:8]}"
+        return f"{self.delivery_id}-{self.sha256[:8]}"
+
+
+def receive(channel: Channel, candidate: Candidate, home: Home) -> Arrival:
+    """Land every file of a delivery, and compare it with what its manifest states.
+
+    Raises:
+        DeliveryError: A file cannot be read, or is not the one that the manifest states.
+        LakeError: The landing cannot be written.
+    """
+    landed = []
+    for part in candidate.files:
+        one = land(channel.locate(part), home, name=part.path)
+        if part.stated_sha256 and (one.bytes, one.sha256) != (
+            part.stated_bytes,
+            part.stated_sha256,
+        ):
+            raise DeliveryError(
+                "this file is not the one that its manifest states: "
+                + ("its SHA-256" if one.bytes == part.stated_bytes else "its size")
+                + " differs",
+                where=part.path,
+                todo="Deliver the file again, or a manifest that is made of it",
+                reason="manifest_differs",
+            )
+        landed.append(one)
+    return Arrival(candidate, tuple(landed), clock.now())
+
+
+def received(con: duckdb.DuckDBPyConnection, delivery_id: str, home: Home) -> Arrival:
+    """A delivery as it was received, its bytes taken from the landing.
+
+    Raises:
+        LakeError: The landing lacks a file.
+    """
+    row = con.execute(
+        "SELECT feed, path, bytes, mtime_ns, sha256, received_at, parts FROM lake.ops.delivery"
+        " WHERE delivery_id = ?",
+        [delivery_id],
+    ).fetchone()
+    assert row is not None  # noqa: S101 - a hold names a recorded delivery
+    feed, path, size, mtime_ns, sha256, received_at, text = row
+    lines: list[dict[str, Any]] = json.loads(text or "[]")
+    files = [line for line in lines if not line["is_manifest"]]
+    parts = tuple(_part(line) for line in files)
+    manifest = tuple(_part(line) for line in lines if line["is_manifest"])
+    candidate = Candidate(feed, path, size, mtime_ns, parts, manifest)
+    landed = []
+    for part, digest in zip(candidate.files, [f["sha256"] for f in files] or [sha256], strict=True):
+        copy = home.landing / str(digest)
+        if not copy.exists():
+            raise LakeError(
+                "the landing no longer holds this delivered file",
+                where=part.path,
+                todo=f"Restore {copy.name} from a backup, or deliver the file again",
+            )
+        landed.append(Landed(str(digest), copy.stat().st_size, copy))
+    return Arrival(candidate, tuple(landed), received_at)
+
+
+def _part(line: dict[str, Any]) -> Part:
+    names = ("path", "size", "mtime_ns", "stated_bytes", "stated_sha256", "stated_rows")
+    return Part(**{name: line[name] for name in names})
 
 
 def remarks(candidate: Candidate, feed: Feed, read: ReadResult) -> str:
@@ -54,11 +137,21 @@ def remarks(candidate: Candidate, feed: Feed, read: ReadResult) -> str:
 
 
 def known_marks(con: duckdb.DuckDBPyConnection, feed: str) -> set[Mark]:
-    """Path, size and time of every delivery of the feed that is on record."""
+    """Path, size and time of every delivery of the feed that is on record, and of its files.
+
+    A refused delivery's files are left out: with a new manifest or other parts they may be right.
+    """
     rows = con.execute(
-        "SELECT DISTINCT path, bytes, mtime_ns FROM lake.ops.delivery WHERE feed = ?", [feed]
+        "SELECT DISTINCT path, bytes, mtime_ns, parts, outcome FROM lake.ops.delivery"
+        " WHERE feed = ?",
+        [feed],
     ).fetchall()
-    return {(str(path), int(size), int(mtime)) for path, size, mtime in rows}
+    marks = {(str(path), int(size), int(mtime)) for path, size, mtime, _, _ in rows}
+    for *_, text, outcome in rows:
+        for line in json.loads(text or "[]"):
+            if line["is_manifest"] or outcome != "refused":
+                marks.add((line["path"], line["size"], line["mtime_ns"]))
+    return marks
 
 
 def already_applied(con: duckdb.DuckDBPyConnection, feed: Feed, sha256: str) -> bool:
@@ -87,18 +180,19 @@ def record(
     run_id: str,
     received_at: datetime,
     outcome: Result,
+    landed: Sequence[Landed] = (),
     sha256: str = "",
     batch_id: str = "",
     message: str = "",
 ) -> None:
     """Write one delivery into the ledger; call it inside a transaction."""
-    instant = received_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     con.execute(
         "INSERT INTO lake.ops.delivery BY NAME SELECT ? AS delivery_id, ? AS feed,"
         " 'inbox' AS channel, ? AS path, ? AS sha256, ? AS bytes, ? AS mtime_ns,"
-        " ?::TIMESTAMPTZ AS received_at, ? AS run_id, ? AS outcome, ? AS batch_id, ? AS message",
+        " ?::TIMESTAMPTZ AS received_at, ? AS run_id, ? AS outcome, ? AS batch_id, ? AS message,"
+        " ? AS parts",
         [
-            f"{candidate.feed}-{instant}",
+            _delivery_id(candidate, received_at),
             candidate.feed,
             candidate.path,
             sha256 or None,
@@ -109,5 +203,39 @@ def record(
             outcome,
             batch_id or None,
             message or None,
+            _parts_text(candidate, landed),
         ],
     )
+
+
+def settle(
+    con: duckdb.DuckDBPyConnection,
+    delivery_id: str,
+    outcome: Result,
+    *,
+    batch_id: str = "",
+    message: str = "",
+) -> None:
+    """Write what became of a held delivery; call it inside a transaction."""
+    con.execute(
+        "UPDATE lake.ops.delivery SET outcome = ?, batch_id = ?, message = ? WHERE delivery_id = ?",
+        [outcome, batch_id or None, message or None, delivery_id],
+    )
+
+
+def _delivery_id(candidate: Candidate, received_at: datetime) -> str:
+    instant = received_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    return f"{candidate.feed}-{instant}"
+
+
+def _parts_text(candidate: Candidate, landed: Sequence[Landed]) -> str | None:
+    """The delivery's files and its manifest, where it is more than one file alone."""
+    if not candidate.parts:
+        return None
+    hashes = [one.sha256 for one in landed] or [""] * len(candidate.parts)
+    lines = [
+        {**asdict(part), "sha256": sha256, "is_manifest": False}
+        for part, sha256 in zip(candidate.parts, hashes, strict=True)
+    ]
+    lines += [{**asdict(part), "is_manifest": True} for part in candidate.manifest]
+    return json.dumps(lines, ensure_ascii=False)

@@ -1,82 +1,95 @@
 """A feed's deliveries, one after the other: landed, read, conformed, committed, or refused.
 
-Each delivery is one transaction; a refused one leaves the lake as it was but for its record.
+Each delivery is one transaction; a refused or held one leaves the lake as it was but for its
+record. What makes a delivery doubtful stands in ``doubts``; releasing a held one in ``release``.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from dagster_project import clock
-from dagster_project.components.steps import deliveries
+from dagster_project.components.steps import deliveries, doubts
 from dagster_project.components.steps.checks import READABLE
 from dagster_project.components.steps.deliveries import Arrival, Result
+from dagster_project.components.steps.holds import (
+    Held,
+    Hold,
+    holds,
+    open_hold,
+    supersede,
+)
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import COUNTS, FeedOutcome
+from dagster_project.components.steps.reading import Reading, note_files, read_files
 from dagster_project.components.steps.told import batch_merged
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.channels import InboxChannel
-from dagster_project.ingest.channels.base import Candidate
-from dagster_project.ingest.landing import land
-from dagster_project.ingest.readers import ReadResult, read
+from dagster_project.ingest.channels import Candidate, Channel
 from dagster_project.lake import Transaction, Writer
-from dagster_project.transform.conform import BatchInput, Plan, bronze_file, conform, evolve
-from dagster_project.transform.models import register_feeds
+from dagster_project.transform.conform import (
+    BatchCounts,
+    BatchInput,
+    Plan,
+    bronze_file,
+    conform,
+)
+
+Close = Callable[[duckdb.DuckDBPyConnection, Arrival, Result, str], None]
+"""Writes into the ledger, inside the transaction, what became of a delivery, with a message."""
 
 
 @dataclass(frozen=True)
-class _Desk:
+class Desk:
     """One feed's step while it holds the lake."""
 
     workshop: Workshop
     writer: Writer
     plan: Plan
-    channel: InboxChannel
     occasion: Occasion
     done: FeedOutcome
 
-    def take(self, candidate: Candidate) -> None:
-        """One delivery: landed, read, conformed and committed, or refused with a sentence."""
+    def take(self, channel: Channel, candidate: Candidate) -> None:
+        """One delivery: landed, read, conformed and committed, or refused or held."""
         self.done.deliveries += 1
         try:
-            self._merge(candidate)
+            arrival = deliveries.receive(channel, candidate, self.workshop.home)
+            try:
+                self._take(arrival)
+            except Held as held:
+                self._hold(arrival, held)
         except DeliveryError as error:
-            self.done.refused.append(str(error))
-            self.done.failed_checks.add(READABLE)
-            with self._transaction(f"refuse {candidate.path}") as tx:
-                deliveries.record(
-                    tx.con,
-                    candidate,
-                    run_id=self.occasion.run_id,
-                    received_at=clock.now(),
-                    outcome="refused",
-                    message=str(error),
-                )
+            self._refuse(candidate, error)
 
-    def _merge(self, candidate: Candidate) -> None:
-        feed, home = self.plan.feed, self.workshop.home
-        landed = land(self.channel.locate(candidate), home, name=candidate.path)
-        arrival = Arrival(candidate, landed, clock.now())
-        if deliveries.already_applied(self.writer.con, feed, landed.sha256):
-            with self._transaction(f"same bytes again: {candidate.path}") as tx:
-                self._record(tx, arrival, "unchanged")
+    def merge(
+        self, arrival: Arrival, granted: Sequence[Hold] = (), close: Close | None = None
+    ) -> None:
+        """Take an arrival into the lake, in one transaction.
+
+        Args:
+            arrival: The delivery; its bytes are landed.
+            granted: Its holds that somebody has accepted: they are not raised again.
+            close: Notes what became of it; a new delivery is recorded.
+
+        Raises:
+            DeliveryError: It is refused.
+            Held: A person must decide.
+        """
+        feed, close = self.plan.feed, close or self._record
+        if deliveries.already_applied(self.writer.con, feed, arrival.sha256):
+            with self._transaction(f"same bytes again: {arrival.candidate.path}") as tx:
+                close(tx.con, arrival, "unchanged", "")
             return
-        rows = bronze_file(home.data, feed, arrival.batch_id)
+        rows = bronze_file(self.workshop.home.data, feed, arrival.batch_id)
         try:
-            result = read(landed.path, feed, arrival.batch_id, rows, name=candidate.path)
-            with self._transaction(
-                f"{feed.title}: {candidate.path}", batch_id=arrival.batch_id
-            ) as tx:
-                counts = conform(tx.con, self.plan, self._batch(arrival, result, rows))
-                told = deliveries.remarks(candidate, feed, result)
-                self._record(tx, arrival, "merged", told)
+            reading = read_files(self.writer.con, arrival, feed, rows, self.workshop.limits)
+            counts, tx = self._commit(arrival, reading, rows, granted, close)
         except BaseException:
             self._discard(rows, arrival.batch_id)
             raise
@@ -87,11 +100,94 @@ class _Desk:
             self.workshop,
             feed,
             self.occasion,
-            sha256=landed.sha256,
+            sha256=arrival.sha256,
+            files=[one.sha256 for one in arrival.landed],
             snapshot=tx.snapshot,
-            rows=result.rows,
+            rows=reading.whole.rows,
             at=arrival.received_at,
         )
+
+    def _commit(
+        self,
+        arrival: Arrival,
+        reading: Reading,
+        rows: Path,
+        granted: Sequence[Hold],
+        close: Close,
+    ) -> tuple[BatchCounts, Transaction]:
+        """Judge the delivery as a whole, then its rows, and commit them."""
+        feed, path = self.plan.feed, arrival.candidate.path
+        kinds = {hold.kind for hold in granted}
+        told = self._remarks(arrival, reading)
+        if "rows" not in kinds:
+            doubts.judge_rows(arrival, reading.results)
+        if "period" not in kinds:
+            told.append(doubts.judge_period(self.writer.con, self.plan, arrival, rows))
+        with self._transaction(f"{feed.title}: {path}", batch_id=arrival.batch_id) as tx:
+            before = doubts.live(tx.con, feed)
+            counts = conform(tx.con, self.plan, self._batch(arrival, reading, rows))
+            if "vanished" not in kinds:
+                doubts.judge_vanished(feed, path, before, counts)
+            note_files(tx.con, arrival, reading)
+            amount = counts.read - counts.dropped
+            told.append(doubts.judge_volume(tx.con, feed, self.occasion.run_id, arrival, amount))
+            supersede(tx.con, feed, path, arrival.received_at)
+            close(tx.con, arrival, "merged", " ".join(one for one in told if one))
+        return counts, tx
+
+    def _remarks(self, arrival: Arrival, reading: Reading) -> list[str]:
+        """What the department should hear of each file."""
+        return [
+            deliveries.remarks(replace(arrival.candidate, path=part.path), self.plan.feed, result)
+            for part, result in zip(arrival.candidate.files, reading.results, strict=True)
+        ]
+
+    def _take(self, arrival: Arrival) -> None:
+        """Merge, unless the same bytes wait for a decision already."""
+        waiting = [
+            hold
+            for hold in holds(self.writer.con, self.plan.feed.name)
+            if hold.sha256 == arrival.sha256
+        ]
+        if not waiting:
+            self.merge(arrival)
+            return
+        with self._transaction(f"same bytes again: {arrival.candidate.path}") as tx:
+            path, hold = arrival.candidate.path, waiting[0]
+            message = f"{path}: the same bytes as {hold.path}, which is held ({hold.hold_id})."
+            self._record(tx.con, arrival, "unchanged", message)
+
+    def _hold(self, arrival: Arrival, held: Held) -> None:
+        with self._transaction(f"hold {arrival.candidate.path}") as tx:
+            self.hold(tx.con, arrival, held)
+            self._record(tx.con, arrival, "held", held.sentence)
+
+    def hold(self, con: duckdb.DuckDBPyConnection, arrival: Arrival, held: Held) -> None:
+        """Put a delivery among those that wait for a decision; call it inside a transaction."""
+        self.done.held.append(held.sentence)
+        open_hold(
+            con,
+            self.plan.feed,
+            held,
+            delivery_id=arrival.delivery_id,
+            batch_id=arrival.batch_id,
+            path=arrival.candidate.path,
+            sha256=arrival.sha256,
+            run_id=self.occasion.run_id,
+        )
+
+    def _refuse(self, candidate: Candidate, error: DeliveryError) -> None:
+        self.done.refused.append(str(error))
+        self.done.failed_checks.add(READABLE)
+        with self._transaction(f"refuse {candidate.path}") as tx:
+            deliveries.record(
+                tx.con,
+                candidate,
+                run_id=self.occasion.run_id,
+                received_at=clock.now(),
+                outcome="refused",
+                message=str(error),
+            )
 
     def _discard(self, rows: Path, batch_id: str) -> None:
         """Remove the rows of a batch that no commit names; in doubt they stay, as an orphan."""
@@ -100,32 +196,34 @@ class _Desk:
             if self.writer.con.execute(query, [batch_id]).fetchone() is None:
                 rows.unlink(missing_ok=True)
 
-    def _batch(self, arrival: Arrival, result: ReadResult, rows: Path) -> BatchInput:
+    def _batch(self, arrival: Arrival, reading: Reading, rows: Path) -> BatchInput:
         return BatchInput(
             batch_id=arrival.batch_id,
-            sha256=arrival.landed.sha256,
+            sha256=arrival.sha256,
             path=arrival.candidate.path,
-            format=result.format,
-            encoding=result.encoding,
+            format=reading.format,
+            encoding=reading.encoding,
             delivered_at=arrival.received_at,
             run_id=self.occasion.run_id,
             committed_at=clock.now(),
             rows=rows,
             adopt=True,
-            dropped=result.dropped,
-            control_totals=result.control_totals,
+            dropped=reading.whole.dropped,
+            control_totals=reading.whole.control_totals,
+            units=reading.whole.units,
         )
 
     def _record(
-        self, tx: Transaction, arrival: Arrival, outcome: Result, message: str = ""
+        self, con: duckdb.DuckDBPyConnection, arrival: Arrival, outcome: Result, message: str = ""
     ) -> None:
         deliveries.record(
-            tx.con,
+            con,
             arrival.candidate,
             run_id=self.occasion.run_id,
             received_at=arrival.received_at,
             outcome=outcome,
-            sha256=arrival.landed.sha256,
+            landed=arrival.landed,
+            sha256=arrival.sha256,
             batch_id=arrival.batch_id if outcome == "merged" else "",
             message=message,
         )
@@ -138,20 +236,3 @@ class _Desk:
             contract_version=self.plan.feed.version,
             **extra,
         )
-
-
-def take_all(
-    workshop: Workshop, writer: Writer, feed: Feed, occasion: Occasion, done: FeedOutcome
-) -> None:
-    """Everything that is new in the inbox for this feed, in the order of the paths."""
-    with writer.transaction(f"tables of {feed.name}", run_id=occasion.run_id, feed=feed.name):
-        evolve(writer.con, feed)
-        register_feeds(writer.con, workshop.contracts)
-    channel = InboxChannel(workshop.site.folder(workshop.home, "inbox"))
-    marks = deliveries.known_marks(writer.con, feed.name)
-    found = channel.discover(workshop.contracts.feeds.values(), marks, now=clock.now())
-    mine = [candidate for candidate in found.candidates if candidate.feed == feed.name]
-    if mine:
-        desk = _Desk(workshop, writer, workshop.plan(feed.name), channel, occasion, done)
-        for candidate in mine:
-            desk.take(candidate)

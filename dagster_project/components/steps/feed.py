@@ -14,10 +14,10 @@ import structlog
 
 from dagster_project import clock
 from dagster_project.components.steps.checks import KEYS, ROWS, answer_checks
-from dagster_project.components.steps.desk import take_all
 from dagster_project.components.steps.faults import sentence_of
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
+from dagster_project.components.steps.taking import take_all
 from dagster_project.components.steps.task import Task, record_task
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
@@ -47,19 +47,20 @@ def run_feed(workshop: Workshop, name: str, occasion: Occasion) -> FeedOutcome:
             # Which law would have been broken stands in the sentence; nothing was committed.
             done.failed_checks |= {ROWS, KEYS}
         _log.warning("feed failed", run_id=occasion.run_id, feed=name, kind=type(error).__name__)
-    return _close(workshop, name, occasion, started, done)
+    return close_step(workshop, name, occasion, started, done)
 
 
 def give_up(workshop: Workshop, name: str, occasion: Occasion, why: Exception) -> FeedOutcome:
     """Record that a feed's step could not even begin."""
-    return _close(workshop, name, occasion, clock.now(), FeedOutcome(name, error=sentence_of(why)))
+    failed = FeedOutcome(name, error=sentence_of(why))
+    return close_step(workshop, name, occasion, clock.now(), failed)
 
 
-def _close(
+def close_step(
     workshop: Workshop, name: str, occasion: Occasion, started: datetime, done: FeedOutcome
 ) -> FeedOutcome:
     """Say how it went, in the ledger of executions and to the caller."""
-    problems = [*done.refused, *([done.error] if done.error else [])]
+    problems = [*done.refused, *done.held, *([done.error] if done.error else [])]
     if problems:
         done.status = "partial" if done.batches else "failed"
         done.error = " ".join(problems)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import duckdb
 import structlog
@@ -20,7 +20,8 @@ from dagster_project.contracts.model import Feed
 from dagster_project.errors import UsageError
 
 Kind = Literal["schema", "vanished", "period", "rows"]
-State = Literal["open", "accepted", "refused", "superseded"]
+State = Literal["open", "accepted", "refused", "superseded", "noted"]
+"""``noted`` is a difference that is on record and asks for no decision: its delivery was taken."""
 PAUSING: tuple[Kind, ...] = ("schema",)
 """Kinds after which the feed's later files would fare no better: they wait in the inbox."""
 SUPERSEDED: tuple[Kind, ...] = ("vanished", "rows")
@@ -79,6 +80,7 @@ def open_hold(
     path: str,
     sha256: str,
     run_id: str,
+    state: State = "open",
 ) -> Hold:
     """Write a held delivery into the ledger; call it inside a transaction.
 
@@ -97,7 +99,7 @@ def open_hold(
         run_id=run_id,
         findings=held.findings,
         message=held.sentence,
-        state="open",
+        state=state,
         decided_at=None,
         decided_by="",
         why="",
@@ -123,7 +125,13 @@ def open_hold(
             made.contract_version,
         ],
     )
-    _log.warning("delivery held", run_id=run_id, feed=feed.name, hold=made.hold_id, kind=made.kind)
+    _log.warning(
+        "delivery held" if state == "open" else "difference noted",
+        run_id=run_id,
+        feed=feed.name,
+        hold=made.hold_id,
+        kind=made.kind,
+    )
     return made
 
 
@@ -233,4 +241,4 @@ def _hold(row: tuple[Any, ...]) -> Hold:
     for name in ("decided_by", "why", "contract_version_after", "message", "batch_id"):
         cells[name] = cells[name] or ""
     cells["findings"] = json.loads(cells["findings"] or "[]")
-    return Hold(**cast("dict[str, Any]", cells))
+    return Hold(**cells)

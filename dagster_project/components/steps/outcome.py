@@ -20,6 +20,7 @@ class FeedOutcome:
     deliveries: int = 0
     batches: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     score: Decimal = Decimal(0)
     error: str = ""

@@ -6,6 +6,7 @@ commits are the record, events are for others to read.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -35,18 +36,19 @@ def batch_merged(
     occasion: Occasion,
     *,
     sha256: str,
+    files: Sequence[str],
     snapshot: int,
     rows: int,
     at: datetime,
 ) -> None:
-    """A delivered file became bronze and silver rows."""
+    """Delivered files, by their SHA-256, became bronze and silver rows."""
     version = f"snapshot {snapshot}"
     work = Work(
         site=workshop.site.code,
         job=f"feed.{feed.name}.{sha256[:8]}",
         run_id=occasion.run_id,
         nominal_at=at,
-        inputs=(Dataset(f"landing/{sha256}", sha256),),
+        inputs=tuple(Dataset(f"landing/{one}", one) for one in files),
         outputs=(
             Dataset(f"bronze.{feed.name}", version, rows=rows),
             Dataset(f"silver.{feed.name}", version, feed.columns, feed_edges(feed)),

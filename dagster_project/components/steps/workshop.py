@@ -21,6 +21,7 @@ from dagster_project.components.steps.journal import say
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.errors import ContractError, UsageError
+from dagster_project.ingest.readers.limits import GIB, MIB, Limits
 from dagster_project.lake import Lake
 from dagster_project.lineage import describe
 from dagster_project.lineage.columns import ModelLineage
@@ -61,6 +62,15 @@ class Workshop:
     def lake(self) -> Lake:
         """The home's lake."""
         return Lake(self.home, self.settings, on_wait=say)
+
+    @property
+    def limits(self) -> Limits:
+        """How large a delivered file may be."""
+        return Limits(
+            workbook_bytes=self.settings.workbook_mb * MIB,
+            cells=self.settings.workbook_cells,
+            unpacked_bytes=self.settings.unpacked_gb * GIB,
+        )
 
     @property
     def contracts(self) -> Contracts:

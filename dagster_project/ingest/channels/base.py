@@ -18,18 +18,53 @@ Mark = tuple[str, int, int]
 
 
 @dataclass(frozen=True, order=True)
-class Candidate:
-    """A delivery that waits to be landed; ``path`` is relative to the channel's root."""
+class Part:
+    """One file of a delivery, and what a manifest states of it, if one states its SHA-256."""
 
-    feed: str
     path: str
     size: int
     mtime_ns: int
+    stated_bytes: int = 0
+    stated_sha256: str = ""
+    stated_rows: int = -1
 
     @property
     def mark(self) -> Mark:
         """What the lake remembers of it."""
         return self.path, self.size, self.mtime_ns
+
+
+@dataclass(frozen=True, order=True)
+class Candidate:
+    """A delivery that waits to be landed; ``path`` is relative to the channel's root.
+
+    A delivery of several files has the path of its manifest, or the name that its parts share; its
+    size is their sum and its time the newest one's. ``parts`` are its files in their order, and
+    ``manifest`` is the manifest that names them; both are empty for a single file on its own.
+    """
+
+    feed: str
+    path: str
+    size: int
+    mtime_ns: int
+    parts: tuple[Part, ...] = ()
+    manifest: tuple[Part, ...] = ()
+
+    @property
+    def mark(self) -> Mark:
+        """What the lake remembers of it."""
+        return self.path, self.size, self.mtime_ns
+
+    @property
+    def files(self) -> tuple[Part, ...]:
+        """The files to be landed."""
+        return self.parts or (Part(self.path, self.size, self.mtime_ns),)
+
+    def is_known(self, marks: Collection[Mark]) -> bool:
+        """Whether the lake remembers it: each of its files, or it and its manifest as they are."""
+        if all(part.mark in marks for part in self.files):
+            return True
+        return self.mark in marks and all(part.mark in marks for part in self.manifest)
 
 
 @dataclass(frozen=True, order=True)
@@ -46,7 +81,7 @@ class Discovery:
 
     ``candidates`` are new deliveries in the order in which they are to be taken; ``known`` were
     recorded before; ``unclaimed`` match no feed; ``refused`` cannot be taken by anyone (claimed by
-    two feeds, links out of the folder); ``unfinished`` are still being written.
+    two feeds, links out of the folder); ``unfinished`` are still being written or not yet complete.
     """
 
     candidates: tuple[Candidate, ...] = ()
@@ -66,5 +101,5 @@ class Channel(ABC):
         """Look once for deliveries of ``feeds``; those whose mark is ``known`` are not new."""
 
     @abstractmethod
-    def locate(self, candidate: Candidate) -> Path:
-        """The file that holds a candidate's bytes."""
+    def locate(self, part: Part) -> Path:
+        """The file that holds these bytes of a candidate."""

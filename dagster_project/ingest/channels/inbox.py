@@ -16,7 +16,9 @@ from pathlib import Path
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError, UsageError
-from dagster_project.ingest.channels.base import Candidate, Channel, Discovery, Mark, Remark
+from dagster_project.ingest.channels.base import Candidate, Channel, Discovery, Mark, Part, Remark
+from dagster_project.ingest.channels.grouping import grouped
+from dagster_project.ingest.channels.manifests import is_manifest, read_manifest
 
 SETTLED_AFTER_S = 2.0
 """A file that was touched this recently is looked at twice before it is taken."""
@@ -71,43 +73,46 @@ class InboxChannel(Channel):
         Raises:
             UsageError: The inbox is not a readable folder.
         """
-        patterns = [(feed.name, pattern) for feed in feeds for pattern in feed.patterns]
-        unclaimed, refused, found = [], [], []
+        contracts = {feed.name: feed for feed in feeds}
+        patterns = [(name, one) for name, feed in contracts.items() for one in feed.patterns]
+
+        def claim(path: str) -> list[str]:
+            return sorted({name for name, pattern in patterns if matches(path, pattern)})
+
+        unclaimed, refused, found, manifests = [], [], [], []
         for path in self._files():
-            claims = sorted({name for name, pattern in patterns if matches(path, pattern)})
-            if (shown := _spelled(path)) != path:
-                refused.append(Remark(shown, _sentence(shown, *UNPRINTABLE)))
-            elif not self._contained(path):
-                refused.append(Remark(path, _sentence(path, *LEADS_OUT)))
+            claims = ["a manifest"] if is_manifest(path) else claim(path)
+            if (remark := self._refusal(path, claims)) is not None:
+                refused.append(remark)
             elif not claims:
                 unclaimed.append(Remark(path, _sentence(path, *UNCLAIMED)))
-            elif len(claims) > 1:
-                what = f"this file is claimed by several feeds ({', '.join(claims)})"
-                refused.append(Remark(path, _sentence(path, what, NARROW)))
-            elif not self._plain(path):
-                refused.append(Remark(path, _sentence(path, *NO_FILE)))
-            elif (candidate := self._look(claims[0], path)) is not None:
+            elif (candidate := self._look(claims[0], path)) is None:
+                continue
+            elif is_manifest(path):
+                manifests.append(read_manifest(self.root, candidate.files[0]))
+            else:
                 found.append(candidate)
         marks = frozenset(known)
-        fresh = [c for c in found if c.mark not in marks]
+        made = grouped(found, manifests, contracts, claim, marks)
+        fresh = [c for c in made.candidates if not c.is_known(marks)]
         settled, unfinished = self._settle(fresh, now)
         return Discovery(
             candidates=tuple(settled),
-            known=tuple(c for c in found if c.mark in marks),
+            known=tuple(c for c in made.candidates if c.is_known(marks)),
             unclaimed=tuple(unclaimed),
-            refused=tuple(refused),
-            unfinished=tuple(unfinished),
+            refused=(*refused, *made.refused),
+            unfinished=tuple(sorted([*unfinished, *made.unfinished])),
         )
 
-    def locate(self, candidate: Candidate) -> Path:
-        """The candidate's file.
+    def locate(self, part: Part | Candidate) -> Path:
+        """The file that holds these bytes of a candidate.
 
         Raises:
             DeliveryError: The path leads out of the inbox.
         """
-        if not self._contained(candidate.path):
-            raise DeliveryError(LEADS_OUT[0], where=candidate.path, todo=LEADS_OUT[1])
-        return self.root / candidate.path
+        if not self._contained(part.path):
+            raise DeliveryError(LEADS_OUT[0], where=part.path, todo=LEADS_OUT[1])
+        return self.root / part.path
 
     def _files(self) -> Iterator[str]:
         """Relative paths of all files that are neither hidden nor temporary, sorted."""
@@ -127,6 +132,19 @@ class InboxChannel(Channel):
             base = Path(folder).relative_to(self.root)
             paths += [(base / name).as_posix() for name in names if not _is_temporary(name)]
         yield from sorted(paths)
+
+    def _refusal(self, path: str, claims: list[str]) -> Remark | None:
+        """Why nobody can take a file."""
+        if (shown := _spelled(path)) != path:
+            return Remark(shown, _sentence(shown, *UNPRINTABLE))
+        if not self._contained(path):
+            return Remark(path, _sentence(path, *LEADS_OUT))
+        if len(claims) > 1:
+            what = f"this file is claimed by several feeds ({', '.join(claims)})"
+            return Remark(path, _sentence(path, what, NARROW))
+        if claims and not self._plain(path):
+            return Remark(path, _sentence(path, *NO_FILE))
+        return None
 
     def _contained(self, path: str) -> bool:
         try:
@@ -151,6 +169,11 @@ class InboxChannel(Channel):
             return None
         return Candidate(feed, path, found.st_size, found.st_mtime_ns)
 
+    def _is_still(self, part: Part) -> bool:
+        """Whether a file is as it was at the first look."""
+        found = self._look("", part.path)
+        return found is not None and found.mark == part.mark
+
     def _settle(
         self, fresh: list[Candidate], now: datetime
     ) -> tuple[list[Candidate], list[Remark]]:
@@ -159,7 +182,7 @@ class InboxChannel(Channel):
         young = [c for c in fresh if c.mtime_ns > threshold]
         if young:
             self._wait(SECOND_LOOK_AFTER_S)
-        moving = {c for c in young if self._look(c.feed, c.path) != c}
+        moving = {c for c in young if not all(map(self._is_still, (*c.files, *c.manifest)))}
         remarks = [Remark(c.path, _sentence(c.path, *UNFINISHED)) for c in sorted(moving)]
         return [c for c in fresh if c not in moving], remarks
 
