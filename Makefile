@@ -12,7 +12,7 @@ export GX_ANALYTICS_ENABLED := false
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit sql house integration e2e check fix dev bench samples clean
+.PHONY: help setup run test unit sql house integration e2e check fix dev bench samples fuzz clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -53,6 +53,10 @@ bench: setup ## Measure against a bare DuckDB script, as ratios
 
 samples: setup ## Make the sample files again (same bytes)
 	$(LAKE) simulate --samples
+	$(BIN)/python -m tests.faulty.make
+
+fuzz: setup ## Throw damaged files at the readers (FUZZ_SECONDS, 60); findings go to var/fuzz
+	$(BIN)/python -m tests.fuzz.run
 
 clean: ## Remove every site's home and the installed packages
 	rm -rf var $(VENV)
