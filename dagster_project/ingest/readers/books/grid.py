@@ -24,10 +24,12 @@ AS_CSV = "Deliver the table as CSV (UTF-8), or in several workbooks"
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
-def too_large(cells: int, limit: int, where: str) -> DeliveryError:
-    """The refusal of a sheet that spans too many cells."""
+def too_large(height: int, width: int, before: int, limit: int, where: str) -> DeliveryError:
+    """The refusal of a sheet that spans too many cells, with those of the sheets before it."""
+    besides = f", after {before} cells of other sheets" if before else ""
     return DeliveryError(
-        f"the sheets span {cells} cells and more, and no more than {limit} are read of a workbook",
+        f"the sheet's filled cells reach to row {height} and column {width}{besides}; no more "
+        f"than {limit} cells are read of a workbook",
         where=where,
         todo=f"Delete the empty rows and columns around the table. {AS_CSV}",
         reason="too_large",
@@ -96,7 +98,7 @@ class Grid(Sheet):
         """Refuse a sheet that would span too many cells."""
         area = self._before + height * width
         if area > self._budget.limit:
-            raise too_large(area, self._budget.limit, self.where)
+            raise too_large(height, width, self._before, self._budget.limit, self.where)
         self._budget.spent = max(self._budget.spent, area)
         self._width = max(self._width, width)
 

@@ -5,6 +5,7 @@ Nothing else may unpack a part before it went through here: a small file can hol
 
 from __future__ import annotations
 
+import copy
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from dagster_project.ingest.readers.detect import AGAIN, SAVE_AS
 from dagster_project.ingest.readers.limits import MIB, Limits
 
 CHUNK = 1 << 20
+UNBOUNDED = 1 << 62
 
 
 class Package:
@@ -54,12 +56,16 @@ class Package:
         if part not in self.parts:
             raise self._damaged()
         try:
-            with self._archive.open(self.parts[part]) as file:
+            whole = copy.copy(self.parts[part])
+            whole.file_size = UNBOUNDED  # what it claims must not hide what follows
+            with self._archive.open(whole) as file:
                 size = 0
                 while chunk := file.read(CHUNK):
                     size += len(chunk)
                     self._bound(part, size)
                     yield chunk
+                if size != self.parts[part].file_size:
+                    raise self._damaged()
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise self._damaged() from error
         except (NotImplementedError, RuntimeError) as error:

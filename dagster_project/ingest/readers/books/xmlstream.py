@@ -40,14 +40,14 @@ def entities(where: str) -> DeliveryError:
 
 
 @contextlib.contextmanager
-def parsed(where: str) -> Iterator[None]:
-    """Errors of the parser as sentences."""
+def parsed(where: str, *, placed: bool = True) -> Iterator[None]:
+    """Errors of the parser as sentences; it knows places only where it was given everything."""
     try:
         yield
     except expat.ExpatError as error:
+        place = f" at line {error.lineno}, column {error.offset + 1}" if placed else ""
         raise DeliveryError(
-            f"its XML is damaged at line {error.lineno}, column {error.offset + 1}"
-            f" ({expat.ErrorString(error.code)})",
+            f"its XML is damaged{place} ({expat.ErrorString(error.code)})",
             where=where,
             todo=SAVE_AS,
             reason="damaged",
