@@ -4,14 +4,15 @@ Our own count of records and cells, independent of the CSV engine, so that nothi
 between the file and the rows: engines skip blank lines, cut surplus cells and swallow lines after
 a stray quote. Cells of odd records are split here; regular ones are left to the engine.
 
-A record ends at LF, CRLF or CR outside quotes. A quote opens a quoted cell only at the cell's
-start and closes it only before a delimiter or the record's end (RFC 4180); any other quote is an
-ordinary character and makes its record *odd*.
+A record ends at LF, CRLF, CR CR LF or CR outside quotes. A quote opens a quoted cell only at the
+cell's start and closes it only before a delimiter or the record's end (RFC 4180); any other quote
+is an ordinary character and makes its record *odd*.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ QUOTE, LF, CR = 0x22, 0x0A, 0x0D
 Offsets = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Breaks = Counter[str]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Block:
     ``first`` is the number of its first record in the file, counted from 1. ``starts`` and
     ``ends`` bound each record without its line end; ``cells`` counts its cells; ``odd`` marks
     records that hold quotes which neither open nor close a cell. ``quoted`` and ``doubled`` say
-    that there are quotes at all, and two side by side.
+    that there are quotes at all, and two side by side. ``breaks`` counts line ends by kind.
     """
 
     data: bytes
@@ -51,6 +53,7 @@ class Block:
     odd: Mask
     quoted: bool
     doubled: bool
+    breaks: Breaks
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -58,6 +61,11 @@ class Block:
     def text(self, index: int) -> str:
         """One record without its line end."""
         return self.data[self.starts[index] : self.ends[index]].decode("utf-8")
+
+    def numbers_at(self, offsets: Sequence[int]) -> list[int]:
+        """The numbers of the records that hold these bytes."""
+        found: list[int] = np.unique(np.searchsorted(self.starts, offsets, "right")).tolist()
+        return [self.first - 1 + number for number in found]
 
     def lines(self, chosen: Mask) -> bytes:
         """The chosen records with their line ends, joined."""
@@ -70,27 +78,41 @@ class Block:
         return b"".join(view[bounds[begin] : bounds[end]] for begin, end in runs)
 
 
-def blocks(chunks: Iterable[bytes], *, name: str, delimiter: str = ",") -> Iterator[Block]:
+def blocks(
+    chunks: Iterable[bytes], *, name: str, delimiter: str = ",", longest: int = MAX_RECORD
+) -> Iterator[Block]:
     """Cut UTF-8 text into blocks of whole records.
 
     Raises:
-        DeliveryError: A record does not end.
+        DeliveryError: A record does not end, or is longer than ``longest`` bytes.
     """
-    first, held = 1, b""
+    first, held, wanted = 1, b"", 0
+    waiting: list[bytes] = []
     for chunk in chunks:
-        data = held + chunk if held else chunk
-        block, taken = _block(data, first, ord(delimiter), final=False)
-        held = data[taken:]
-        if len(held) > MAX_RECORD:
-            raise _endless(name, first + len(block))
-        if len(block):
-            yield block
-        first += len(block)
-    if held:
-        block, taken = _block(held, first, ord(delimiter), final=True)
-        if taken < len(held):
-            raise _endless(name, first + len(block))
-        yield block
+        waiting.append(chunk)
+        wanted -= len(chunk)
+        if wanted > 0:
+            continue
+        cut = _block(b"".join((held, *waiting)), first, ord(delimiter), final=False)
+        held, waiting = cut.rest, []
+        wanted = len(held)  # a long record is not looked at again before it has doubled
+        _refuse_long(cut, longest, name)
+        if len(cut.block):
+            yield cut.block
+        first += len(cut.block)
+    if held or waiting:
+        cut = _block(b"".join((held, *waiting)), first, ord(delimiter), final=True)
+        _refuse_long(cut, longest, name)
+        if cut.rest:
+            raise _endless(name, first + len(cut.block))
+        yield cut.block
+
+
+def leading(text: bytes, *, delimiter: str, whole: bool, most: int) -> list[list[str]]:
+    """The cells of the first whole records of a text; ``whole`` says that all of it is given."""
+    block = _block(text, 1, ord(delimiter), final=whole).block
+    first = range(min(len(block), most))
+    return [split_record(block.text(n), delimiter=delimiter) for n in first]
 
 
 def joined(pieces: Iterable[Block], *, size: int = BLOCK) -> Iterator[Block]:
@@ -119,6 +141,26 @@ def _join(pieces: Sequence[Block]) -> Block:
         odd=np.concatenate([piece.odd for piece in pieces]),
         quoted=any(piece.quoted for piece in pieces),
         doubled=any(piece.doubled for piece in pieces),
+        breaks=sum((piece.breaks for piece in pieces), Counter()),
+    )
+
+
+def _refuse_long(cut: _Cut, longest: int, name: str) -> None:
+    """A record that is too long is refused at once, whether its end has been seen or not."""
+    sizes = cut.block.ends - cut.block.starts
+    if len(sizes) and int(sizes.max()) > longest:
+        raise _too_long(name, cut.block.first + int(sizes.argmax()), longest)
+    if len(cut.rest) > longest:
+        row = cut.block.first + len(cut.block)
+        raise _endless(name, row) if cut.is_open else _too_long(name, row, longest)
+
+
+def _too_long(name: str, row: int, longest: int) -> DeliveryError:
+    return DeliveryError(
+        f"this record is longer than {longest / (1 << 20):g} MiB",
+        where=f"{name}, row {row}",
+        todo="Export the table again with line ends, or without the cell that is so large",
+        reason="too_large",
     )
 
 
@@ -127,31 +169,79 @@ def _endless(name: str, row: int) -> DeliveryError:
         "a quoted cell of this record is never closed",
         where=f"{name}, row {row}",
         todo='Close or remove the quote (") in that row and deliver the file again',
+        reason="unclosed_quote",
     )
 
 
-def _block(data: bytes, first: int, delimiter: int, *, final: bool) -> tuple[Block, int]:
-    """The whole records at the start of ``data``, and the number of bytes they take."""
+@dataclass(frozen=True)
+class _Cut:
+    """The whole records at the start of a text and what is left of it, perhaps inside quotes."""
+
+    block: Block
+    rest: bytes
+    is_open: bool
+
+
+def _block(data: bytes, first: int, delimiter: int, *, final: bool) -> _Cut:
+    """The whole records at the start of ``data``."""
     marks = _marks(data, delimiter, final=final)
     feeds = np.flatnonzero(marks.ends)
     taken = int(feeds[-1]) + 1 if len(feeds) else 0
+    rest, unended = data[taken:], False
     if final and taken < len(data) and not marks.is_open:
-        feeds, taken = np.append(feeds, len(data)), len(data)
-    data, view = _with_line_feeds(data[:taken], feeds)
+        feeds, rest, unended = np.append(feeds, len(data)), b"", True
+    cells = np.diff(np.searchsorted(np.flatnonzero(marks.delimiters), feeds), prepend=0) + 1
+    odd = np.diff(np.searchsorted(marks.literal, feeds), prepend=0) > 0
     starts = np.concatenate(([0], feeds[:-1] + 1)).astype(np.int64) if len(feeds) else feeds
-    ends = feeds - ((feeds > starts) & (view[np.maximum(feeds, 1) - 1] == CR))
-    commas = np.searchsorted(np.flatnonzero(marks.delimiters), feeds)
+    lines = _lines(data[: len(data) - len(rest)], starts, feeds)
+    lines.breaks["LF"] -= unended
     block = Block(
-        data=data,
+        data=lines.data,
         first=first,
-        starts=starts,
-        ends=ends,
-        cells=np.diff(commas, prepend=0) + 1,
-        odd=np.diff(np.searchsorted(marks.literal, feeds), prepend=0) > 0,
+        starts=lines.starts,
+        ends=lines.ends,
+        cells=cells,
+        odd=odd,
         quoted=marks.quoted,
         doubled=marks.doubled,
+        breaks=lines.breaks,
     )
-    return block, taken
+    return _Cut(block, rest, marks.is_open)
+
+
+@dataclass
+class _Lines:
+    """A text in which every record ends in LF or CRLF, as the engine wants it."""
+
+    data: bytes
+    starts: Offsets
+    ends: Offsets
+    breaks: Breaks
+
+
+def _lines(data: bytes, starts: Offsets, feeds: Offsets) -> _Lines:
+    if b"\r" not in data:
+        return _Lines(data, starts, feeds, Counter(LF=len(feeds)))
+    view = np.frombuffer(data, np.uint8)
+    ended = np.append(view, LF)[feeds]  # the last record may end with the text
+    after = (feeds > starts) & (view[np.maximum(feeds, 1) - 1] == CR)
+    twice = after & (feeds > starts + 1) & (view[np.maximum(feeds, 2) - 2] == CR)
+    bare = feeds[ended == CR]
+    breaks = Counter(
+        LF=len(feeds) - len(bare) - int(after.sum()),
+        CRLF=int(after.sum()) - int(twice.sum()),
+        CR=len(bare),
+        CRCRLF=int(twice.sum()),
+    )
+    ends = feeds - after - twice
+    if not len(bare) and not breaks["CRCRLF"]:
+        return _Lines(data, starts, ends, breaks)
+    copy = view.copy()
+    copy[bare] = LF
+    surplus = feeds[twice] - 1
+    data = np.delete(copy, surplus).tobytes()
+    starts = starts - np.searchsorted(surplus, starts)
+    return _Lines(data, starts, ends - np.searchsorted(surplus, ends), breaks)
 
 
 @dataclass
@@ -178,8 +268,13 @@ def _marks(data: bytes, delimiter: int, *, final: bool) -> _Marks:
     if b"\r" in data:
         returns = view == CR
         edges |= returns
-        returns[:-1] &= ~ends[1:]
         returns[-1] &= final  # a CR at the very end may yet be followed by an LF
+        if len(data) > 1:
+            twice = returns[:-1] & (view[1:] == CR)
+            returns[:-1] &= ~ends[1:]
+            twice[:-1] &= ends[2:]
+            twice[-1] &= not final  # and so may two of them
+            returns[:-1] &= ~twice
         ends |= returns
     marks = _Marks(ends, delimiters, literal=np.zeros(0, np.int64))
     if b'"' in data:
@@ -211,18 +306,6 @@ def _between(quotes: Mask) -> Mask:
     """Bytes from each opening quote up to its closing one."""
     odd: Bytes = np.bitwise_xor.accumulate(quotes.view(np.uint8))
     return odd.view(np.bool_)
-
-
-def _with_line_feeds(data: bytes, feeds: Offsets) -> tuple[bytes, Bytes]:
-    """The same text with every record ending in LF, as the engine wants it."""
-    view = np.frombuffer(data, np.uint8)
-    inner = feeds[feeds < len(view)]
-    bare = inner[view[inner] == CR]
-    if not len(bare):
-        return data, view
-    copy = view.copy()
-    copy[bare] = LF
-    return copy.tobytes(), copy
 
 
 def _walk(view: Bytes, quotes: list[int], delimiter: int) -> tuple[Offsets, Offsets]:

@@ -12,6 +12,7 @@ Spreadsheet 2003) are what only pretends to be ``.xls``."""
 Container = Literal["", "gzip", "zip"]
 Kind = Literal["title", "blank", "total", "footnote", "repeated_header", "example"]
 Defect = Literal["ragged", "garbled", "formula", "mojibake"]
+LineEnd = Literal["", "LF", "CRLF", "CR", "CRCRLF", "mixed"]
 SheetState = Literal["visible", "hidden", "very_hidden"]
 
 SET_ASIDE: tuple[Defect, ...] = ("ragged", "garbled", "formula")
@@ -25,7 +26,7 @@ class Dialect:
 
     delimiter: str = ","
     quote: str = ""
-    line_end: Literal["", "LF", "CRLF", "CR", "CRCRLF", "mixed"] = ""
+    line_end: LineEnd = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,15 @@
-"""A delimited text file to rows: structure by ``records``, cells by Polars, the odd ones by hand.
+"""A delimited text file to rows, in one pass and bounded memory.
 
-One pass, in blocks of a few megabytes: memory does not grow with the file.
+``decode`` gives UTF-8, ``sniff`` the delimiter, ``records`` whole records, ``header`` their
+meaning, ``parse`` the rows; here they are put together and their counts entered in the ledger.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
-import polars as pl
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
@@ -22,29 +19,34 @@ from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.marks import is_blank
-from dagster_project.ingest.readers.records import BLOCK, Block, blocks, joined, split_record
-from dagster_project.ingest.readers.result import Defect, SheetRead
+from dagster_project.ingest.readers.parse import Cells, Parser
+from dagster_project.ingest.readers.records import BLOCK, Block, Breaks, blocks, joined
+from dagster_project.ingest.readers.result import Dialect, LineEnd, SheetRead
 from dagster_project.ingest.readers.rows import Classifier
-from dagster_project.ingest.readers.shape import DEFECT, SOURCE_ROW, Shape, no_rows
+from dagster_project.ingest.readers.shape import Shape, no_rows
 from dagster_project.ingest.readers.sieve import Sieve
 from dagster_project.ingest.readers.sink import Ahead, write
+from dagster_project.ingest.readers.sniff import SNIFFED, sniff
+from dagster_project.ingest.readers.tidy import FULL_WIDTH, Tidy, stand_in
+from dagster_project.ingest.readers.utf import CHUNK
 
 SHEET = ""
+LINE_ENDS: tuple[LineEnd, ...] = ("LF", "CRLF", "CR", "CRCRLF")
 
 
 @dataclass
 class TextTable:
-    """One text file while it is read."""
+    """One text file while it is read. Without a ``delimiter`` the file's own is found."""
 
     feed: Feed | None
     batch_id: str
     name: str
     ledger: Ledger
-    delimiter: str = ","
+    delimiter: str = ""
     limits: Limits = field(default_factory=Limits)
     lenient: bool = False
 
-    def read(self, path: Path, out: Path, *, chunk: int = decode.CHUNK, block: int = BLOCK) -> int:
+    def read(self, path: Path, out: Path, *, chunk: int = CHUNK, block: int = BLOCK) -> int:
         """Read the file into ``out``.
 
         Returns:
@@ -54,39 +56,43 @@ class TextTable:
             DeliveryError: The text cannot be decoded, has no header or an unclosed quote.
         """
         text = decode.judge(path, self.feed, name=self.name, chunk=chunk)
-        self.ledger.encoding = text.encoding
-        pieces = blocks(text.chunks(), name=self.name, delimiter=self.delimiter)
+        self.ledger.encoding, self.ledger.evidence = text.encoding, text.evidence
+        tidy = Tidy()
+        cells, chunks = self._cells(text, tidy)
+        pieces = blocks(
+            chunks, name=self.name, delimiter=cells.delimiter, longest=self.limits.record_bytes
+        )
         stream = joined(pieces, size=block)
         head = list(_until(stream, SEARCHED))
-        layout = self._header(head, text)
+        layout = self._header(head, cells, text)
         shape = Shape(layout, self.batch_id)
         classifier = Classifier.of(layout.feed, layout)
         sieve = Sieve(classifier, self.ledger, shape.positions)
-        parser = _Parser(shape, classifier, sieve, self.ledger, self.delimiter)
+        parser = Parser(shape, classifier, sieve, self.ledger, cells)
         with (
             Ahead(itertools.chain(head, stream)) as decoded,
             Ahead(map(parser.rows, decoded)) as frames,
         ):
             rows = write(frames, no_rows(layout.feed), out)
-        self.ledger.missing += layout.missing
-        self.ledger.unknown += layout.unknown_titled
-        self.ledger.units |= layout.units
-        read = SheetRead(
-            SHEET,
-            layout.row,
-            layout.titles,
-            parser.records,
-            rows,
-            header_rows=layout.header_rows,
-            units=layout.units,
-            defects=dict(parser.defects),
-        )
-        self.ledger.close_sheet(read, where=self.name)
+        self._close(layout, parser, tidy, rows)
         return rows
 
-    def _header(self, head: list[Block], text: decode.Text) -> Layout:
+    def _cells(self, text: decode.Text, tidy: Tidy) -> tuple[Cells, Iterator[bytes]]:
+        """How records are cut, and the text to cut: its beginning is looked at first."""
+        plain = tidy.chunks(text.chunks())
+        head, rest = _beginning(plain, SNIFFED)
+        whole = len(head) < SNIFFED
+        found = self.delimiter or sniff(head[:SNIFFED], self.feed, whole=whole, name=self.name)
+        self.ledger.dialect = Dialect(found)
+        chunks = itertools.chain([head] if head else [], rest)
+        if found != FULL_WIDTH:
+            return Cells(found), chunks
+        unused = stand_in(Tidy().chunks(replace(text).chunks()), name=self.name)
+        return Cells(unused, stands_in=True), Tidy(stand_in=unused).chunks(chunks)
+
+    def _header(self, head: list[Block], cells: Cells, text: decode.Text) -> Layout:
         records = [
-            (block.first + n, split_record(block.text(n), delimiter=self.delimiter))
+            (block.first + n, cells.of(block, n))
             for block in head
             for n in range(min(len(block), SEARCHED))
         ]
@@ -107,6 +113,46 @@ class TextTable:
             text.weigh()
             raise
 
+    def _close(self, layout: Layout, parser: Parser, tidy: Tidy, rows: int) -> None:
+        """Enter into the ledger what was counted."""
+        dialect = self.ledger.dialect or Dialect()
+        self.ledger.dialect = Dialect(
+            dialect.delimiter, '"' if parser.quoted else "", _line_end(parser.breaks)
+        )
+        if tidy.nuls:
+            self.ledger.warnings.append(
+                f"{self.name}: {tidy.nuls} NUL characters were removed from the text."
+            )
+        self.ledger.missing += layout.missing
+        self.ledger.unknown += layout.unknown_titled
+        self.ledger.units |= layout.units
+        read = SheetRead(
+            SHEET,
+            layout.row,
+            layout.titles,
+            parser.records,
+            rows,
+            header_rows=layout.header_rows,
+            units=layout.units,
+            defects=dict(parser.defects),
+        )
+        self.ledger.close_sheet(read, where=self.name)
+
+
+def _line_end(breaks: Breaks) -> LineEnd:
+    found = [kind for kind in LINE_ENDS if breaks[kind] > 0]
+    return found[0] if len(found) == 1 else "mixed" if found else ""
+
+
+def _beginning(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterable[bytes]]:
+    """At least so many bytes of the text in one piece, and the rest of it."""
+    taken: list[bytes] = []
+    missing = size
+    while missing > 0 and (chunk := next(chunks, b"")):
+        taken.append(chunk)
+        missing -= len(chunk)
+    return b"".join(taken), chunks
+
 
 def _until(stream: Iterator[Block], records: int) -> Iterator[Block]:
     """Blocks until they hold so many records."""
@@ -116,79 +162,3 @@ def _until(stream: Iterator[Block], records: int) -> Iterator[Block]:
         seen += len(block)
         if seen >= records:
             return
-
-
-@dataclass
-class _Parser:
-    """Turns blocks into rows and enters what is no row into the ledger."""
-
-    shape: Shape
-    classifier: Classifier
-    sieve: Sieve
-    ledger: Ledger
-    delimiter: str
-    records: int = 0
-    defects: Counter[Defect] = field(default_factory=Counter)
-
-    def rows(self, block: Block) -> pl.DataFrame:
-        """The data rows of a block, in the file's order."""
-        self.records += len(block)
-        layout = self.shape.layout
-        numbers = np.arange(block.first, block.first + len(block))
-        header = (numbers >= layout.first_row) & (numbers <= layout.row)
-        regular = (
-            (numbers > layout.row)
-            & (block.cells == layout.width)
-            & ~block.odd
-            & (block.ends > block.starts)
-        )
-        frame = self._parsed(block, regular)
-        if frame is None:
-            regular &= False
-        others = [
-            (block.first + n, self._cells(block, n))
-            for n in np.flatnonzero(~header & ~regular).tolist()
-        ]
-        data = [row for row in others if not self._set_aside(*row)]
-        parts = [self._irregular(data)] if data else []
-        if frame is not None:
-            numbered = frame.with_columns(pl.Series(SOURCE_ROW, numbers[regular]))
-            parts.append(self.shape.regular(self.sieve.data(numbered)))
-        if not parts:
-            return self.shape.irregular([])
-        return pl.concat(parts).sort(SOURCE_ROW) if data and len(parts) > 1 else parts[0]
-
-    def _irregular(self, data: list[tuple[int, list[str]]]) -> pl.DataFrame:
-        made = self.shape.irregular(data)
-        self.defects.update(made[DEFECT].drop_nulls().to_list())
-        return made
-
-    def _cells(self, block: Block, index: int) -> list[str]:
-        return split_record(block.text(index), delimiter=self.delimiter)
-
-    def _parsed(self, block: Block, regular: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> (
-        pl.DataFrame | None
-    ):  # fmt: skip
-        """Cells of the regular records by the engine; None when it counts otherwise than we."""
-        lines = block.lines(regular)
-        if not lines or not bool(regular.any()):
-            return None
-        try:
-            frame = pl.read_csv(
-                lines,
-                has_header=False,
-                schema=self.shape.schema,
-                separator=self.delimiter,
-                quote_char='"' if block.quoted else None,
-                infer_schema=False,
-            )
-        except pl.exceptions.ComputeError:
-            return None
-        if frame.height != int(regular.sum()):
-            return None
-        if block.doubled:
-            frame = frame.select(pl.when(pl.all() != "").then(pl.all()))
-        return frame
-
-    def _set_aside(self, row: int, cells: list[str]) -> bool:
-        return self.ledger.sets_aside(self.classifier, row, cells)
