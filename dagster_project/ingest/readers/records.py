@@ -152,7 +152,7 @@ def _refuse_long(cut: _Cut, longest: int, name: str) -> None:
         raise _too_long(name, cut.block.first + int(sizes.argmax()), longest)
     if len(cut.rest) > longest:
         row = cut.block.first + len(cut.block)
-        raise _endless(name, row) if cut.is_open else _too_long(name, row, longest)
+        raise _endless(name, row, longest) if cut.is_open else _too_long(name, row, longest)
 
 
 def _too_long(name: str, row: int, longest: int) -> DeliveryError:
@@ -164,9 +164,10 @@ def _too_long(name: str, row: int, longest: int) -> DeliveryError:
     )
 
 
-def _endless(name: str, row: int) -> DeliveryError:
+def _endless(name: str, row: int, longest: int = 0) -> DeliveryError:
+    how = f"not closed within {longest / (1 << 20):g} MiB" if longest else "never closed"
     return DeliveryError(
-        "a quoted cell of this record is never closed",
+        f"a quoted cell of this record is {how}",
         where=f"{name}, row {row}",
         todo='Close or remove the quote (") in that row and deliver the file again',
         reason="unclosed_quote",
