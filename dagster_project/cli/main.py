@@ -11,7 +11,7 @@ import warnings
 
 import typer
 
-from dagster_project.cli import act, city, demo, look, quarantine, read, run, site
+from dagster_project.cli import act, city, demo, drift, hold, look, quarantine, read, run, site
 from dagster_project.cli.shared import PARTIAL, complain
 from dagster_project.errors import CountyLakeError
 
@@ -20,8 +20,8 @@ app = typer.Typer(
     help=(
         "CountyLake 县域数据归集湖仓: department files in, checked tables, signed reports out.\n\n"
         "Exit codes: 0 done · 1 a programme error · 2 wrong use · 3 contract · 4 delivery · "
-        f"5 lake busy · 6 lake · 7 package · 8 model · {PARTIAL} partial (some feeds failed, the "
-        "rest went on)."
+        f"5 lake busy · 6 lake · 7 package · 8 model · {PARTIAL} partial (some feeds failed "
+        "or were held, the rest went on)."
     ),
     no_args_is_help=True,
     add_completion=False,
@@ -31,6 +31,8 @@ app = typer.Typer(
 for module in (site, run, read, look, act, demo):
     module.register(app)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(hold.app, name="hold")
+app.add_typer(drift.app, name="drift")
 app.add_typer(city.app, name="city")
 
 

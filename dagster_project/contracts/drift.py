@@ -35,6 +35,7 @@ MEDIAN, QUARTILE = 0.1, 0.3
 RAGGED = 0.5
 """A headerless table has changed its columns when this share of its rows has another width."""
 _CODE_LIKE = re.compile(r"[0-9A-Za-z\u4e00-\u9fff\u3400-\u4dbf（）()/、.\-]{1,16}")
+_UNIT = re.compile(r"(?<=.)[(（][^()（）]*[)）]$")
 _LONG_NUMBER = re.compile(r"[0-9]{7,}")
 
 
@@ -246,9 +247,13 @@ def _pairs(
 
 
 def likeness(title: str, column: Column, fold: Callable[[str], str] = str) -> float:
-    """How alike a title is to any spelling of a column's header: 0 nothing, 1 the same."""
-    spellings = (column.title, *column.aliases)
-    return max(SequenceMatcher(None, fold(title), fold(one)).ratio() for one in spellings)
+    """How alike a title is to any spelling of a column's header: 0 nothing, 1 the same.
+
+    A unit in brackets at a title's end says nothing about which column it is.
+    """
+    spellings = {_UNIT.sub("", fold(one)) for one in (column.title, *column.aliases)}
+    asked = _UNIT.sub("", fold(title))
+    return max(SequenceMatcher(None, asked, one).ratio() for one in spellings)
 
 
 def narrowed(feed: Feed, failures: Iterable[Failures]) -> Iterator[Finding]:

@@ -18,9 +18,11 @@ from dagster_project import clock
 from dagster_project.components.steps import deliveries, doubts
 from dagster_project.components.steps.checks import READABLE
 from dagster_project.components.steps.deliveries import Arrival, Result
+from dagster_project.components.steps.drift import Watch
 from dagster_project.components.steps.holds import (
     Held,
     Hold,
+    State,
     holds,
     open_hold,
     supersede,
@@ -30,6 +32,7 @@ from dagster_project.components.steps.outcome import COUNTS, FeedOutcome
 from dagster_project.components.steps.reading import Reading, note_files, read_files
 from dagster_project.components.steps.told import batch_merged
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.drift import Finding
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.channels import Candidate, Channel
 from dagster_project.lake import Transaction, Writer
@@ -119,6 +122,17 @@ class Desk:
         feed, path = self.plan.feed, arrival.candidate.path
         kinds = {hold.kind for hold in granted}
         told = self._remarks(arrival, reading)
+        allowed = [one for hold in granted if hold.kind == "schema" for one in hold.findings]
+        watch = Watch(
+            self.workshop,
+            self.writer.con,
+            self.plan,
+            path,
+            rows,
+            arrival.received_at,
+            [Finding.of(one) for one in allowed],
+        )
+        watch.before(reading.whole)
         if "rows" not in kinds:
             doubts.judge_rows(arrival, reading.results)
         if "period" not in kinds:
@@ -126,12 +140,16 @@ class Desk:
         with self._transaction(f"{feed.title}: {path}", batch_id=arrival.batch_id) as tx:
             before = doubts.live(tx.con, feed)
             counts = conform(tx.con, self.plan, self._batch(arrival, reading, rows))
+            watch.after(reading.whole, counts)
             if "vanished" not in kinds:
                 doubts.judge_vanished(feed, path, before, counts)
             note_files(tx.con, arrival, reading)
             amount = counts.read - counts.dropped
             told.append(doubts.judge_volume(tx.con, feed, self.occasion.run_id, arrival, amount))
             supersede(tx.con, feed, path, arrival.received_at)
+            told.append(watch.remarks())
+            if news := watch.news():
+                self._open(tx.con, arrival, Held("schema", news, watch.remarks()), "noted")
             close(tx.con, arrival, "merged", " ".join(one for one in told if one))
         return counts, tx
 
@@ -165,6 +183,11 @@ class Desk:
     def hold(self, con: duckdb.DuckDBPyConnection, arrival: Arrival, held: Held) -> None:
         """Put a delivery among those that wait for a decision; call it inside a transaction."""
         self.done.held.append(held.sentence)
+        self._open(con, arrival, held, "open")
+
+    def _open(
+        self, con: duckdb.DuckDBPyConnection, arrival: Arrival, held: Held, state: State
+    ) -> None:
         open_hold(
             con,
             self.plan.feed,
@@ -174,6 +197,7 @@ class Desk:
             path=arrival.candidate.path,
             sha256=arrival.sha256,
             run_id=self.occasion.run_id,
+            state=state,
         )
 
     def _refuse(self, candidate: Candidate, error: DeliveryError) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import structlog
@@ -98,8 +99,8 @@ class Watch:
         said = [phrase(one) for one in self.noted if one.kind not in TOLD]
         return f"{self.path}: {'; '.join(said)}." if said else ""
 
-    def keep(self) -> list[Finding]:
-        """The noted differences that the feed's log does not hold yet."""
+    def news(self) -> list[dict[str, Any]]:
+        """The noted differences that the feed's ledger does not hold yet, as data."""
         rows = self.con.execute(
             "SELECT findings FROM lake.ops.hold WHERE feed = ? AND kind = 'schema'",
             [self.plan.feed.name],
@@ -107,7 +108,7 @@ class Watch:
         known = {
             Finding.of(finding).identity for (text,) in rows for finding in json.loads(text or "[]")
         }
-        return [one for one in self.noted if one.identity not in known]
+        return [one.data() for one in self.noted if one.identity not in known]
 
     def _measures(self, result: ReadResult) -> Measures:
         plan = self.plan.with_units(result.units)
@@ -140,8 +141,8 @@ class Watch:
         figures = [one for one in reached if one.layer == "report"]
         return (
             f"{self.path}: {'; '.join(phrase(one) for one in doubtful)}. Nothing was merged and"
-            f" {feed.name} waits ({len(tables)} gold tables and {len(figures)} report figures"
-            " depend on it). `countylake drift list` shows it, `drift accept` or `drift refuse`"
+            f" {feed.name} waits (gold tables that depend on it: {len(tables)}, report figures:"
+            f" {len(figures)}). `countylake drift list` shows it, `drift accept` or `drift refuse`"
             " decides."
         )
 

@@ -164,14 +164,14 @@ def hold_of(con: duckdb.DuckDBPyConnection, hold_id: str) -> Hold:
     return _hold(found)
 
 
-def undecided(con: duckdb.DuckDBPyConnection, hold_id: str) -> Hold:
-    """One held delivery that still waits for a decision.
+def undecided(con: duckdb.DuckDBPyConnection, hold_id: str, *, noted: bool = False) -> Hold:
+    """One held delivery that still waits for a decision; with ``noted``, also a noted difference.
 
     Raises:
         UsageError: There is none of that number, or it was decided.
     """
     found = hold_of(con, hold_id)
-    if found.state != "open":
+    if found.state != "open" and not (noted and found.state == "noted"):
         by = f" by {found.decided_by}" if found.decided_by else ""
         raise UsageError(
             f"hold {hold_id} is {found.state} already{by}",
@@ -189,13 +189,16 @@ def decide(
     by: str,
     why: str,
     contract_version_after: str = "",
+    noted: bool = False,
 ) -> Hold:
     """Write a decision into the ledger; call it inside a transaction.
+
+    ``noted`` says that a noted difference may be meant: its delivery is merged already.
 
     Raises:
         UsageError: There is no such hold, it was decided, or no reason is given.
     """
-    found = undecided(con, hold_id)
+    found = undecided(con, hold_id, noted=noted)
     if not why.strip():
         raise UsageError(f"hold {hold_id} cannot be decided without a reason", todo="Add --why")
     con.execute(

@@ -19,6 +19,7 @@ from dagster_project.contracts.model import Column, Feed
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.transform.conform import Plan, RuleCount, compile_feed
 from dagster_project.transform.conform.batch import conform_rows, finish, is_delivered, with_source
+from dagster_project.transform.conform.column import count_values
 
 SAMPLE = 2_000
 """As many rows tell what an unknown column holds."""
@@ -137,27 +138,23 @@ class Measures:
 
     def strangers(self, column: Column) -> dict[str, int]:
         """Cells of a coded column that are no spelling of its list, cleaned, with their number."""
-        with self._judged(column, self._cells(column)):
-            name = quoted(column.name)
-            rows = self.con.execute(
-                f"SELECT {name}, count(*) FROM conform_rows WHERE NOT _ok AND {name} IS NOT NULL"
-                " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1000"
-            ).fetchall()
-        return {str(value): int(count) for value, count in rows}
+        cells = count_values(
+            self.con, self.plan, column.name, self.rows, delivered_at=self.delivered_at
+        )
+        known = self.plan.contracts.codes[column.codes].codes
+        return {value: count for value, count in cells.items() if value not in known}
 
     def longest(self, column: Column) -> int:
         """The number of characters of a column's longest cell."""
-        with self._judged(column, self._cells(column)):
+        source = (
+            f"SELECT {quoted(column.name)}, _sheet, _source_row, _defect"
+            f" FROM read_parquet({literal(self.rows)}) WHERE _defect IS NULL"
+        )
+        with self._judged(column, source):
             (longest,) = self._numbers(
                 f"SELECT coalesce(max(length({quoted(column.name)}::VARCHAR)), 0) FROM conform_rows"
             )
         return longest
-
-    def _cells(self, column: Column) -> str:
-        return (
-            f"SELECT {quoted(column.name)}, _sheet, _source_row, _defect"
-            f" FROM read_parquet({literal(self.rows)}) WHERE _defect IS NULL"
-        )
 
     @contextmanager
     def _judged(self, columns: Column | Sequence[Column], source: str) -> Iterator[None]:

@@ -38,7 +38,7 @@ class Reading:
 def read_files(
     con: duckdb.DuckDBPyConnection, arrival: Arrival, feed: Feed, rows: Path, limits: Limits
 ) -> Reading:
-    """Read a delivery into ``rows``.
+    """Read a delivery into ``rows``; what a missing required column means, ``drift`` decides.
 
     Raises:
         DeliveryError: One of its files is refused, and so the delivery; or two state other units.
@@ -47,14 +47,20 @@ def read_files(
     files, batch_id = arrival.candidate.files, arrival.batch_id
     if len(files) == 1:
         result = read(
-            arrival.landed[0].path, feed, batch_id, rows, name=files[0].path, limits=limits
+            arrival.landed[0].path,
+            feed,
+            batch_id,
+            rows,
+            name=files[0].path,
+            limits=limits,
+            lenient=True,
         )
         return Reading((result,), result, result.format, result.encoding)
     prefixes = _prefixes([part.path for part in files])
     made = [rows.with_name(f".{rows.stem}-{n}.parquet") for n in range(len(files))]
     try:
         results = tuple(
-            read(landed.path, feed, batch_id, out, name=part.path, limits=limits)
+            read(landed.path, feed, batch_id, out, name=part.path, limits=limits, lenient=True)
             for part, landed, out in zip(files, arrival.landed, made, strict=True)
         )
         _put_together(con, made, prefixes, rows)

@@ -5,7 +5,7 @@ Making a workshop opens nothing; each part is read once, when it is first needed
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -76,6 +76,12 @@ class Workshop:
     def contracts(self) -> Contracts:
         """Every contract that could be read."""
         return _contracts(self.schemas)
+
+    def renewed(self) -> Workshop:
+        """The same site with its contracts read again: this process has changed them."""
+        _contracts.cache_clear()
+        _at.cache_clear()
+        return replace(self)
 
     @cached_property
     def graph(self) -> Graph:
