@@ -26,6 +26,9 @@ WORDS = {
     "code": "代码",
     "range": "范围",
     "reference": "引用",
+    "masked": "遮蔽",
+    "rounded": "失精",
+    "share": "比例",
 }
 
 
