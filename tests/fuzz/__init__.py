@@ -1,0 +1,1 @@
+"""Damaged files against the readers: only a verdict may come of them."""
