@@ -110,7 +110,7 @@ def _area(raw: Any) -> int:
 @contextlib.contextmanager
 def opened(path: Path, kind: Format, *, name: str, survey: Survey) -> Iterator[Book]:
     """A surveyed workbook; the library's errors become sentences."""
-    with _sentences(name), python_calamine.CalamineWorkbook.from_path(str(path)) as book:
+    with named(name), python_calamine.CalamineWorkbook.from_path(str(path)) as book:
         shelf, metas = _Shelf(book, survey), list(book.sheets_metadata)
         left_out = [meta.name for meta in metas if meta.typ != _WORKSHEET]
         sheets = tuple(
@@ -131,7 +131,7 @@ def opened(path: Path, kind: Format, *, name: str, survey: Survey) -> Iterator[B
 
 
 @contextlib.contextmanager
-def _sentences(name: str) -> Iterator[None]:
+def named(name: str) -> Iterator[None]:
     """Calamine's errors and panics as refusals; what others raise passes."""
     try:
         yield

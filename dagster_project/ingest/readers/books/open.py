@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers.books import cells, html_table, ods, xlsx, xml2003
+from dagster_project.ingest.readers.books import cells, html_table, ods, packaged, xls, xml2003
 from dagster_project.ingest.readers.books.base import Book
 from dagster_project.ingest.readers.books.grid import AS_CSV
 from dagster_project.ingest.readers.limits import MIB, Limits
@@ -48,5 +48,7 @@ def _reader(
         return xml2003.opened(path, name=name, limits=limits)
     if kind == "ods":
         return ods.opened(path, name=name, limits=limits)
-    survey = xlsx.survey(path, name, limits) if kind == "xlsx" else cells.Survey()
+    if kind == "xls":
+        return xls.opened(path, name=name, limits=limits)
+    survey = packaged.survey(path, kind, name, limits)
     return cells.opened(path, kind, name=name, survey=survey)

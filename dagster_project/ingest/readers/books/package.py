@@ -5,6 +5,7 @@ Nothing else may unpack a part before it went through here: a small file can hol
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import zipfile
 import zlib
@@ -97,6 +98,14 @@ class Package:
                 todo=AS_CSV,
                 reason="too_large",
             )
+
+    @contextlib.contextmanager
+    def damage_named(self, *kinds: type[Exception]) -> Iterator[None]:
+        """What goes wrong with a part that is cut short, as a sentence."""
+        try:
+            yield
+        except kinds as error:
+            raise self._damaged() from error
 
     def _damaged(self) -> DeliveryError:
         return DeliveryError(

@@ -1,15 +1,16 @@
-"""What an .xlsx package says of its sheets, looked at before any library unpacks it."""
+"""What an .xlsx or .xlsb package says of its sheets, looked at before any library unpacks it."""
 
 from __future__ import annotations
 
 import posixpath
+import struct
 from pathlib import Path
 
+from dagster_project.ingest.readers.books import biff12, sheet_xml
 from dagster_project.ingest.readers.books.base import Marks
 from dagster_project.ingest.readers.books.cells import Survey
 from dagster_project.ingest.readers.books.grid import too_large
 from dagster_project.ingest.readers.books.package import Package
-from dagster_project.ingest.readers.books.sheet_xml import survey as sheet_survey
 from dagster_project.ingest.readers.books.xmlstream import (
     entities,
     local,
@@ -18,9 +19,9 @@ from dagster_project.ingest.readers.books.xmlstream import (
     parser,
 )
 from dagster_project.ingest.readers.limits import Limits
+from dagster_project.ingest.readers.result import Format
 
-WORKBOOK, RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
-_READ = (".xml", ".rels")
+_READ = (".xml", ".rels", ".bin")
 _DECLARATIONS = tuple(
     mark.encode(codec)
     for mark in ("<!DOCTYPE", "<!ENTITY")
@@ -28,35 +29,47 @@ _DECLARATIONS = tuple(
 )
 
 
-def survey(path: Path, name: str, limits: Limits) -> Survey:
+def survey(path: Path, kind: Format, name: str, limits: Limits) -> Survey:
     """Look through the package.
 
     Raises:
         DeliveryError: It is damaged, declares entities, unpacks out of proportion, or its sheets
             span too many cells.
     """
+    main = "xl/workbook.xml" if kind == "xlsx" else "xl/workbook.bin"
+    relations = main.replace("xl/", "xl/_rels/") + ".rels"
     with Package(path, name, limits) as package:
-        book, parts = _Book(), dict[str, str]()
-        _parse(package, WORKBOOK, name, book)
-        if RELATIONS in package.parts:
-            _parse(package, RELATIONS, name, book)
-        for title, relation in book.sheets.items():
-            target = posixpath.normpath(posixpath.join("/xl", book.targets.get(relation, "")))
-            parts[target.lstrip("/")] = title
+        book = _Book()
+        if kind == "xlsx":
+            _parse(package, main, name, book)
+        else:
+            book.epoch_1904, book.sheets = biff12.workbook(b"".join(package.chunks(main)))
+        if relations in package.parts:
+            _parse(package, relations, name, book)
+        parts = book.parts()
         marks, cells = dict[str, Marks](), 0
         for part in package.parts:
             if part in parts:
                 where = f"{name}, sheet {parts[part]}"
-                found = sheet_survey(package.chunks(part), where)
-                if cells + found.height * found.width > limits.cells:
-                    found = sheet_survey(package.chunks(part), where, exact=True)
+                found = _sheet(package, part, where, limits.cells - cells)
                 marks[parts[part]] = found.marks()
                 if cells + found.height * found.width > limits.cells:
                     raise too_large(found.height, found.width, cells, limits.cells, where)
                 cells += found.height * found.width
-            elif part.endswith(_READ) and part not in {WORKBOOK, RELATIONS}:
+            elif part.endswith(_READ) and part not in {main, relations}:
                 _refuse_entities(package, part, name)
     return Survey(book.epoch_1904, marks)
+
+
+def _sheet(package: Package, part: str, where: str, most: int) -> sheet_xml.Found | biff12.Found:
+    """One sheet; only one that seems to span too much is measured without its empty cells."""
+    if part.endswith(".bin"):
+        with package.damage_named(IndexError, struct.error, UnicodeDecodeError):
+            return biff12.survey(b"".join(package.chunks(part)))
+    found = sheet_xml.survey(package.chunks(part), where)
+    if found.height * found.width > most:
+        found = sheet_xml.survey(package.chunks(part), where, exact=True)
+    return found
 
 
 class _Book:
@@ -65,6 +78,14 @@ class _Book:
     def __init__(self) -> None:
         self.sheets, self.targets = dict[str, str](), dict[str, str]()
         self.epoch_1904 = False
+
+    def parts(self) -> dict[str, str]:
+        """The sheets' names by their parts."""
+        places = {
+            posixpath.normpath(posixpath.join("/xl", self.targets.get(relation, ""))): title
+            for title, relation in self.sheets.items()
+        }
+        return {place.lstrip("/"): title for place, title in places.items()}
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element of the workbook or of its relations."""
