@@ -12,6 +12,7 @@ from dagster_project.cli.shared import (
     HomeOption,
     JsonOption,
     complain,
+    complain_of,
     console,
     emit,
     literally,
@@ -49,8 +50,7 @@ def status(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     if state["reports"]:
         console().print(report_table(state["reports"]))
     for feed in state["feeds"]:
-        if feed["error"]:
-            complain(f"{feed['feed']}: {feed['error']}")
+        complain_of(feed)
     for problem in state["problems"]:
         complain(problem)
 

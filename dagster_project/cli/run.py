@@ -16,6 +16,7 @@ from dagster_project.cli.shared import (
     HomeOption,
     JsonOption,
     complain,
+    complain_of,
     console,
     emit,
     opened,
@@ -39,7 +40,11 @@ def run(
     cut_off_at: Annotated[str, typer.Option(help="what reports look up to; decided if empty")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Take what departments delivered through to signed reports, once."""
+    """Take what departments delivered through to signed reports, once.
+
+    Exit code 9: some feeds failed or were held, the others went on. A held delivery is merged only
+    when somebody decides so (`countylake hold`, `countylake drift`).
+    """
     from dagster_project.components.steps.occasion import told
 
     county = opened(home)
@@ -99,8 +104,7 @@ def tell(done: dict[str, Any]) -> None:
     for name, sentence in done["failures"].items():
         complain(f"{name}: {sentence}")
     for feed in done["feeds"]:
-        if feed["error"] and feed["error"] not in done["failures"].values():
-            complain(f"{feed['feed']}: {feed['error']}")
+        complain_of(feed, but=done["failures"].values())
     for remark in (*done["problems"], *done["remarks"]):
         complain(remark)
     if any(feed["rejected"] for feed in done["feeds"]):

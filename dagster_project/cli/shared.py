@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PARTIAL = 9
-"""Exit code of a run in which some feeds failed and the others went on."""
+"""Exit code of a run in which some feeds failed or were held and the others went on."""
 
 HomeOption = Annotated[
     Path,
@@ -56,6 +56,20 @@ def console(*, stderr: bool = False) -> Console:
 def complain(sentence: str) -> None:
     """One sentence on stderr, in red where the terminal has colours."""
     console(stderr=True).print(f"[red]✗[/red] {_escape(sentence)}", soft_wrap=True)
+
+
+def complain_of(feed: Mapping[str, Any], *, but: Collection[str] = ()) -> None:
+    """What is to be said of one feed: why it failed, what of it is held, what is unusual."""
+    from dagster_project.cli.tables import local
+
+    if feed["error"] and feed["error"] not in but:
+        complain(f"{feed['feed']}: {feed['error']}")
+    for hold in feed["holds"]:
+        since = f"held since {local(hold['since'])} as {hold['hold_id']}"
+        paused = ", and the feed waits" if hold["kind"] == "schema" else ""
+        complain(f"{feed['feed']}: {since}{paused}: {hold['message']}")
+    if feed["alarm"]:
+        note(f"{feed['feed']}: {feed['alarm']}")
 
 
 def note(sentence: str) -> None:

@@ -136,14 +136,14 @@ def remarks(candidate: Candidate, feed: Feed, read: ReadResult) -> str:
     return " ".join(told)
 
 
-def known_marks(con: duckdb.DuckDBPyConnection, feed: str) -> set[Mark]:
-    """Path, size and time of every delivery of the feed that is on record, and of its files.
+def known_marks(con: duckdb.DuckDBPyConnection, feed: str = "") -> set[Mark]:
+    """Path, size and time of every recorded delivery of a feed, or of all, and of its files.
 
     A refused delivery's files are left out: with a new manifest or other parts they may be right.
     """
     rows = con.execute(
         "SELECT DISTINCT path, bytes, mtime_ns, parts, outcome FROM lake.ops.delivery"
-        " WHERE feed = ?",
+        " WHERE ? IN ('', feed)",
         [feed],
     ).fetchall()
     marks = {(str(path), int(size), int(mtime)) for path, size, mtime, _, _ in rows}

@@ -5,14 +5,18 @@ Read from a copy of the catalog, so that it works while a run is going. No cell 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
 from dagster_project.components.steps.cases import OPEN_PLACES
+from dagster_project.components.steps.doubts import VOLUME
+from dagster_project.components.steps.holds import PAUSING, Hold, holds
 from dagster_project.components.steps.sentences import masked_cells, reason_sentence
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.lake.engine import literal
 
 COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
 
@@ -50,6 +54,18 @@ SELECT
 FROM lake.ops.task_run
 WHERE kind = 'feed'
 GROUP BY task
+"""
+
+# The last delivery of each feed whose number of rows could be compared with earlier ones.
+_VOLUMES = f"""
+SELECT
+  SUBSTR(table_name, LENGTH('silver.') + 1) AS feed,
+  ARG_MAX(success, checked_at) AS success,
+  ARG_MAX(checked, checked_at) AS checked,
+  ARG_MAX(failed, checked_at) AS failed
+FROM lake.ops.check_result
+WHERE rule_id = {literal(VOLUME)} AND suite = 'countylake'
+GROUP BY table_name
 """
 
 _REPORTS = """
@@ -110,17 +126,20 @@ def _rows(
 def status(workshop: Workshop) -> dict[str, Any]:
     """Each feed's last day, every report with its answer, and the contracts that did not load."""
     if not workshop.home.catalog.exists():
-        counted, tasks, reports = {}, {}, []
+        counted, tasks, reports, volumes, held = {}, {}, [], {}, []
     else:
         with workshop.lake.reader() as con:
             counted = {row["feed"]: row for row in _rows(con, _LAST_DAY)}
             tasks = {row["task"]: row for row in _rows(con, _TASKS)}
             reports = _rows(con, _REPORTS)
+            volumes = {row["feed"]: row for row in _rows(con, _VOLUMES)}
+            held = holds(con, state="")
     site = workshop.site
     return {
         "site": {"code": site.code, "name": site.name, "home": str(workshop.home.root)},
         "feeds": [
             _feed_line(workshop, name, counted.get(name, {}), tasks.get(name, {}))
+            | _doubts(name, tasks.get(name, {}), volumes.get(name, {}), held)
             for name in workshop.contracts.feeds
         ],
         "reports": reports,
@@ -143,7 +162,36 @@ def _feed_line(
         "last_success": task.get("last_success"),
         "last_run": task.get("last_run"),
         "last_status": task.get("last_status") or "never",
-        "error": task.get("last_error") or "",
+    }
+
+
+def _doubts(
+    name: str, task: dict[str, Any], volume: dict[str, Any], held: Sequence[Hold]
+) -> dict[str, Any]:
+    """Why the feed's last step failed, what of it waits for a decision, and what is unusual."""
+    mine = [hold for hold in held if hold.feed == name]
+    error = task.get("last_error") or ""
+    for hold in mine:  # what was held is told by the ledger, as long as it is
+        error = error.replace(hold.message, "").strip() if hold.message else error
+    waiting = [hold for hold in mine if hold.state == "open"]
+    unusual = bool(volume) and not volume["success"]
+    return {
+        "error": error,
+        "is_paused": any(hold.kind in PAUSING for hold in waiting),
+        "holds": [
+            {
+                "hold_id": hold.hold_id,
+                "kind": hold.kind,
+                "path": hold.path,
+                "since": hold.opened_at,
+                "message": hold.message,
+            }
+            for hold in waiting
+        ],
+        "alarm": f"the {volume['checked']:,} rows of the last delivery differ by"
+        f" {volume['failed']:,} from what is usual"
+        if unusual
+        else "",
     }
 
 

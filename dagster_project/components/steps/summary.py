@@ -6,6 +6,7 @@ from typing import Any
 
 from dagster_project import clock
 from dagster_project.components.steps import overview
+from dagster_project.components.steps.deliveries import known_marks
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
 from dagster_project.ingest.channels import InboxChannel
@@ -22,7 +23,7 @@ SELECT
 _TAKEN = """
 SELECT message
 FROM lake.ops.delivery
-WHERE run_id = ? AND outcome = 'merged' AND message IS NOT NULL
+WHERE run_id = ? AND outcome IN ('merged', 'unchanged') AND message IS NOT NULL
 ORDER BY received_at
 """
 
@@ -66,10 +67,15 @@ def _of_deliveries(workshop: Workshop, run_id: str) -> list[str]:
 
 
 def _of_inbox(workshop: Workshop) -> list[str]:
-    """Files of the inbox that no feed takes."""
+    """Files of the inbox that no feed takes, or not yet."""
+    marks = set()
+    if workshop.home.catalog.exists():
+        with workshop.lake.reader() as con:
+            marks = known_marks(con)
     channel = InboxChannel(workshop.site.folder(workshop.home, "inbox"), wait=lambda _s: None)
-    found = channel.discover(workshop.contracts.feeds.values(), (), now=clock.now())
-    return [remark.sentence for remark in (*found.unclaimed, *found.refused)]
+    found = channel.discover(workshop.contracts.feeds.values(), marks, now=clock.now())
+    remarks = (*found.unclaimed, *found.refused, *found.unfinished)
+    return [remark.sentence for remark in remarks]
 
 
 def _replica(workshop: Workshop) -> str:
