@@ -98,11 +98,14 @@ def give_back(
     as_json: JsonOption = False,
 ) -> None:
     """Write a copy of each delivered file with its open cases marked, for the department."""
+    from dagster_project.components.steps.journal import open_journal
     from dagster_project.components.steps.returns import return_feed
     from dagster_project.components.steps.workshop import Workshop
 
+    workshop = Workshop.at(opened(home).root)
+    open_journal(workshop.home)
     with working("writing the copies"):
-        made = return_feed(Workshop.at(opened(home).root), feed, batch, out)
+        made = return_feed(workshop, feed, batch, out)
     if as_json:
         emit({"returned": [asdict(one) for one in made]})
         return

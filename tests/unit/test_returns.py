@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from openpyxl import Workbook, load_workbook
 from openpyxl.comments import Comment
 from openpyxl.workbook.defined_name import DefinedName
 
 from dagster_project.contracts.model import Column
+from dagster_project.ingest.readers import read
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.returning import (
     Case,
@@ -130,6 +132,26 @@ def test_a_ragged_record_stays_ragged_until_it_is_corrected(tmp_path: Path) -> N
     assert (made.rows, made.cells) == (2, 5)
 
 
+TWO_LINES = ["编号,人员,", ",姓名,数量", "1,张张张,5", "2,李,6"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_header_of_two_lines_gets_the_columns_too(tmp_path: Path, kind: str) -> None:
+    """The titles stand in its first line; the reader finds them there under their own names."""
+    data = "\n".join(TWO_LINES).encode()
+    if kind == "xlsx":
+        data = saved(book([[cell or None for cell in line.split(",")] for line in TWO_LINES]))
+    case = Case("JH000000000001", (TOO_LONG,))
+    target, _ = copied(tmp_path, data, {("表" if kind == "xlsx" else "", 3): case}, kind=kind)
+    found = read(target, FEED, "b", tmp_path / "rows.parquet", name=f"人员.{kind}")
+    assert found.unknown == ()
+    rows = pl.read_parquet(tmp_path / "rows.parquet", columns=["no", "name", "qty", "_extra"])
+    assert rows.rows() == [
+        ("1", "张张张", "5", '{"校核意见":"姓名超过 2 个字","校核编号":"JH000000000001"}'),
+        ("2", "李", "6", None),
+    ]
+
+
 def test_a_text_that_was_returned_before_keeps_one_pair_of_columns(tmp_path: Path) -> None:
     """Old opinions go, new ones come."""
     lines = [
@@ -147,7 +169,7 @@ def test_formulas_in_a_text_become_text(tmp_path: Path) -> None:
     lines = [
         "编号,姓名,数量",
         "1,=cmd|' /C calc'!A0,-5",
-        '2,"=HYPERLINK(""http://x"",""y"")",+1.5',
+        '2,"=HYPERLINK(""x"",""y"")",+1.5',
         "3,@SUM(A1),-",
         '4,="00123",1',
         '5,"\tx",-1+cmd',
@@ -155,7 +177,7 @@ def test_formulas_in_a_text_become_text(tmp_path: Path) -> None:
     target, _ = copied(tmp_path, "\n".join(lines).encode(), {})
     assert text(target)[1:-1] == [
         "1,'=cmd|' /C calc'!A0,-5,,",
-        '2,"\'=HYPERLINK(""http://x"",""y"")",+1.5,,',
+        '2,"\'=HYPERLINK(""x"",""y"")",+1.5,,',
         "3,'@SUM(A1),'-,,",
         "4,'00123,1,,",
         "5,'\tx,'-1+cmd,,",

@@ -54,9 +54,13 @@ GROUP BY ALL
 """
 
 _SUMMARY = """
-SELECT feed, unnest(reasons) AS rule_id, count(*) AS cases, min(opened_at) AS oldest
-FROM lake.ops.rectification
-WHERE state = 'open' AND ($feed = '' OR feed = $feed)
+WITH failing AS (
+    SELECT feed, unnest(reasons) AS rule_id, opened_at
+    FROM lake.ops.rectification
+    WHERE state = 'open' AND ($feed = '' OR feed = $feed)
+)
+SELECT feed, rule_id, count(*) AS cases, min(opened_at) AS oldest
+FROM failing
 GROUP BY ALL
 ORDER BY oldest, cases DESC, feed, rule_id
 """

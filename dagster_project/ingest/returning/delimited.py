@@ -19,7 +19,7 @@ from dagster_project.contracts.words import RETURN_COLUMNS
 from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header, resemblance
 from dagster_project.ingest.readers.records import Block, blocks, split_record
 from dagster_project.ingest.returning.defuse import TRIGGERS, defused, is_dangerous
-from dagster_project.ingest.returning.findings import Cases, Copy
+from dagster_project.ingest.returning.findings import Cases, Copy, return_columns
 
 CHUNK = 1 << 20
 SHEET = ""
@@ -74,9 +74,8 @@ class _Table:
         quote = re.escape(self.delimiter)
         bare = re.escape(TRIGGERS.replace(self.delimiter, ""))
         self._suspect = re.compile(f'(?:^|{quote})(?:"[{re.escape(TRIGGERS)}]|[{bare}])')
-        titles = [title.strip() for title in self.layout.titles]
-        self._at = tuple(titles.index(t) if t in titles else -1 for t in RETURN_COLUMNS)
-        self._titles = self.layout.lines[-1] if self.layout.lines else ()
+        self._at = return_columns(self.layout)
+        self._titles = self.layout.lines[0] if self.layout.lines else ()
 
     def lines(self, block: Block) -> Iterator[str]:
         """The records of a block as lines."""
@@ -86,7 +85,7 @@ class _Table:
             yield self._line(block.first + n, text, count) + "\r\n"
 
     def _line(self, number: int, text: str, count: int) -> str:
-        if not text.strip() or number < self.layout.row:
+        if not text.strip() or number < self.layout.first_row:
             return self._safe(text)
         case = self.cases.get((SHEET, number))
         added: tuple[str, ...] = ("", "")
@@ -94,9 +93,11 @@ class _Table:
             self.copy.rows += 1
             self.copy.cells += len(case.by_column()) or min(count, self.layout.width)
             added = (case.opinion, case.number)
-        elif number == self.layout.row or self._is_header(text):
+        elif number == self.layout.first_row or self._is_header(text):
             added = RETURN_COLUMNS
-        if self._at[0] >= 0 and self._at[1] >= 0:
+        if self._at:
+            if self.layout.first_row < number <= self.layout.row:
+                return self._safe(text)
             return self._replaced(text, added)
         if count > self.layout.width:
             text = self._without_empty_surplus(text)

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dagster_project.contracts.words import RETURN_COLUMNS
+from dagster_project.ingest.readers.header import Layout
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -54,3 +57,12 @@ class Copy:
     rows: int = 0
     cells: int = 0
     remarks: list[str] = field(default_factory=list)
+
+
+def return_columns(layout: Layout) -> tuple[int, ...]:
+    """Where a table that was returned before has the two columns, from 0; else nothing."""
+    at = [
+        next((n for n, text in enumerate(layout.titles) if text.strip().endswith(title)), -1)
+        for title in RETURN_COLUMNS
+    ]
+    return () if -1 in at else tuple(at)

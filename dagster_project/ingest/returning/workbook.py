@@ -25,7 +25,7 @@ from dagster_project.ingest.readers.books.base import Merge
 from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header
 from dagster_project.ingest.readers.values import as_text
 from dagster_project.ingest.returning.defuse import is_dangerous
-from dagster_project.ingest.returning.findings import Case, Cases, Copy
+from dagster_project.ingest.returning.findings import Case, Cases, Copy, return_columns
 
 UNPACKED = 192 << 20
 """Sheets and strings that unpack to more than this are not held in memory as a whole."""
@@ -162,16 +162,15 @@ class _Sheet:
 
     def _added(self, layout: Layout) -> tuple[int, ...]:
         """The two columns' numbers: those of an earlier return emptied, or new ones."""
-        titles = [title.strip() for title in layout.titles]
-        if all(title in titles for title in RETURN_COLUMNS):
-            made = tuple(titles.index(title) + 1 for title in RETURN_COLUMNS)
+        if at := return_columns(layout):
+            made = tuple(position + 1 for position in at)
             for (row, column), cell in list(self._sheet._cells.items()):  # noqa: SLF001
                 if column in made and row > layout.row:
                     cell.value = None
             return made
         made = (self._width + 1, self._width + 2)
         for column, title, width in zip(made, RETURN_COLUMNS, WIDTHS, strict=True):
-            head = self._write(max(layout.row, 1), column, title)
+            head = self._write(layout.first_row, column, title)
             head.fill, head.font = HEAD_FILL, Font(bold=True)
             self._sheet.column_dimensions[get_column_letter(column)].width = width
         return made

@@ -1,0 +1,368 @@
+"""A rejected row's way back: returned in the department's own file, corrected, taken again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook, load_workbook
+
+from dagster_project.cli.quarantine import app
+from dagster_project.components.steps.cases import closed_cases, open_kinds
+from dagster_project.components.steps.feed import run_feed
+from dagster_project.components.steps.occasion import manual
+from dagster_project.components.steps.overview import rejected_rows
+from dagster_project.components.steps.rebuild import rebuild_feed
+from dagster_project.components.steps.returns import return_feed
+from dagster_project.components.steps.workshop import Workshop
+from tests.conftest import founded_county
+
+RED = "FFFFC7CE"
+TITLES = ["证照编号", "持有人", "数量", "起始日期", "终止日期"]
+CONTRACT = """\
+apiVersion: v3.1.0
+kind: DataContract
+id: countylake.feeds.{name}
+name: 证照
+version: 1.0.0
+status: active
+domain: services
+description:
+  purpose: 证照目录。
+team:
+  name: 行政审批服务管理局
+servers:
+  - {{server: inbox, type: local, path: '审批局/{name}_*.{ending}', format: {ending}}}
+slaProperties:
+  - {{property: frequency, value: 1, unit: d}}
+  - {{property: timeOfAvailability, value: '20:00'}}
+customProperties:
+  - {{property: department, value: {{code: shenpi, name: 行政审批服务管理局}}}}
+  - {{property: delivery, value: {delivery}}}
+  - {{property: accepts, value: {{encodings: [utf-8, gb18030], formats: [{ending}]}}}}
+  - property: catalogue
+    value: {{code: 109001/000001, shareType: '2', updateCycle: 每日}}
+schema:
+  - name: {name}
+    businessName: 证照
+    logicalType: object
+    properties:
+      - name: cert_no
+        businessName: 证照编号
+        logicalType: string
+        logicalTypeOptions: {{maxLength: 4}}
+        primaryKey: true
+        primaryKeyPosition: 1
+        required: true
+        classification: L2
+      - name: holder
+        businessName: 持有人
+        logicalType: string
+        required: true
+        classification: L3
+        customProperties:
+          - {{property: textual, value: true}}
+          - {{property: mask, value: name}}
+      - name: qty
+        businessName: 数量
+        logicalType: integer
+        logicalTypeOptions: {{minimum: 0}}
+        classification: L1
+      - name: begins
+        businessName: 起始日期
+        logicalType: date
+        classification: L1
+      - name: ends
+        businessName: 终止日期
+        logicalType: date
+        classification: L1
+    quality:
+      - id: ends_after_it_begins
+        type: custom
+        engine: countylake
+        dimension: consistency
+        severity: fail
+        description: 终止日期不得早于起始日期
+        implementation: 'ends >= begins'
+"""
+ROWS = [
+    ["A1", "张三", "1", "2023-01-01", "2024-01-01"],
+    ["A2", "李四", "-5", "2023-01-01", "2024-01-01"],
+    ["A3", "", "两个", "2023-01-01", "2024-01-01"],
+    ["A4", "王五", "3", "2024-01-01", "2023-01-01"],
+    ["TOOLONG", "赵六", "3", "2023-01-01", "2024-01-01"],
+    ["A6", "=cmd|' /C calc'!A0", "x", "2023-01-01", "2024-01-01"],
+]
+# Row of the file -> the columns that are wrong.
+WRONG = {3: "C", 4: "BC", 5: "DE", 6: "A", 7: "C"}
+OPEN = len(WRONG)
+Table = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A county with one feed of certificates per kind of file."""
+
+    workshop: Workshop
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """The feed."""
+        return f"cert_{self.kind}"
+
+    @property
+    def inbox(self) -> Path:
+        """The department's folder."""
+        return self.workshop.home.root / "in" / "审批局"
+
+    def put(self, rows: Sequence[Sequence[str]], day: str, titles: Sequence[str] = TITLES) -> None:
+        """The department delivers a table."""
+        self.inbox.mkdir(parents=True, exist_ok=True)
+        path = self.inbox / f"{self.name}_{day}.{self.kind}"
+        if self.kind == "csv":
+            lines = [",".join(f'"{c}"' if "," in c else c for c in r) for r in [titles, *rows]]
+            path.write_bytes(("\n".join(lines) + "\n").encode("gb18030"))
+            return
+        book = Workbook()
+        assert book.active is not None
+        book.active.title = "证照"
+        for row in [titles, *rows]:
+            book.active.append([cell or None for cell in row])
+            for cell in book.active[book.active.max_row]:
+                cell.data_type = "s" if cell.value else "n"
+        book.save(path)
+
+    def take(self) -> None:
+        """The feed's step; it must succeed."""
+        done = run_feed(self.workshop, self.name, manual())
+        assert not done.error, done.error
+        assert done.batches
+
+    def give_back(self) -> Path:
+        """The only returned copy."""
+        (one,) = return_feed(self.workshop, self.name)
+        return Path(one.path)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of a query over the lake."""
+        with self.workshop.lake.reader() as con:
+            return con.execute(query).fetchall()
+
+    def cases(self) -> dict[str | None, tuple[int, str, str | None]]:
+        """Attempts, state and end of each case by the key that was read."""
+        rows = self.ask("SELECT record_key, attempts, state, how FROM lake.ops.rectification")
+        return {key: (attempts, state, how) for key, attempts, state, how in rows}
+
+
+@pytest.fixture(params=["csv", "xlsx"])
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
+    """A founded county whose department has delivered the rows."""
+    yield from _place(request.param, "incremental", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """The same, but each delivery is the whole table."""
+    yield from _place("csv", "full", tmp_path, monkeypatch)
+
+
+def _place(
+    kind: str, delivery: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
+    feeds = root / "schemas" / "feeds"
+    feeds.mkdir(parents=True)
+    text = CONTRACT.format(name=f"cert_{kind}", ending=kind, delivery=delivery)
+    (feeds / f"cert_{kind}.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("COUNTYLAKE_SCHEMAS", str(root / "schemas"))
+    made = Place(founded_county(root / "county", root / "county" / "in"), kind)
+    made.put(ROWS, "20230601")
+    made.take()
+    yield made
+
+
+def read(path: Path) -> Table:
+    """The cells of a returned copy as text, header first."""
+    if path.suffix == ".csv":
+        lines = path.read_bytes().decode("utf-8-sig").split("\r\n")
+        return [line.split(",") for line in lines if line]
+    rows = load_workbook(path)["证照"].iter_rows(values_only=True)
+    return [["" if cell is None else str(cell) for cell in row] for row in rows]
+
+
+def correct(table: Table, *changes: tuple[int, str, str]) -> list[list[str]]:
+    """The rows with some cells corrected, by file row and column letter."""
+    rows = [list(row) for row in table]
+    for row, column, text in changes:
+        rows[row - 1]["ABCDE".index(column)] = text
+    return rows[1:]
+
+
+EVERYTHING = (
+    *((3, "C", "5"), (4, "B", "李二"), (4, "C", "2"), (5, "E", "2025-01-01")),
+    *((6, "A", "A5"), (7, "B", "孙七"), (7, "C", "7")),
+)
+
+
+def test_the_copy_marks_exactly_the_wrong_cells(place: Place) -> None:
+    """Colours and comments at the cells, sentences and numbers beside the table, nothing else."""
+    path = place.give_back()
+    table = read(path)
+    assert table[0] == [*TITLES, "校核意见", "校核编号"]
+    assert [row[0] for row in table[1:]] == [row[0] for row in ROWS]
+    numbers = {row: cells[6] for row, cells in enumerate(table, 1) if row > 1 and cells[6]}
+    assert set(numbers) == set(WRONG)
+    assert all(re.fullmatch("JH[0-9A-F]{12}", number) for number in numbers.values())
+    assert len(set(numbers.values())) == OPEN
+    assert table[4][5] == "终止日期不得早于起始日期"
+    if place.kind == "xlsx":
+        sheet = load_workbook(path)["证照"]
+        cells = [cell for row in sheet.iter_rows() for cell in row]
+        wrong = {f"{letter}{row}" for row, letters in WRONG.items() for letter in letters}
+        assert {cell.coordinate for cell in cells if cell.fill.fgColor.rgb == RED} == wrong
+        assert {cell.coordinate for cell in cells if cell.comment} == wrong
+        comment = sheet["D5"].comment
+        assert comment is not None
+        assert comment.text == "【校核】终止日期不得早于起始日期"
+
+
+def test_the_copy_cannot_run_and_is_for_its_owner_only(place: Place) -> None:
+    """No formula in the XML or at a cell's start; nobody else may read what departments sent."""
+    path = place.give_back()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.parent == place.workshop.home.returns / place.name
+    assert {stat.S_IMODE(one.stat().st_mode) for one in (path.parent, path.parent.parent)} == {
+        0o700
+    }
+    assert re.fullmatch(rf"{place.name}_20230601_校核_\d{{8}}\.{place.kind}", path.name)
+    if place.kind == "csv":
+        assert "A6,'=cmd|' /C calc'!A0,x" in path.read_text(encoding="utf-8-sig")
+        return
+    with zipfile.ZipFile(path) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f" not in sheet.replace("<fo", "")
+    assert re.search(r'<c r="B7"[^>]* t="(s|inlineStr)"', sheet)
+
+
+def test_corrected_rows_close_their_cases_and_history_stays(place: Place) -> None:
+    """Also where the key was wrong: the number says which case it was."""
+    table = read(place.give_back())
+    titles = table[0]
+    place.put(correct(table, *EVERYTHING), "20230601_更正", titles)
+    place.take()
+    assert place.cases() == {
+        "A2": (1, "closed", "corrected"),
+        "A3": (1, "closed", "corrected"),
+        "A4": (1, "closed", "corrected"),
+        "TOOLONG": (1, "closed", "corrected"),
+        "A6": (1, "closed", "corrected"),
+    }
+    silver = f"SELECT cert_no, holder, qty FROM lake.silver.{place.name} ORDER BY 1"
+    assert place.ask(silver) == [
+        *(("A1", "张三", 1), ("A2", "李四", 5), ("A3", "李二", 2)),
+        *(("A4", "王五", 3), ("A5", "赵六", 3), ("A6", "孙七", 7)),
+    ]
+    ((bronze, batches),) = place.ask(
+        f"SELECT count(*), count(DISTINCT _batch_id) FROM lake.bronze.{place.name}"
+    )
+    assert (bronze, batches) == (2 * len(ROWS), 2)
+    assert place.ask("SELECT count(*) FROM lake.ops.quarantine") == [(OPEN,)]
+    assert open_kinds(place.workshop) == []
+    assert rejected_rows(place.workshop) == []
+    closed = closed_cases(place.workshop, place.name)
+    assert len(closed) == OPEN
+    assert {one.closed_file for one in closed} == {
+        f"审批局/{place.name}_20230601_更正.{place.kind}"
+    }
+    assert all(one.returned_at for one in closed)
+
+
+def test_a_department_is_not_told_of_our_own_columns(place: Place) -> None:
+    """Both columns come back with the file; they are no unknown columns of the department."""
+    table = read(place.give_back())
+    place.put(correct(table, *EVERYTHING), "20230601_更正", table[0])
+    place.take()
+    told = place.ask("SELECT coalesce(message, '') FROM lake.ops.delivery ORDER BY received_at")
+    assert not [message for (message,) in told if "校核" in message]
+
+
+def test_a_row_that_is_corrected_wrongly_stays_open(place: Place) -> None:
+    """The second failure counts; its new place is returned next, with one pair of columns."""
+    table = read(place.give_back())
+    changes = [change for change in EVERYTHING if change[0] != 3]
+    place.put(correct(table, *changes, (3, "C", "-7")), "20230601_更正", table[0])
+    place.take()
+    assert place.cases()["A2"] == (2, "open", None)
+    assert sum(state == "open" for _, state, _ in place.cases().values()) == 1
+    again = read(place.give_back())
+    assert again[0] == table[0]
+    assert [row[6] for row in again[1:] if row[6]] == [table[2][6]]
+    before = place.ask("SELECT * FROM lake.ops.rectification ORDER BY case_id")
+    rebuild_feed(place.workshop, place.name)
+    assert place.ask("SELECT * FROM lake.ops.rectification ORDER BY case_id") == before
+
+
+def test_a_snapshot_is_sent_back_whole(snapshots: Place) -> None:
+    """All its rows are in the copy; a case whose record is left out is withdrawn."""
+    table = read(snapshots.give_back())
+    assert len(table) == len(ROWS) + 1
+    rows = [row for row in correct(table, *EVERYTHING) if row[0] != "A4"]
+    snapshots.put(rows, "20230602", table[0])
+    snapshots.take()
+    assert snapshots.cases()["A4"] == (1, "withdrawn", "withdrawn")
+    assert {how for _, _, how in snapshots.cases().values()} == {"corrected", "withdrawn"}
+    live = snapshots.ask("SELECT cert_no FROM lake.silver.cert_csv WHERE NOT _is_deleted")
+    assert sorted(live) == [("A1",), ("A2",), ("A3",), ("A5",), ("A6",)]
+
+
+def test_the_commands_tell_what_is_open_and_show_no_person(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Summary and rows, on the screen and as JSON; names stay in the copies."""
+    call = _caller(place)
+    told = json.loads(call("--json"))
+    kinds = {one["rule"]: (one["feed"], one["cases"]) for one in told["cases"]}
+    assert kinds["qty.type"] == (place.name, 2)
+    assert kinds["ends_after_it_begins"] == (place.name, 1)
+    assert [row["row"] for row in told["rows"]] == sorted(WRONG)
+    screens = [call(place.name), call("--all"), call(place.name, "--json")]
+    made = call("return", "--feed", place.name, "--json")
+    (one,) = json.loads(made)["returned"]
+    assert (one["cases"], one["rows"], one["cells"]) == (OPEN, OPEN, 7)
+    for screen in (*screens, made, call("return", "--feed", place.name)):
+        assert "李四" not in screen
+        assert "王五" not in screen
+    assert capsys.readouterr().err == ""
+
+
+def _caller(place: Place) -> Callable[..., str]:
+    """``countylake quarantine …`` in a process of its own."""
+    assert app is not None
+
+    def call(*arguments: str) -> str:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "dagster_project.cli", "quarantine", *arguments),
+                *("--home", str(place.workshop.home.root)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"COLUMNS": "200"},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
