@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from dagster_project.contracts.model import Column, Feed
 from dagster_project.contracts.units import power
+from dagster_project.contracts.words import RETURN_COLUMNS
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.headings import MOST, Chain, Span, chains, title
 
@@ -76,9 +77,16 @@ class Layout:
 
     @property
     def unknown_titled(self) -> tuple[str, ...]:
-        """Those of them that have a title; columns without one are mostly a stray delimiter."""
+        """Those of them that have a title; columns without one are mostly a stray delimiter.
+
+        The columns of a returned copy are ours and nobody's news.
+        """
         titled = zip(self.names, self.known, self.titles, strict=True)
-        return tuple(name for name, known, title in titled if not known and title.strip())
+        return tuple(
+            name
+            for name, known, title in titled
+            if not known and title.strip() and not title.strip().endswith(RETURN_COLUMNS)
+        )
 
 
 def folded(title: str) -> str:
