@@ -1,4 +1,4 @@
-"""A second opinion on a workbook: sampled cells are read again with openpyxl.
+"""A second opinion on a workbook: sampled cells are read again, with openpyxl or xlrd.
 
 Spreadsheet readers have returned another row's value for an empty cell without any error. Two
 libraries that agree on first, last and some middle rows make that unlikely; a disagreement
@@ -15,7 +15,9 @@ from pathlib import Path
 from openpyxl.utils import get_column_letter
 
 from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers.result import Format
 from dagster_project.ingest.readers.second import SecondReader, TooFarError
+from dagster_project.ingest.readers.second_xls import SecondXlsReader
 from dagster_project.ingest.readers.values import as_text
 
 CELLS = 12_000
@@ -29,6 +31,11 @@ _ERROR = re.compile(r"#(?:N/A|REF!|DIV/0!|VALUE!|NAME\?|NULL!|NUM!|SPILL!|GETTIN
 _ESCAPE = re.compile(r"_x[0-9A-Fa-f]{4}_")
 
 
+_READERS: Mapping[Format, type[SecondReader | SecondXlsReader]] = {
+    "xlsx": SecondReader,
+    "xls": SecondXlsReader,
+}
+
 Sample = Mapping[int, Sequence[str]]
 """Rows of a sheet by number, as text."""
 
@@ -36,8 +43,8 @@ Sample = Mapping[int, Sequence[str]]
 class CrossCheck:
     """Compares sampled rows of one workbook."""
 
-    def __init__(self, path: Path, name: str) -> None:
-        self._path, self._name = path, name
+    def __init__(self, path: Path, name: str, kind: Format = "xlsx") -> None:
+        self._path, self._name, self._kind = path, name, kind
 
     @staticmethod
     def picks(height: int, width: int, sheets: int = 1) -> frozenset[int]:
@@ -48,23 +55,29 @@ class CrossCheck:
     def compare(self, samples: Mapping[str, Sample]) -> list[str]:
         """Read the sampled rows of each sheet again.
 
+        Texts that are no library's reading (HTML, XML, OpenDocument) are not compared.
+
         Returns:
             Warnings that name the sheets that could not be compared.
 
         Raises:
             DeliveryError: A cell is read differently.
         """
+        if self._kind == "xlsb":
+            return [f"{self._name}: no second library reads .xlsb; it was not cross-checked."]
+        if self._kind not in _READERS:
+            return []
         try:
             return self._compare(samples)
         except DeliveryError:
             raise
-        except Exception as error:  # noqa: BLE001 - openpyxl fails in many ways; calamine did not
+        except Exception as error:  # noqa: BLE001 - they fail in many ways; calamine did not
             kind = type(error).__name__
             return [f"{self._name}: the second reader cannot open it ({kind}); not cross-checked."]
 
     def _compare(self, samples: Mapping[str, Sample]) -> list[str]:
         unread = list[str]()
-        with warnings.catch_warnings(), SecondReader(self._path) as reader:
+        with warnings.catch_warnings(), _READERS[self._kind](self._path) as reader:
             warnings.simplefilter("ignore")  # extensions that openpyxl does not know
             for sheet, sample in samples.items():
                 try:
@@ -88,6 +101,7 @@ class CrossCheck:
                     where=f"{self._name}, sheet {sheet}, row {row}, "
                     f"column {get_column_letter(position)}",
                     todo="Open the workbook in Excel or WPS, save it again, and deliver that file",
+                    reason="read_differently",
                 )
 
 

@@ -15,6 +15,12 @@ import polars as pl
 
 Value = str | bool | int | float | date | datetime | time | timedelta | None
 
+ERRORS = {
+    0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?",
+    0x24: "#NUM!", 0x2A: "#N/A", 0x2B: "#GETTING_DATA",
+}  # fmt: skip
+"""What binary workbooks store of error cells, as it is shown."""
+
 _EXACT = 1 << 53
 """Whole numbers below this are binary64 numbers themselves; above, the digits are rounded."""
 _MILLISECOND = 1000

@@ -14,11 +14,8 @@ from pathlib import Path
 import olefile
 
 from dagster_project.ingest.readers.books.base import Marks
+from dagster_project.ingest.readers.values import ERRORS
 
-ERRORS = {
-    0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?",
-    0x24: "#NUM!", 0x2A: "#N/A", 0x2B: "#GETTING_DATA",
-}  # fmt: skip
 UNKNOWN_FORMULA = "=?"
 """Formulas are stored as a machine's steps; their text is not made up again."""
 BIFF8 = 0x0600

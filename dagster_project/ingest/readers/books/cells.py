@@ -23,7 +23,7 @@ from dagster_project.ingest.readers.detect import SAVE_AS
 from dagster_project.ingest.readers.result import Format, SheetState
 from dagster_project.ingest.readers.values import Value
 
-KEPT = 2_000_000
+KEPT = 6_000_000
 """Cells of sheets that are kept in memory after their head was looked at; larger ones are loaded
 again when their rows are read, one at a time."""
 

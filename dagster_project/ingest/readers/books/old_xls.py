@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,14 @@ import xlrd
 
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books.base import Book, Marks, Merge, Sheet
-from dagster_project.ingest.readers.books.biff import ERRORS
 from dagster_project.ingest.readers.books.grid import too_large
 from dagster_project.ingest.readers.detect import SAVE_AS
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import SheetState
+from dagster_project.ingest.readers.second_xls import value_of
 from dagster_project.ingest.readers.values import Value
 
 _STATES: tuple[SheetState, ...] = ("visible", "hidden", "very_hidden")
-_MIDNIGHT = dt.datetime(2000, 1, 1)  # noqa: DTZ001 - a clock without a place
 
 
 class XlrdSheet(Sheet):
@@ -29,7 +27,7 @@ class XlrdSheet(Sheet):
 
     def __init__(self, raw: Any, where: str) -> None:
         super().__init__(raw.name, where, _STATES[raw.visibility])
-        self._raw, self._epoch = raw, raw.book.datemode
+        self._raw = raw
         self._height: int = raw.nrows
         self._width = max((raw.row_len(row) for row in range(raw.nrows)), default=0)
 
@@ -57,30 +55,8 @@ class XlrdSheet(Sheet):
     def values(self) -> Iterator[list[Value]]:
         """Every row, from the first one on."""
         for row in range(self._height):
-            cells = [value_of(cell, self._epoch) for cell in self._raw.row(row)]
+            cells = [value_of(cell, self._raw.book) for cell in self._raw.row(row)]
             yield [*cells, *[""] * (self._width - len(cells))]
-
-
-def value_of(cell: Any, epoch: int) -> Value:
-    """A cell of xlrd as a value."""
-    kinds: dict[int, Callable[[], Value]] = {
-        xlrd.XL_CELL_TEXT: lambda: str(cell.value),
-        xlrd.XL_CELL_NUMBER: lambda: float(cell.value),
-        xlrd.XL_CELL_DATE: lambda: _moment(cell.value, epoch),
-        xlrd.XL_CELL_BOOLEAN: lambda: bool(cell.value),
-        xlrd.XL_CELL_ERROR: lambda: ERRORS.get(cell.value, "#ERROR"),
-    }
-    return kinds.get(cell.ctype, str)()
-
-
-def _moment(days: float, epoch: int) -> Value:
-    """A date, a time of day, or the number where there is no such date."""
-    if 0 <= days < 1:
-        return (_MIDNIGHT + dt.timedelta(days=days)).time()
-    try:
-        return xlrd.xldate_as_datetime(days, 1 if epoch else 0)
-    except (xlrd.xldate.XLDateError, OverflowError, ValueError):
-        return days
 
 
 @contextlib.contextmanager
