@@ -65,7 +65,7 @@ class Workbook:
         with opened(path, kind, name=self.name, limits=self.limits) as book:
             self.ledger.warnings += book.warnings
             tables = self._tables(book)
-            check = CrossCheck(path, self.name) if kind == "xlsx" else None
+            check = CrossCheck(path, self.name, kind)
             with Ahead(self._frames(tables, check)) as frames:
                 rows = write(frames, no_rows(tables[0][1].feed), out)
         order = [sheet.name for sheet in book.sheets]
@@ -205,13 +205,12 @@ class Workbook:
         self.ledger.close_sheet(read, where=sheet.where)
 
     def _frames(
-        self, tables: Sequence[tuple[Sheet, Layout]], check: CrossCheck | None
+        self, tables: Sequence[tuple[Sheet, Layout]], check: CrossCheck
     ) -> Iterator[pl.DataFrame]:
         for sheet, layout in tables:
             yield from _Table(sheet, layout, self.ledger).rows(self.batch_id)
-        if check is not None:
-            samples = {sheet.name: sheet.sample(sheets=len(tables)) for sheet, _ in tables}
-            self.ledger.warnings += check.compare(samples)
+        samples = {sheet.name: sheet.sample(sheets=len(tables)) for sheet, _ in tables}
+        self.ledger.warnings += check.compare(samples)
 
 
 @dataclass
