@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from dagster_project.contracts.model import Contracts
 from dagster_project.errors import ModelError, UsageError
+from dagster_project.lake.batch_files import real_file
 from dagster_project.lineage.columns import ModelLineage
 from dagster_project.lineage.describe import SqlModel, base_schema
 from dagster_project.lineage.opening import DIALECT, MARK, Opened, Opener
@@ -262,11 +263,13 @@ class _Tracer:
             layer, _, feed = table.partition(".")
             if layer != "silver":
                 continue
+            file = real_file("s._sheet")
             placed = (
-                f"SELECT s._batch_id, b.path, b.sha256, s._sheet, s._source_row, "
+                f"SELECT s._batch_id, {file.path} AS path, {file.sha256} AS sha256, "
+                f"{file.sheet} AS sheet, s._source_row, "
                 f"r._batch_id IS NULL OR b.path IS NULL AS is_missing "
                 f"FROM {_witness(table)} AS s LEFT JOIN ops.batch AS b ON b.batch_id = s._batch_id "
-                f"LEFT JOIN bronze.{feed} AS r "
+                f"{file.join} LEFT JOIN bronze.{feed} AS r "
                 f"ON r._batch_id IN (b.batch_id, COALESCE(b.source_batch_id, b.batch_id)) "
                 f"AND r._sheet = s._sheet AND r._source_row = s._source_row"
             )

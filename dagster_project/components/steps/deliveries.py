@@ -17,7 +17,7 @@ import duckdb
 from dagster_project import clock
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError, LakeError
-from dagster_project.ingest.channels.base import Candidate, Channel, Mark, Part
+from dagster_project.ingest.channels.base import Candidate, Channel, Mark, Part, joined
 from dagster_project.ingest.landing import Landed, land
 from dagster_project.ingest.readers import ReadResult
 from dagster_project.paths import Home
@@ -139,18 +139,21 @@ def remarks(candidate: Candidate, feed: Feed, read: ReadResult) -> str:
 def known_marks(con: duckdb.DuckDBPyConnection, feed: str = "") -> set[Mark]:
     """Path, size and time of every recorded delivery of a feed, or of all, and of its files.
 
-    A refused delivery's files are left out: with a new manifest or other parts they may be right.
+    Of a refused delivery of several files, or with a manifest, only the whole is known: its files
+    may be right with another manifest.
     """
     rows = con.execute(
         "SELECT DISTINCT path, bytes, mtime_ns, parts, outcome FROM lake.ops.delivery"
         " WHERE ? IN ('', feed)",
         [feed],
     ).fetchall()
-    marks = {(str(path), int(size), int(mtime)) for path, size, mtime, _, _ in rows}
-    for *_, text, outcome in rows:
-        for line in json.loads(text or "[]"):
-            if line["is_manifest"] or outcome != "refused":
-                marks.add((line["path"], line["size"], line["mtime_ns"]))
+    marks: set[Mark] = set()
+    for path, size, mtime_ns, text, outcome in rows:
+        mark = (str(path), int(size), int(mtime_ns))
+        members = [_part(line).mark for line in json.loads(text or "[]")]
+        marks.add(joined(members) if members else mark)
+        if outcome != "refused":
+            marks.update(members)
     return marks
 
 

@@ -16,6 +16,7 @@ from dagster_project.components.steps.doubts import VOLUME
 from dagster_project.components.steps.holds import PAUSING, Hold, holds
 from dagster_project.components.steps.sentences import masked_cells, reason_sentence
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.lake.batch_files import real_file
 from dagster_project.lake.engine import literal
 
 COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
@@ -96,6 +97,7 @@ LEFT JOIN answers USING (package_id)
 ORDER BY package_no
 """
 
+_FILE = real_file("q.sheet")
 # What was rejected before a lake kept cases is open until the feed is rebuilt.
 _OPEN_ROWS = f"""
 WITH places AS ({OPEN_PLACES}),
@@ -105,10 +107,11 @@ before AS (
   WHERE ($feed = '' OR feed = $feed) AND feed NOT IN (SELECT feed FROM lake.ops.rectification)
 )
 SELECT
-  q.feed, b.path AS file, q.sheet, q.source_row, q.reasons, q.raw, q.batch_id, q.case_id,
-  b.delivered_at
+  q.feed, {_FILE.path} AS file, {_FILE.sheet} AS sheet, q.source_row, q.reasons, q.raw,
+  q.batch_id, q.case_id, b.delivered_at
 FROM (SELECT * FROM places UNION ALL BY NAME SELECT * FROM before) AS q
 JOIN lake.ops.batch AS b USING (batch_id)
+{_FILE.join}
 WHERE b.source_batch_id IS NULL
 ORDER BY q.feed, b.delivered_at, q.sheet, q.source_row
 LIMIT $limit

@@ -17,6 +17,16 @@ Mark = tuple[str, int, int]
 """What tells two deliveries of one place apart: path, size, modification time in ns."""
 
 
+def joined(marks: Iterable[Mark]) -> Mark:
+    """The mark of a delivery of several files, its manifest among them: it names them all."""
+    named = list(marks)
+    return (
+        "\n".join(f"{path} {size} {mtime_ns}" for path, size, mtime_ns in named),
+        sum(size for _, size, _ in named),
+        max(mtime_ns for _, _, mtime_ns in named),
+    )
+
+
 @dataclass(frozen=True, order=True)
 class Part:
     """One file of a delivery, and what a manifest states of it, if one states its SHA-256."""
@@ -53,7 +63,9 @@ class Candidate:
     @property
     def mark(self) -> Mark:
         """What the lake remembers of it."""
-        return self.path, self.size, self.mtime_ns
+        if not self.parts:
+            return self.path, self.size, self.mtime_ns
+        return joined(part.mark for part in (*self.parts, *self.manifest))
 
     @property
     def files(self) -> tuple[Part, ...]:
@@ -61,10 +73,8 @@ class Candidate:
         return self.parts or (Part(self.path, self.size, self.mtime_ns),)
 
     def is_known(self, marks: Collection[Mark]) -> bool:
-        """Whether the lake remembers it: each of its files, or it and its manifest as they are."""
-        if all(part.mark in marks for part in self.files):
-            return True
-        return self.mark in marks and all(part.mark in marks for part in self.manifest)
+        """Whether the lake remembers it: as it is, or each of its files."""
+        return self.mark in marks or all(part.mark in marks for part in self.files)
 
 
 @dataclass(frozen=True, order=True)
