@@ -124,9 +124,11 @@ def accept(  # noqa: PLR0917 - what, how, why, who
 ) -> None:
     """Change the contract to the new structure and take the held file."""
     from dagster_project.components.steps import amending
+    from dagster_project.components.steps.journal import open_journal
     from dagster_project.components.steps.workshop import Workshop
 
     workshop, choices = Workshop.at(opened(home).root), _choices(columns)
+    open_journal(workshop.home)
     proposal = amending.prepare(workshop, number, choices)
     if not as_json:
         _propose(proposal)
@@ -150,9 +152,11 @@ def refuse(
 ) -> None:
     """Send the held file back; the feed goes on with its later files."""
     from dagster_project.components.steps import amending
+    from dagster_project.components.steps.journal import open_journal
     from dagster_project.components.steps.workshop import Workshop
 
     workshop = Workshop.at(opened(home).root)
+    open_journal(workshop.home)
     done = amending.refuse(workshop, number, by=by or getpass.getuser(), why=why)
     if as_json:
         emit(asdict(done))

@@ -1,0 +1,394 @@
+"""A department changes its file: the feed waits, a person decides, and everything is on record."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from dagster_project import clock
+from dagster_project.components.steps import amending
+from dagster_project.components.steps.feed import run_feed
+from dagster_project.components.steps.founding import found
+from dagster_project.components.steps.holds import Hold
+from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.outcome import FeedOutcome
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.drift import Finding
+from dagster_project.errors import ContractError, UsageError
+from dagster_project.paths import PROJECT, SAMPLES, Home, sql_dir
+from dagster_project.settings import Settings, Site
+
+FOLDER = "住房和城乡建设局"
+(SAMPLE,) = (SAMPLES / "inbox" / "140321" / FOLDER).glob("实有房屋_*.csv")
+LINES = list(csv.reader(io.StringIO(SAMPLE.read_text("utf-8-sig"))))[:121]
+HEADER, ROWS = LINES[0], LINES[1:]
+AREA, USAGE = HEADER.index("建筑面积（㎡）"), HEADER.index("房屋用途")
+Row = Sequence[str]
+Edit = Callable[[list[str]], list[str]]
+
+
+@dataclass
+class County:
+    """A county whose house department delivers small files, with contracts of its own."""
+
+    root: Path
+    known: dict[bytes, Workshop] = field(default_factory=dict)
+
+    @property
+    def workshop(self) -> Workshop:
+        """The site with its contracts as they are now; unchanged ones are not read again."""
+        codes = (self.schemas / "codes" / "house_usage.csv").read_bytes()
+        now = self.contract.read_bytes() + codes
+        if now not in self.known:
+            home = Home(self.root / "county")
+            made = Workshop(home, Settings(threads=1), "county", self.schemas, sql_dir())
+            self.known[now] = made.renewed()
+        return self.known[now]
+
+    @property
+    def schemas(self) -> Path:
+        """The county's own contracts."""
+        return self.root / "schemas"
+
+    @property
+    def contract(self) -> Path:
+        """The contract of the feed."""
+        return self.schemas / "feeds" / "house.yaml"
+
+    def word(self, word: str) -> None:
+        """Add a word to the feed's contract."""
+        text = self.contract.read_text("utf-8")
+        place = "  - {property: delivery, value: full}\n"
+        self.contract.write_text(text.replace(place, f"{place}  - {word}\n"), "utf-8")
+
+    def put(self, name: str, header: Row = HEADER, edit: Edit = list) -> Path:
+        """Deliver the houses, each row edited."""
+        made = io.StringIO()
+        csv.writer(made, lineterminator="\n").writerows([header, *(edit(list(r)) for r in ROWS)])
+        path = self.root / "county" / "inbox" / FOLDER / f"实有房屋_{name}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(made.getvalue(), "utf-8")
+        past = path.stat().st_mtime_ns - 60_000_000_000
+        os.utime(path, ns=(past, past))
+        return path
+
+    def run(self) -> FeedOutcome:
+        """Take what is new."""
+        occasion = Occasion(run_id=f"test-{uuid4()}", day=clock.now().date())
+        return run_feed(self.workshop, "house", occasion)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """A question to the lake."""
+        with self.workshop.lake.reader() as con:
+            return con.execute(query).fetchall()
+
+    def drift(self) -> Hold:
+        """The one changed structure that waits."""
+        (hold,) = amending.drifts(self.workshop)
+        return hold
+
+    def accept(self, hold_id: str, **choices: str) -> amending.Decision:
+        """Accept a changed structure."""
+        workshop = self.workshop
+        proposal = amending.prepare(workshop, hold_id, choices)
+        return amending.accept(workshop, hold_id, proposal, by="李工", why="住建局来函")
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``countylake`` for this county."""
+        environment = {
+            **os.environ,
+            "COUNTYLAKE_HOME": str(self.root / "county"),
+            "COUNTYLAKE_SCHEMAS": str(self.schemas),
+            "COUNTYLAKE_THREADS": "1",
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "dagster_project.cli", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+        )
+
+
+def titled(column: int, title: str) -> list[str]:
+    """The header with another title in one place."""
+    return [*HEADER[:column], title, *HEADER[column + 1 :]]
+
+
+def cell(column: int, change: Callable[[str], str]) -> Edit:
+    """Rows with one cell changed."""
+    return lambda row: [*row[:column], change(row[column]), *row[column + 1 :]]
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A county that has taken its first house file."""
+    root = tmp_path_factory.mktemp("drift")
+    shutil.copytree(PROJECT / "schemas", root / "schemas")
+    found(Home(root / "county"), Site(code="140321", name="平定县", parent="140300", inbox="inbox"))
+    site = County(root)
+    site.put("20230531")
+    done = site.run()
+    assert (done.status, done.error) == ("success", "")
+    assert site.ask("SELECT count(*) FROM ops.hold") == [(0,)]
+    return root
+
+
+@pytest.fixture
+def site(taken: Path, tmp_path: Path) -> County:
+    """The county, copied."""
+    shutil.copytree(taken, tmp_path / "site", symlinks=True)
+    return County(tmp_path / "site")
+
+
+def outcomes(site: County) -> list[tuple[str, str]]:
+    """What became of each delivery, in the order of reception."""
+    query = "SELECT path, outcome FROM ops.delivery ORDER BY received_at"
+    return [(str(path).rpartition("_")[2][:8], outcome) for path, outcome in site.ask(query)]
+
+
+def test_a_renamed_column_pauses_the_feed_until_it_is_accepted(site: County) -> None:
+    """Later files wait; acceptance makes a synonym, merges the held file, then the others."""
+    site.put("20230607", titled(AREA, "实测面积（㎡）"), cell(AREA, lambda _: "77.70"))
+    site.put("20230614", titled(AREA, "实测面积（㎡）"), cell(AREA, lambda _: "88.80"))
+    before = site.ask("FROM silver.house ORDER BY house_code")
+    done = site.run()
+    assert (done.status, done.batches) == ("failed", [])
+    assert outcomes(site) == [("20230531", "merged"), ("20230607", "held")]
+    assert site.ask("FROM silver.house ORDER BY house_code") == before
+    hold = site.drift()
+    (finding,) = (Finding.of(data) for data in hold.findings)
+    assert (finding.kind, finding.column) == ("renamed", "area_m2")
+    assert finding.candidate == "实测面积（㎡）"
+    assert "report figures: 1" in done.error
+
+    shown = amending.shown(site.workshop, hold.hold_id, {})
+    assert {(one.table, one.column) for one in shown.affected} == {
+        ("gold.house_by_town_usage", "area_sqm"),
+        ("report.house_by_town", "area_sqm"),
+    }
+    assert all(one.title for one in shown.affected if one.layer == "report")
+    assert shown.proposal is not None
+    assert "+version: 1.0.1" in shown.proposal.diff
+
+    decided = site.accept(hold.hold_id)
+    assert decided.merged
+    assert set(site.ask("SELECT DISTINCT area_m2::VARCHAR FROM silver.house")) == {("77.70",)}
+    assert "实测面积（㎡）" in site.workshop.feed("house").column("area_m2").aliases
+    assert site.run().status == "success"
+    assert set(site.ask("SELECT DISTINCT area_m2::VARCHAR FROM silver.house")) == {("88.80",)}
+    assert outcomes(site) == [
+        ("20230531", "merged"),
+        ("20230607", "merged"),
+        ("20230614", "merged"),
+    ]
+    assert amending.drifts(site.workshop) == []
+    (kept,) = amending.drifts(site.workshop, everything=True)
+    assert (kept.state, kept.decided_by, kept.why) == ("accepted", "李工", "住建局来函")
+    assert (kept.contract_version, kept.contract_version_after) == ("1.0.0", "1.0.1")
+    versions = "SELECT contract_version FROM ops.batch ORDER BY delivered_at"
+    assert site.ask(versions) == [("1.0.0",), ("1.0.1",), ("1.0.1",)]
+
+
+def test_a_refused_file_is_closed_and_the_feed_goes_on(site: County) -> None:
+    """The contract stays; a later file of the agreed form is taken."""
+    site.put("20230607", titled(AREA, "实测面积（㎡）"))
+    site.put("20230614", edit=cell(AREA, lambda _: "88.80"))
+    text = site.contract.read_bytes()
+    site.run()
+    hold = site.drift()
+    done = amending.refuse(site.workshop, hold.hold_id, by="李工", why="标题写错")
+    assert (done.hold.state, done.merged) == ("refused", False)
+    assert site.contract.read_bytes() == text
+    assert site.run().status == "success"
+    assert [outcome for _, outcome in outcomes(site)] == ["merged", "refused", "merged"]
+    with pytest.raises(UsageError, match="refused already"):
+        site.accept(hold.hold_id)
+
+
+def test_a_missing_key_is_asked_for_by_its_new_title(site: County) -> None:
+    """The cells give it away under a title like no other; what is wrong is never merged."""
+    live = "SELECT house_code FROM silver.house WHERE NOT _is_deleted ORDER BY 1"
+    before = site.ask(live)
+    site.put("20230607", titled(0, "套间标识"))
+    site.run()
+    hold = site.drift()
+    finding = Finding.of(hold.findings[0])
+    assert (finding.kind, finding.column, finding.candidate) == (
+        "renamed",
+        "house_code",
+        "套间标识",
+    )
+    assert finding.evidence["held"] > len(ROWS) * 0.9
+    assert site.accept(hold.hold_id).merged
+    assert site.ask(live) == before
+
+
+def test_a_person_may_say_another_column_than_was_guessed(site: County) -> None:
+    """``--column`` goes before the guess, and before what was only noted."""
+    site.put("20230607", titled(USAGE, "性质"))
+    site.run()
+    hold = site.drift()
+    assert site.accept(hold.hold_id, 性质="usage").merged
+    assert "性质" in site.workshop.feed("house").column("usage").aliases
+    assert site.ask("SELECT count(*) FROM silver.house WHERE usage IS NULL") == [(0,)]
+
+
+def test_a_missing_required_column_can_become_optional(site: County) -> None:
+    """A promise less, by a person's decision; the rows come without it."""
+    site.put("20230607", HEADER[:USAGE] + HEADER[USAGE + 1 :], lambda r: r[:USAGE] + r[USAGE + 1 :])
+    site.run()
+    hold = site.drift()
+    assert [one["kind"] for one in hold.findings] == ["missing"]
+    assert site.accept(hold.hold_id).merged
+    assert site.workshop.feed("house").version == "2.0.0"
+    assert site.ask("SELECT count(*) FROM silver.house WHERE usage IS NOT NULL") == [(0,)]
+
+
+def test_the_contract_may_say_to_refuse_at_once(site: County) -> None:
+    """No person is asked, and no later file waits."""
+    site.word("{property: drift, value: {renamed: refuse}}")
+    site.put("20230607", titled(AREA, "实测面积（㎡）"))
+    site.put("20230614", edit=cell(AREA, lambda _: "88.80"))
+    done = site.run()
+    assert done.status == "partial"
+    assert [outcome for _, outcome in outcomes(site)] == ["merged", "refused", "merged"]
+    assert amending.drifts(site.workshop, everything=True) == []
+
+
+def test_new_codes_are_noted_and_their_rows_come_back_when_accepted(site: County) -> None:
+    """The file is merged but for those rows; when the list grows they are judged again."""
+    few = {code for (code,) in site.ask("SELECT house_code FROM silver.house ORDER BY 1 LIMIT 4")}
+    site.put("20230607", edit=lambda r: cell(USAGE, lambda _: "民宿")(r) if r[0] in few else r)
+    done = site.run()
+    assert done.status == "success"
+    assert amending.drifts(site.workshop) == []
+    (noted,) = amending.drifts(site.workshop, everything=True)
+    assert noted.state == "noted"
+    assert Finding.of(noted.findings[0]).evidence["codes"] == ["民宿"]
+    told = site.ask("SELECT message FROM ops.delivery ORDER BY received_at DESC LIMIT 1")
+    assert "民宿" in told[0][0]
+    live = "SELECT count(*) FROM silver.house WHERE usage = '民宿'"
+    assert site.ask(live) == [(0,)]
+    decided = site.accept(noted.hold_id)
+    assert decided.rebuilt
+    assert site.ask(live) == [(4,)]
+    assert "民宿" in site.workshop.contracts.codes["house_usage"].codes
+    site.put("20230614", edit=lambda r: cell(USAGE, lambda _: "民宿")(r) if r[0] in few else r[:])
+    site.run()
+    assert len(amending.drifts(site.workshop, everything=True)) == 1
+
+
+def test_the_same_difference_is_noted_once(site: County) -> None:
+    """A column more in every file is one line of the ledger, not one a day."""
+    for day, mark in (("20230607", "a"), ("20230614", "b")):
+        site.put(day, [*HEADER, "备注"], lambda r, mark=mark: [*r, mark])  # type: ignore[misc]
+        assert site.run().status == "success"
+    (noted,) = amending.drifts(site.workshop, everything=True)
+    assert (noted.state, [one["title"] for one in noted.findings]) == ("noted", ["备注"])
+    assert not site.accept(noted.hold_id, 备注="remark").rebuilt
+    column = site.workshop.feed("house").column("remark")
+    assert (column.level, column.mask) == ("L3", "drop")
+    site.put("20230621", [*HEADER, "备注"], lambda r: [*r, "c"])
+    assert site.run().status == "success"
+    assert site.ask("SELECT DISTINCT remark FROM silver.house") == [("c",)]
+
+
+def test_a_unit_that_changed_silently_pauses_the_feed(site: County) -> None:
+    """Every area ten thousand times what it was: nothing is merged before somebody looked."""
+    site.put("20230607", edit=cell(AREA, lambda area: area.replace(".", "") + "00"))
+    before = site.ask("SELECT median(area_m2) FROM silver.house")
+    site.run()
+    hold = site.drift()
+    (finding,) = (Finding.of(data) for data in hold.findings)
+    assert (finding.kind, finding.column, finding.evidence["power"]) == ("unit", "area_m2", 4)
+    assert site.ask("SELECT median(area_m2) FROM silver.house") == before
+    proposal = amending.prepare(site.workshop, hold.hold_id, {})
+    assert proposal.changes == ()
+    assert site.accept(hold.hold_id).merged
+
+
+def test_a_column_that_narrowed_pauses_the_feed(site: County) -> None:
+    """Most areas are words now: the rows would all go to quarantine."""
+    site.put("20230607", edit=cell(AREA, lambda _: "见附件"))
+    site.run()
+    hold = site.drift()
+    kinds = [(one["kind"], one["column"]) for one in hold.findings]
+    assert kinds == [("narrowed", "area_m2")]
+    assert "见附件" not in json.dumps(hold.findings, ensure_ascii=False) + hold.message
+
+
+def test_a_contract_that_cannot_be_written_leaves_everything_as_it_was(site: County) -> None:
+    """The hold stays open; a contract changed by hand is then accepted as it is."""
+    site.put("20230607", titled(AREA, "实测面积（㎡）"))
+    site.run()
+    hold = site.drift()
+    text = site.contract.read_text("utf-8")
+    blocked = site.contract.with_name(".house.yaml.new")
+    blocked.mkdir()
+    with pytest.raises(ContractError, match="cannot be changed here"):
+        site.accept(hold.hold_id)
+    assert site.drift() == hold
+    blocked.rmdir()
+    by_hand = text.replace("version: 1.0.0", "version: 1.1.0").replace(
+        "aliases, value: [面积]", "aliases, value: [面积, 实测面积（㎡）]"
+    )
+    assert by_hand.count("实测面积") == 1
+    site.contract.write_text(by_hand, "utf-8")
+    assert site.accept(hold.hold_id).hold.contract_version_after == "1.1.0"
+    assert site.contract.read_text("utf-8") == by_hand
+
+
+def test_an_acceptance_that_does_not_help_keeps_the_hold_open(site: County) -> None:
+    """The landed file is gone: a sentence says so, and nothing is decided."""
+    path = site.put("20230607", titled(AREA, "实测面积（㎡）"))
+    site.run()
+    hold = site.drift()
+    landed = site.root / "county" / "landing" / hold.sha256
+    landed.chmod(0o644)
+    landed.unlink()
+    path.unlink()
+    with pytest.raises(Exception, match="landing"):
+        site.accept(hold.hold_id)
+    assert site.drift().hold_id == hold.hold_id
+
+
+def test_the_commands_speak_for_people_and_machines(site: County) -> None:
+    """list, show, accept and refuse with their exit codes; nobody is asked without a terminal."""
+    site.put("20230607", titled(AREA, "实测面积（㎡）"))
+    site.run()
+    listed = json.loads(site.call("drift", "list", "--json").stdout)["drifts"]
+    number = listed[0]["hold_id"]
+    assert "建筑面积" in site.call("drift", "list").stdout
+    shown = site.call("drift", "show", number)
+    assert shown.returncode == 0, shown.stderr
+    assert "+version: 1.0.1" in shown.stdout
+    assert "report.house_by_town" in shown.stdout
+    asked = site.call("drift", "accept", number, "--why", "x")
+    assert (asked.returncode, "--yes" in asked.stderr) == (2, True)
+    assert site.call("drift", "show", "house-99").returncode == 2
+    done = site.call("drift", "accept", number, "--why", "来函", "--by", "李工", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["hold"]["state"], answer["merged"]) == ("accepted", True)
+    assert answer["proposal"]["version_after"] == "1.0.1"
+    again = site.call("drift", "refuse", number, "--why", "y")
+    assert (again.returncode, "accepted already" in again.stderr) == (2, True)
+    assert json.loads(site.call("drift", "list", "--json").stdout)["drifts"] == []
+    kept = json.loads(site.call("drift", "list", "--all", "--json").stdout)["drifts"]
+    assert [(one["hold_id"], one["decided_by"], one["why"]) for one in kept] == [
+        (number, "李工", "来函")
+    ]
