@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dagster_project.contracts.words import RETURN_MARK
+
 
 @dataclass(frozen=True)
 class PeriodPattern:
@@ -49,11 +51,16 @@ _QUARTERS = {"一": "1", "二": "2", "三": "3", "四": "4"}
 def periods_in(text: str, pattern: str) -> tuple[str, ...]:
     """Every period that a text states in that way, in canonical form, each once.
 
+    The day that a returned copy's name adds is none.
+
     >>> periods_in("凭证分录_20230531.csv", "YYYYMM")
     ('2023-05',)
     """
     known = PATTERNS[pattern]
-    found = (_canonical(match.groupdict(), known) for match in known.expression.finditer(text))
+    found = (
+        _canonical(match.groupdict(), known)
+        for match in known.expression.finditer(text.partition(RETURN_MARK)[0])
+    )
     return tuple(dict.fromkeys(found))
 
 

@@ -50,5 +50,7 @@ RETURN_COLUMNS: Final = ("校核意见", "校核编号")
 
 They come back with the corrected file: no contract names them, and nobody is told of them.
 """
+RETURN_MARK: Final = "_校核_"
+"""What a returned copy's name adds, before the day of the delivery that it is a copy of."""
 CASE_PATTERN: Final = "JH[0-9A-F]{12}"
 """A case number; it begins with letters, so that no spreadsheet takes it for a figure."""

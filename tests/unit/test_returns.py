@@ -7,6 +7,7 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,13 @@ from dagster_project.ingest.returning import (
 from dagster_project.ingest.returning.defuse import defused, is_dangerous
 from tests.conform_kit import feed_of
 
-FEED = feed_of(
-    Column("no", "编号", "string", key_position=1, required=True),
-    Column("name", "姓名", "string", textual=True),
-    Column("qty", "数量", "decimal"),
+FEED = replace(
+    feed_of(
+        Column("no", "编号", "string", aliases=("編號",), key_position=1, required=True),
+        Column("name", "姓名", "string", textual=True),
+        Column("qty", "数量", "decimal", aliases=("數量",)),
+    ),
+    encodings=("utf-8", "gb18030", "big5", "utf-16"),
 )
 RED = "FFFFC7CE"
 TOO_LONG = Finding("姓名超过 2 个字", ("name",))
@@ -42,28 +46,19 @@ TOO_FEW = Finding("数量不得小于 0", ("qty",))
 RAGGED = Finding("行的单元格数与表头不一致")
 
 
-def copied(
-    tmp_path: Path,
-    data: bytes,
-    cases: Cases,
-    *,
-    kind: str = "csv",
-    encoding: str = "utf-8",
-) -> tuple[Path, Copy]:
+def copied(tmp_path: Path, data: bytes, cases: Cases) -> tuple[Path, Copy]:
     """The annotated copy of some bytes."""
-    source, target = tmp_path / "source", tmp_path / "copy.xlsx"
+    source = tmp_path / "source"
     source.write_bytes(data)
-    made = annotated(
+    return annotated(
         source,
-        target,
+        tmp_path,
+        "copy.{}".format,
         FEED,
         cases,
-        kind=kind,
-        encoding=encoding,
         name="人员.csv",
         limits=Limits(),
     )
-    return target, made
 
 
 def text(path: Path) -> list[str]:
@@ -91,18 +86,18 @@ def saved(made: Workbook) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16-le", "big5"])
-@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "big5"])
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|", "，"])
 def test_a_text_keeps_its_records_and_gets_two_columns(
     tmp_path: Path, encoding: str, delimiter: str
 ) -> None:
     """Every record stands in its order with its own spelling; open rows say why."""
     lines = ["人員名冊", "编号,姓名,数量", '1,"張,三",5', "2,李李李,-1", "", "3,王,7"]
     if encoding == "big5":
-        lines[1] = "no,name,qty"
+        lines[1] = "編號,姓名,數量"
     content = "\n".join(line.replace(",", delimiter) for line in lines) + "\n"
     cases = {("", 4): Case("JH0123456789AB", (TOO_LONG, TOO_FEW))}
-    target, made = copied(tmp_path, content.encode(encoding), cases, encoding=encoding)
+    target, made = copied(tmp_path, content.encode(encoding), cases)
     expected = [
         lines[0],
         f"{lines[1]},校核意见,校核编号",
@@ -142,7 +137,7 @@ def test_a_header_of_two_lines_gets_the_columns_too(tmp_path: Path, kind: str) -
     if kind == "xlsx":
         data = saved(book([[cell or None for cell in line.split(",")] for line in TWO_LINES]))
     case = Case("JH000000000001", (TOO_LONG,))
-    target, _ = copied(tmp_path, data, {("表" if kind == "xlsx" else "", 3): case}, kind=kind)
+    target, _ = copied(tmp_path, data, {("表" if kind == "xlsx" else "", 3): case})
     found = read(target, FEED, "b", tmp_path / "rows.parquet", name=f"人员.{kind}")
     assert found.unknown == ()
     rows = pl.read_parquet(tmp_path / "rows.parquet", columns=["no", "name", "qty", "_extra"])
@@ -216,7 +211,7 @@ def test_a_workbook_gets_colours_comments_and_two_columns(tmp_path: Path) -> Non
     made.active.merge_cells("A1:C1")  # type: ignore[union-attr]
     made.create_sheet("说明").append(["填表说明"])
     cases = {("表", 4): Case("JH0123456789AB", (TOO_LONG, TOO_FEW))}
-    target, copy = copied(tmp_path, saved(made), cases, kind="xlsx")
+    target, copy = copied(tmp_path, saved(made), cases)
     found = load_workbook(target)
     assert found.sheetnames == ["表", "说明"]
     sheet = found["表"]
@@ -239,7 +234,7 @@ def test_nothing_in_a_returned_workbook_can_run(tmp_path: Path) -> None:
     sheet["B2"].value, sheet["B2"].data_type = "=cmd|' /C calc'!A0", "s"
     made.defined_names["away"] = DefinedName("away", attr_text="[1]Other!$A$1")
     whole = Case("JH0123456789AB", (Finding("=evil()", ("name",)),))
-    target, _ = copied(tmp_path, saved(made), {("表", 2): whole}, kind="xlsx")
+    target, _ = copied(tmp_path, saved(made), {("表", 2): whole})
     with zipfile.ZipFile(target) as archive:
         parts = {name: archive.read(name).decode() for name in archive.namelist()}
     table = parts["xl/worksheets/sheet1.xml"]
@@ -258,9 +253,9 @@ def test_what_an_earlier_return_marked_is_taken_off(tmp_path: Path) -> None:
     made = book([["编号", "姓名", "数量"], ["1", "张张张", 5], ["2", "李李李", 6]])
     made["表"]["B2"].comment = Comment("电话核实", "经办人")
     both = {("表", n): Case(f"JH00000000000{n}", (TOO_LONG,)) for n in (2, 3)}
-    first, _ = copied(tmp_path, saved(made), both, kind="xlsx")
+    first, _ = copied(tmp_path, saved(made), both)
     one = {("表", 3): both["表", 3]}
-    second, _ = copied(tmp_path, first.read_bytes(), one, kind="xlsx")
+    second, _ = copied(tmp_path, first.read_bytes(), one)
     sheet = load_workbook(second)["表"]
     assert [cell.value for cell in sheet[1]] == ["编号", "姓名", "数量", "校核意见", "校核编号"]
     assert [cell.value for cell in sheet[2]] == ["1", "张张张", 5, None, None]
@@ -276,18 +271,21 @@ def test_a_number_that_is_shown_as_a_date_stays_what_it_is(tmp_path: Path) -> No
     made = book([["编号", "姓名", "数量"], ["1", "张", 20230601], ["2", "李", 45078]])
     for row in (2, 3):
         made["表"].cell(row, 3).number_format = "yyyy-mm-dd"
-    target, _ = copied(tmp_path, saved(made), {}, kind="xlsx")
+    target, _ = copied(tmp_path, saved(made), {})
     with zipfile.ZipFile(target) as archive:
         table = archive.read("xl/worksheets/sheet1.xml").decode()
     assert "<v>20230601</v>" in table
     assert "<v>45078</v>" in table
 
 
-@pytest.mark.parametrize("kind", ["xls", "xlsx"])
-def test_what_cannot_be_annotated_says_so_and_leaves_nothing(tmp_path: Path, kind: str) -> None:
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04", OLE, b""], ids=["zip", "ole", "empty"])
+def test_what_cannot_be_annotated_says_so_and_leaves_nothing(tmp_path: Path, head: bytes) -> None:
     """The caller writes the rows instead; no half copy lies about."""
     with pytest.raises(NotAnnotatedError):
-        copied(tmp_path, b"PK\x03\x04 no workbook", {}, kind=kind)
+        copied(tmp_path, head + b" no workbook" * 100 * bool(head), {})
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
@@ -299,8 +297,8 @@ def test_rows_as_they_were_read_become_a_workbook(tmp_path: Path) -> None:
         ("乙", 2, ["3", "王", "1"]),
     ]
     cases = {("甲", 3): Case("JH000000000001", (TOO_FEW, RAGGED))}
-    target = tmp_path / "new" / "copy.xlsx"
-    made = rewritten(target, ["no", "name", "qty"], ["编号", "姓名", "数量"], rows, cases)
+    table = [(column.name, column.title) for column in FEED.columns]
+    target, made = rewritten(tmp_path / "new", "copy.{}".format, table, rows, cases)
     found = load_workbook(target)
     assert found.sheetnames == ["甲", "乙"]
     assert found["甲"]["B2"].data_type == "s"

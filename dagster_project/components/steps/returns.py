@@ -8,8 +8,7 @@ is shown or logged.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -24,10 +23,9 @@ from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.sentences import reason_sentence
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
-from dagster_project.contracts.words import RETURN_COLUMNS
+from dagster_project.contracts.words import RETURN_COLUMNS, RETURN_MARK
 from dagster_project.errors import LakeError, UsageError
 from dagster_project.ingest.channels.inbox import matches
-from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.returning import (
     Case,
     Copy,
@@ -36,14 +34,28 @@ from dagster_project.ingest.returning import (
     annotated,
     rewritten,
 )
+from dagster_project.lake.batch_files import real_file
 from dagster_project.lake.engine import quoted
 from dagster_project.transform.conform import Plan
 
 TEXTS = (".csv", ".txt", ".tsv", ".dat")
+PACKED = (".gz", ".zip")
+ENDINGS = (
+    *TEXTS,
+    *PACKED,
+    ".xlsx",
+    ".xlsm",
+    ".xls",
+    ".xlsb",
+    ".ods",
+    ".et",
+    ".xml",
+    ".html",
+    ".htm",
+)
 MOST_ROWS, MOST_CELLS = 1_048_575, 2_000_000
 """What is written of rows as they were read; beyond that only the rows with cases are."""
 FETCHED = 5_000
-_OWN = re.compile(r"(_校核_\d{8}(_\d+)?)+$")
 _log = structlog.get_logger(__name__)
 
 UTF8 = "副本为带 BOM 的 UTF-8，可用 Excel 直接打开"
@@ -72,16 +84,14 @@ class Returned:
 
 @dataclass(frozen=True)
 class _Delivery:
-    """A landed batch with open cases."""
+    """A delivered file with open cases; rows of a batch of several files bear its ``prefix``."""
 
     batch_id: str
     sha256: str
     path: str
-    format: str
-    encoding: str
+    prefix: str
     delivered_at: datetime
     rows: int
-    parts: int
     cases: dict[tuple[str, int], Case] = field(default_factory=dict)
 
     @property
@@ -119,7 +129,8 @@ def return_feed(
         for delivery in deliveries:
             target, copy = _copied(workshop, con, feed, delivery, folder=folder, taken=taken)
             numbers |= delivery.numbers
-            remarks = [*copy.remarks, *_unfit(feed, delivery, target)]
+            utf8 = [UTF8] if copy.kind == "csv" else []
+            remarks = [*copy.remarks, *utf8, *_unfit(feed, delivery, target, copy.kind)]
             made.append(
                 Returned(
                     feed=name,
@@ -172,20 +183,21 @@ def _note(workshop: Workshop, name: str, numbers: set[str]) -> None:
 
 def _deliveries(con: duckdb.DuckDBPyConnection, plan: Plan, batch_id: str) -> list[_Delivery]:
     """Landed batches with open cases, oldest first, with what is to be said of their rows."""
+    file = real_file("p.sheet")
     rows = con.execute(
         f"""WITH places AS ({OPEN_PLACES})
-        SELECT b.batch_id, b.sha256, b.path, b.format, b.encoding, b.delivered_at, b.read,
-            (SELECT count(*) FROM lake.ops.batch_file f WHERE f.batch_id = b.batch_id),
-            p.sheet, p.source_row, p.reasons, p.case_id
+        SELECT b.batch_id, {file.sha256}, {file.path}, coalesce(f.sheet_prefix, ''),
+            b.delivered_at, b.read, {file.sheet}, p.source_row, p.reasons, p.case_id
         FROM places AS p JOIN lake.ops.batch AS b USING (batch_id)
+        {file.join}
         WHERE $batch = '' OR b.batch_id = $batch
         ORDER BY b.delivered_at, b.batch_id, p.sheet, p.source_row""",
         {"feed": plan.feed.name, "batch": batch_id},
     ).fetchall()
-    made: dict[str, _Delivery] = {}
+    made: dict[tuple[str, str], _Delivery] = {}
     findings: dict[str, Finding] = {}
     for *facts, sheet, row, reasons, case_id in rows:
-        delivery = made.setdefault(facts[0], _Delivery(*facts))
+        delivery = made.setdefault((facts[0], facts[2]), _Delivery(*facts))
         for rule in reasons:
             findings.setdefault(rule, _finding(plan, rule))
         delivery.cases[sheet, row] = Case(case_id, tuple(findings[rule] for rule in reasons))
@@ -215,75 +227,71 @@ def _copied(
     taken: set[str],
 ) -> tuple[Path, Copy]:
     """The copy of one delivery: its own file, or else its rows as they were read."""
-    if delivery.parts <= 1:
-        target = _target(delivery, folder, taken, _ending(delivery))
-        try:
-            copy = annotated(
-                workshop.home.landing / delivery.sha256,
-                target,
-                feed,
-                delivery.cases,
-                kind=delivery.format,
-                encoding=delivery.encoding,
-                name=delivery.path,
-                limits=Limits(),
-            )
-        except NotAnnotatedError:
-            taken.discard(target.name)
-        else:
-            copy.remarks += [UTF8] if delivery.format == "csv" else []
-            return target, copy
-    target = _target(delivery, folder, taken, ".xlsx")
-    return target, _rewritten(con, feed, delivery, target)
+
+    def named(kind: str) -> str:
+        """``<original name>_校核_<day of delivery>``, never one name twice in a call."""
+        stem, ending = _split(PurePosixPath(delivery.path).name)
+        day = clock.local_day(delivery.delivered_at)
+        stem = f"{stem.partition(RETURN_MARK)[0]}{RETURN_MARK}{day:%Y%m%d}"
+        # A text keeps its ending; a workbook becomes .xlsx, since macros are not returned.
+        ending = (ending if ending in TEXTS else TEXTS[0]) if kind == "csv" else ".xlsx"
+        found, number = f"{stem}{ending}", 1
+        while found in taken:
+            number += 1
+            found = f"{stem}_{number}{ending}"
+        taken.add(found)
+        return found
+
+    try:
+        return annotated(
+            workshop.home.landing / delivery.sha256,
+            folder,
+            named,
+            feed,
+            delivery.cases,
+            name=delivery.path,
+            limits=workshop.limits,
+        )
+    except NotAnnotatedError:
+        return _rewritten(con, feed, delivery, folder, named)
 
 
-def _target(delivery: _Delivery, folder: Path, taken: set[str], ending: str) -> Path:
-    """``<original name>_校核_<day of delivery>``, never one name twice in a call."""
-    name = PurePosixPath(delivery.path).name
-    while PurePosixPath(name).suffix.lower() in {".gz", ".zip", *TEXTS, *_BOOKS}:
-        name = PurePosixPath(name).stem
-    stem = f"{_OWN.sub('', name)}_校核_{clock.local_day(delivery.delivered_at):%Y%m%d}"
-    found, number = f"{stem}{ending}", 1
-    while found in taken:
-        number += 1
-        found = f"{stem}_{number}{ending}"
-    taken.add(found)
-    return folder / found
+def _split(name: str) -> tuple[str, str]:
+    """A file's name without its endings (``.csv.gz`` are two), and the inner one."""
+    path, ending = PurePosixPath(name), ""
+    while path.suffix.lower() in ENDINGS:
+        ending = path.suffix.lower() if path.suffix.lower() not in PACKED else ending
+        path = PurePosixPath(path.stem)
+    return path.name, ending
 
 
-_BOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".et", ".xml", ".html", ".htm")
-
-
-def _ending(delivery: _Delivery) -> str:
-    """A text keeps its ending, a workbook becomes .xlsx: macros are not returned."""
-    endings = [one.lower() for one in PurePosixPath(delivery.path).suffixes]
-    if delivery.format == "csv":
-        return next((one for one in reversed(endings) if one in TEXTS), ".csv")
-    return ".xlsx"
-
-
-def _unfit(feed: Feed, delivery: _Delivery, target: Path) -> Iterator[str]:
+def _unfit(feed: Feed, delivery: _Delivery, target: Path, kind: str) -> Iterator[str]:
     """Why the copy could not be delivered as it is."""
     path = str(PurePosixPath(delivery.path).parent / target.name)
-    kind = "csv" if target.suffix.lower() in TEXTS else "xlsx"
     if kind not in feed.formats or not any(matches(path, one) for one in feed.patterns):
         yield SAVE_AS
 
 
 def _rewritten(
-    con: duckdb.DuckDBPyConnection, feed: Feed, delivery: _Delivery, target: Path
-) -> Copy:
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    delivery: _Delivery,
+    folder: Path,
+    named: Callable[[str], str],
+) -> tuple[Path, Copy]:
     """The delivery's rows out of bronze; only those with cases where there are too many."""
     extras = _extras(con, feed, delivery.batch_id)
-    names = [*(column.name for column in feed.columns), *extras]
-    titles = [*(column.title for column in feed.columns), *extras]
-    cut = delivery.rows > MOST_ROWS or delivery.rows * len(names) > MOST_CELLS
+    table = [
+        *((column.name, column.title) for column in feed.columns),
+        *((one, one) for one in extras),
+    ]
+    cut = delivery.rows > MOST_ROWS or delivery.rows * len(table) > MOST_CELLS
     rows = _bronze(con, feed, delivery, extras, cut=cut)
-    copy = rewritten(target, names, titles, rows, delivery.cases)
+    target, copy = rewritten(folder, named, table, rows, delivery.cases)
     copy.remarks.append(REWRITTEN)
     if cut:
         copy.remarks += [EXCERPT, *([INTO_WHOLE] if feed.delivery == "full" else [])]
-    return copy
+    return target, copy
 
 
 def _extras(con: duckdb.DuckDBPyConnection, feed: Feed, batch_id: str) -> list[str]:
@@ -300,14 +308,26 @@ def _extras(con: duckdb.DuckDBPyConnection, feed: Feed, batch_id: str) -> list[s
 def _bronze(
     con: duckdb.DuckDBPyConnection, feed: Feed, delivery: _Delivery, extras: list[str], *, cut: bool
 ) -> Iterator[tuple[str, int, list[str | None]]]:
+    """The file's rows, sheet by sheet; of a batch of several files without the file's name."""
     columns = ", ".join(quoted(column.name) for column in feed.columns)
     places = sorted(delivery.cases)
-    only = " AND (_sheet, _source_row) IN (SELECT (unnest(?), unnest(?)))" if cut else ""
-    chosen: list[Any] = [[s for s, _ in places], [n for _, n in places]] if cut else []
+    prefix, only = delivery.prefix, ""
+    if cut:
+        only = " AND (sheet, _source_row) IN (SELECT (unnest($sheets), unnest($rows)))"
+    chosen: dict[str, Any] = {"batch": delivery.batch_id, "prefix": prefix}
+    if cut:
+        chosen |= {"sheets": [sheet for sheet, _ in places], "rows": [row for _, row in places]}
     found = con.execute(
-        f"SELECT _sheet, _source_row, _extra, {columns} FROM lake.bronze.{quoted(feed.name)}"
-        f" WHERE _batch_id = ?{only} ORDER BY _sheet, _source_row",
-        [delivery.batch_id, *chosen],
+        f"""WITH rows AS (
+            SELECT *, CASE WHEN $prefix = '' THEN _sheet
+                ELSE substr(_sheet, length($prefix) + 2) END AS sheet
+            FROM lake.bronze.{quoted(feed.name)}
+            WHERE _batch_id = $batch AND ($prefix = '' OR _sheet = $prefix
+                OR starts_with(_sheet, $prefix || '/'))
+        )
+        SELECT sheet, _source_row, _extra, {columns} FROM rows
+        WHERE TRUE{only} ORDER BY sheet, _source_row""",
+        chosen,
     )
     while rows := found.fetchmany(FETCHED):
         for sheet, number, extra, *cells in rows:

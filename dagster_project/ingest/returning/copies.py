@@ -5,21 +5,24 @@ What a copy holds is made next door; which file is copied how is decided by its 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import CountyLakeError, LakeError
 from dagster_project.ingest.readers.container import unwrapped
+from dagster_project.ingest.readers.detect import detect
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.returning.delimited import annotate_text
 from dagster_project.ingest.returning.findings import Cases, Copy
-from dagster_project.ingest.returning.table import Row, write_table
+from dagster_project.ingest.returning.table import Row, Titled, write_table
 from dagster_project.ingest.returning.workbook import annotate_workbook, fits
+
+Named = Callable[[Literal["csv", "xlsx"]], str]
+"""What a copy is called, by its kind."""
 
 
 class NotAnnotatedError(Exception):
@@ -28,24 +31,22 @@ class NotAnnotatedError(Exception):
 
 def annotated(
     source: Path,
-    target: Path,
+    folder: Path,
+    named: Named,
     feed: Feed,
     cases: Cases,
     *,
-    kind: str,
-    encoding: str,
     name: str,
     limits: Limits,
-) -> Copy:
+) -> tuple[Path, Copy]:
     """Copy a delivered file with its cases marked.
 
     Args:
         source: The landed file, perhaps in a gzip or zip file.
-        target: Where the copy goes; it appears whole or not at all.
+        folder: Where the copy goes; it appears whole or not at all.
+        named: The copy's name, by whether it is ``csv`` or ``xlsx``.
         feed: The contract.
         cases: Open cases by sheet and record number.
-        kind: The format that the reader found.
-        encoding: Python's name of a text's encoding.
         name: How the file is called in sentences.
         limits: How much is unpacked at most.
 
@@ -53,66 +54,66 @@ def annotated(
         NotAnnotatedError: The kind, the size or the file itself does not allow it.
         LakeError: The copy cannot be written.
     """
-    if kind not in {"csv", "xlsx"} or feed.headerless or not source.exists():
+    if feed.headerless or not source.exists():
         raise NotAnnotatedError
-    with _written(target) as out:
+
+    def write(out: BinaryIO) -> Copy:
         try:
-            with unwrapped(source, name=name, limits=limits, scratch=target.parent) as table:
+            with unwrapped(source, name=name, limits=limits, scratch=folder) as table:
+                kind = detect(table.path, name=name)
                 if kind == "csv":
-                    return annotate_text(table.path, out, feed, cases, encoding=encoding, name=name)
-                if fits(table.path):
+                    return annotate_text(table.path, out, feed, cases, name=name)
+                if kind == "xlsx" and fits(table.path):
                     return annotate_workbook(table.path, out, feed, cases, name=name)
-        except LakeError:
+        except (LakeError, OSError):
             raise
-        except OSError as error:
-            raise _unwritable(error, target) from error
         except Exception as error:
             # The file was read once; whatever a second library makes of it, rows are returned.
             raise NotAnnotatedError from error
         raise NotAnnotatedError
 
+    return _written(folder, named, write)
+
 
 def rewritten(
-    target: Path,
-    names: Sequence[str],
-    titles: Sequence[str],
+    folder: Path,
+    named: Named,
+    table: Titled,
     rows: Iterable[Row],
     cases: Cases,
-) -> Copy:
+) -> tuple[Path, Copy]:
     """Write rows as they were read into a new workbook with their cases marked.
 
     Raises:
         LakeError: The copy cannot be written.
     """
-    with _written(target) as out:
-        try:
-            return write_table(out, names, titles, rows, cases)
-        except OSError as error:
-            raise _unwritable(error, target) from error
+    return _written(folder, named, lambda out: write_table(out, table, rows, cases))
 
 
-@contextlib.contextmanager
-def _written(target: Path) -> Iterator[BinaryIO]:
+def _written(folder: Path, named: Named, write: Callable[[BinaryIO], Copy]) -> tuple[Path, Copy]:
     """A file of mode 0600 that takes its place only when it is whole and on disk."""
+    part = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(prefix=".returning-", suffix=".part", dir=target.parent)
-    except OSError as error:
-        raise _unwritable(error, target) from error
-    part = Path(name)
-    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(prefix=".returning-", suffix=".part", dir=folder)
+        part = Path(name)
         with os.fdopen(handle, "w+b") as out:
-            yield out
+            copy = write(out)
             out.flush()
             os.fsync(out.fileno())
+        target = folder / named(copy.kind)
         part.replace(target)
+    except OSError as error:
+        raise _unwritable(error, folder) from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
+    return target, copy
 
 
-def _unwritable(error: OSError, target: Path) -> CountyLakeError:
+def _unwritable(error: OSError, folder: Path) -> CountyLakeError:
     return LakeError(
         f"a copy for the department cannot be written ({error.strerror})",
-        where=str(target.parent),
+        where=str(folder),
         todo="Free space or correct the folder's permissions, then ask for it again",
     )

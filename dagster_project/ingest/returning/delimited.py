@@ -10,24 +10,25 @@ import codecs
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.words import RETURN_COLUMNS
-from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header, resemblance
+from dagster_project.ingest.readers import decode
+from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header
+from dagster_project.ingest.readers.parse import Cells
 from dagster_project.ingest.readers.records import Block, blocks, split_record
+from dagster_project.ingest.readers.sniff import SNIFFED, sniff
+from dagster_project.ingest.readers.tidy import FULL_WIDTH, Tidy, stand_in
 from dagster_project.ingest.returning.defuse import TRIGGERS, defused, is_dangerous
 from dagster_project.ingest.returning.findings import Cases, Copy, return_columns
 
-CHUNK = 1 << 20
 SHEET = ""
 
 
-def annotate_text(
-    source: Path, out: BinaryIO, feed: Feed, cases: Cases, *, encoding: str, name: str
-) -> Copy:
+def annotate_text(source: Path, out: BinaryIO, feed: Feed, cases: Cases, *, name: str) -> Copy:
     """Write the annotated copy of a text file, as UTF-8 with byte order mark.
 
     Args:
@@ -35,30 +36,48 @@ def annotate_text(
         out: Where the copy is written.
         feed: The contract.
         cases: Open cases by sheet (empty) and record number.
-        encoding: Python's name of the encoding that the reader found.
         name: How the file is called in sentences.
 
     Raises:
-        DeliveryError: The header is not found any more, as after a change of the contract.
+        DeliveryError: The file is not read any more, as after a change of the contract.
     """
-    delimiter = _delimiter(source, feed, encoding)
-    stream = blocks(_utf8(source, encoding), name=name, delimiter=delimiter)
+    cells, chunks = _cut(source, feed, name)
+    stream = blocks(chunks, name=name, delimiter=cells.delimiter)
     head: list[Block] = []
     for block in stream:
         head.append(block)
         if sum(map(len, head)) >= SEARCHED:
             break
     records = [
-        (block.first + n, split_record(block.text(n), delimiter=delimiter))
+        (block.first + n, cells.of(block, n))
         for block in head
         for n in range(min(len(block), SEARCHED))
     ]
     layout = find_header(records, feed, sheet=SHEET, where=name, lenient=True)
-    table = _Table(layout, delimiter, cases, Copy())
+    table = _Table(layout, cells, cases, Copy("csv"))
     out.write(codecs.BOM_UTF8)
     for block in itertools.chain(head, stream):
-        out.write("".join(table.lines(block)).encode())
+        out.write(table.text(block).encode())
     return table.copy
+
+
+def _cut(source: Path, feed: Feed, name: str) -> tuple[Cells, Iterator[bytes]]:
+    """How the file's records are cut, and its text as the reader sees it."""
+    text = decode.judge(source, feed, name=name)
+
+    def chunks() -> Iterator[bytes]:
+        return Tidy().chunks(replace(text).chunks())
+
+    head = b""
+    for chunk in chunks():
+        head += chunk
+        if len(head) >= SNIFFED:
+            break
+    delimiter = sniff(head[:SNIFFED], feed, whole=len(head) < SNIFFED, name=name)
+    if delimiter != FULL_WIDTH:
+        return Cells(delimiter), chunks()
+    unused = stand_in(chunks(), name=name)
+    return Cells(unused, stands_in=True), Tidy(stand_in=unused).chunks(chunks())
 
 
 @dataclass
@@ -66,23 +85,24 @@ class _Table:
     """One table while it is copied."""
 
     layout: Layout
-    delimiter: str
+    cut: Cells
     cases: Cases
     copy: Copy
 
     def __post_init__(self) -> None:
+        self.delimiter = self.cut.delimiter
         quote = re.escape(self.delimiter)
         bare = re.escape(TRIGGERS.replace(self.delimiter, ""))
         self._suspect = re.compile(f'(?:^|{quote})(?:"[{re.escape(TRIGGERS)}]|[{bare}])')
         self._at = return_columns(self.layout)
         self._titles = self.layout.lines[0] if self.layout.lines else ()
 
-    def lines(self, block: Block) -> Iterator[str]:
+    def text(self, block: Block) -> str:
         """The records of a block as lines."""
         counts = block.cells.tolist()
-        for n, count in enumerate(counts):
-            text = block.text(n)
-            yield self._line(block.first + n, text, count) + "\r\n"
+        lines = [self._line(block.first + n, block.text(n), counts[n]) for n in range(len(block))]
+        made = "".join(line + "\r\n" for line in lines)
+        return made.replace(self.delimiter, FULL_WIDTH) if self.cut.stands_in else made
 
     def _line(self, number: int, text: str, count: int) -> str:
         if not text.strip() or number < self.layout.first_row:
@@ -140,31 +160,8 @@ class _Table:
 
     def _cell(self, text: str) -> str:
         text = defused(text)
+        if self.cut.stands_in:
+            text = text.replace(FULL_WIDTH, self.delimiter)
         if self.delimiter in text or any(mark in text for mark in '"\r\n'):
             return '"' + text.replace('"', '""') + '"'
         return text
-
-
-def _utf8(source: Path, encoding: str) -> Iterator[bytes]:
-    """The text as UTF-8; the reader has judged it already, so nothing is refused here."""
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    is_first = True
-    with source.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            text = decoder.decode(chunk)
-            if is_first and text:
-                text, is_first = text.lstrip("\ufeff"), False
-            yield text.encode("utf-8", "replace")
-    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
-
-
-def _delimiter(source: Path, feed: Feed, encoding: str) -> str:
-    """The delimiter by which the first records look most like the contract's header."""
-    start = next(iter(_utf8(source, encoding)), b"").decode("utf-8", "replace")
-    lines = start.replace("\r\n", "\n").replace("\r", "\n").split("\n")[:SEARCHED]
-
-    def likeness(delimiter: str) -> tuple[float, int]:
-        split = [(n, split_record(line, delimiter=delimiter)) for n, line in enumerate(lines, 1)]
-        return resemblance(split, feed), max((len(cells) for _, cells in split), default=0)
-
-    return max(feed.delimiters, key=likeness)

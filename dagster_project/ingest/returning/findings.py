@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dagster_project.contracts.words import RETURN_COLUMNS
 from dagster_project.ingest.readers.header import Layout
@@ -54,6 +55,7 @@ Cases = Mapping[tuple[str, int], Case]
 class Copy:
     """What was written: rows with a case, marked cells, and what the receiver must know of it."""
 
+    kind: Literal["csv", "xlsx"] = "xlsx"
     rows: int = 0
     cells: int = 0
     remarks: list[str] = field(default_factory=list)

@@ -37,23 +37,21 @@ Row = tuple[str, int, Sequence[str | None]]
 """Sheet, record number and the row's cells."""
 
 
-def write_table(
-    out: BinaryIO,
-    names: Sequence[str],
-    titles: Sequence[str],
-    rows: Iterable[Row],
-    cases: Cases,
-) -> Copy:
+Titled = Sequence[tuple[str, str]]
+"""Each column's contract name (or its title where the contract has none) and its title."""
+
+
+def write_table(out: BinaryIO, table: Titled, rows: Iterable[Row], cases: Cases) -> Copy:
     """Write rows in their order, sheet by sheet, with their cases' marks.
 
     Args:
         out: Where the workbook is written.
-        names: Contract names of the columns, or other titles as they are.
-        titles: The header's cells.
+        table: The columns.
         rows: The rows, in memory one at a time.
         cases: Open cases by sheet and record number.
     """
     copy, book = Copy(), Workbook(write_only=True)
+    names, titles = [name for name, _ in table], [title for _, title in table]
     sheet, current = None, None
     for of, number, cells in rows:
         if sheet is None or of != current:
