@@ -29,7 +29,7 @@ def counted(path: Path, kind: str, container: str, encoding: str, dialect: list[
     """The number of records of each sheet of a file; one number for a text table."""
     data = _unpacked(path.read_bytes(), container)
     if kind == "csv":
-        return [_text(data.decode(encoding).lstrip("\ufeff"), *dialect)]
+        return [_text(data.decode(encoding).strip("\ufeff\x1a"), *dialect)]
     count = {
         "xlsx": _xlsx, "xls": _xls, "xlsb": _xlsb, "ods": _ods, "html": _html, "xml2003": _xml2003,
     }[kind]  # fmt: skip

@@ -250,3 +250,39 @@ def _injection() -> bytes:
         ("P004", "=1+1", "@SUM(1)", "-7.00", "+86 13800000000"),
         ("P005", "冯样戊", "娘子关镇", "8.00", '"=HYPERLINK(""x"",""y"")"'),
     )
+
+
+@file("T38_表前单位行.csv")
+def _unit_above() -> bytes:
+    above = (("补贴发放表", "", "", "", ""), ("", "", "", "（单位：万元）", ""))
+    data = (("P001", "安样甲", "冠山镇", "0.12005", ""), ("P002", "白样乙", "冶西镇", "0.08", ""))
+    return lines((*above, HEADER, *data)).encode("gb18030")
+
+
+@file("T39_两行表头.csv")
+def _two_line_header() -> bytes:
+    """Saved from a workbook, merges are gone: the group's title stands over its first column."""
+    rows = (
+        ("编号", "姓名", "收入", "", "备注"),
+        ("", "", "工资", "补贴", ""),
+        ("P001", "安样甲", "1000.00", "200.50", "低保"),
+        ("P002", "白样乙", "900.00", "0.00", ""),
+    )
+    return lines(rows).encode("utf-8")
+
+
+@file("T40_示例行.csv")
+def _example_row() -> bytes:
+    example = ("示例", "某某某", "示例镇", "100.00", "请删除本行")
+    return lines((HEADER, example, *ROWS)).encode("utf-8")
+
+
+@file("T41_首行声明分隔符.csv")
+def _declared_delimiter() -> bytes:
+    return ("sep=;\r\n" + lines(TABLE, delimiter=";", end="\r\n")).encode("utf-8")
+
+
+@file("T42_表在空列之后.csv")
+def _margin() -> bytes:
+    """An empty column on the left and empty lines above: a sheet's margins, saved as text."""
+    return lines([("", *[""] * 5), ("", *[""] * 5), *(("", *row) for row in TABLE)]).encode("utf-8")

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -21,7 +22,13 @@ import pytest
 from dagster_project.components.steps.examination import chosen
 from dagster_project.contracts.model import Contracts, Feed
 from dagster_project.ingest.readers.verdict import verdict
-from dagster_project.transform.conform import compile_feed, preview, preview_rows
+from dagster_project.transform.conform import (
+    Plan,
+    PreviewRow,
+    compile_feed,
+    preview,
+    preview_rows,
+)
 from tests.faulty.count import counted
 from tests.faulty.kit import KEPT
 from tests.faulty.make import FOLDER, write
@@ -41,8 +48,30 @@ def titled(cases: list[Expected]) -> Any:
     return pytest.mark.parametrize("case", cases, ids=[case.title for case in cases])
 
 
-def read(case: Expected, out: Path) -> dict[str, Any]:
-    """The verdict on a case's file; one that could end its reader is read in another process."""
+@dataclass(frozen=True)
+class Readings:
+    """Each case's file read once, however many tests look at it."""
+
+    folder: Path
+    done: dict[str, tuple[dict[str, Any], Path]] = field(default_factory=dict)
+
+    def of(self, case: Expected) -> tuple[dict[str, Any], Path]:
+        """The verdict on a case's file, and where its rows are."""
+        if case.title not in self.done:
+            out = self.folder / str(len(self.done)) / "rows.parquet"
+            out.parent.mkdir()
+            self.done[case.title] = (_read(case, out), out)
+        return self.done[case.title]
+
+
+@pytest.fixture(scope="module")
+def readings(tmp_path_factory: pytest.TempPathFactory) -> Readings:
+    """What was read so far."""
+    return Readings(tmp_path_factory.mktemp("readings"))
+
+
+def _read(case: Expected, out: Path) -> dict[str, Any]:
+    """A file that could end its reader is read in another process."""
     if case.apart:
         return json.loads(command(case, "--out", str(out)).stdout)  # type: ignore[no-any-return]
     feed = contract(case)[1] if case.contract else None
@@ -50,10 +79,9 @@ def read(case: Expected, out: Path) -> dict[str, Any]:
 
 
 @titled(READ)
-def test_what_is_read(case: Expected, tmp_path: Path) -> None:
+def test_what_is_read(case: Expected, readings: Readings) -> None:
     """Format, encoding, sheets, what was dropped and put aside, and the rows, are as listed."""
-    out = tmp_path / "rows.parquet"
-    told = read(case, out)
+    told, out = readings.of(case)
     assert told["refused"] is None
     assert (told["format"], told["container"]) == (case.format, case.container)
     assert told["encoding"] == case.encoding
@@ -71,10 +99,9 @@ def test_what_is_read(case: Expected, tmp_path: Path) -> None:
 
 
 @titled(READ)
-def test_every_record_is_accounted_for(case: Expected, tmp_path: Path) -> None:
+def test_every_record_is_accounted_for(case: Expected, readings: Readings) -> None:
     """Data, rows put aside, dropped rows and header rows are all the records that a file has."""
-    out = tmp_path / "rows.parquet"
-    told = read(case, out)
+    told, out = readings.of(case)
     dialect = list(case.dialect or (",", "", "LF"))
     counts = counted(FOLDER / case.file, case.format, case.container, case.encoding, dialect)
     assert [sheet["records"] for sheet in told["sheets"]] == counts
@@ -86,10 +113,10 @@ def test_every_record_is_accounted_for(case: Expected, tmp_path: Path) -> None:
 
 
 @titled(REFUSED)
-def test_what_is_refused(case: Expected, tmp_path: Path) -> None:
+def test_what_is_refused(case: Expected, readings: Readings) -> None:
     """A file that cannot be read exactly is refused by its reason, and nothing of it is written."""
     assert case.refused is not None
-    told = read(case, tmp_path / "rows.parquet")
+    told, out = readings.of(case)
     refused = told["refused"]
     assert refused is not None
     assert refused["reason"] == case.refused["reason"]
@@ -97,30 +124,37 @@ def test_what_is_refused(case: Expected, tmp_path: Path) -> None:
     for name in case.refused.get("names", ()):
         assert name in f"{refused['where']}: {refused['what']}"
     assert refused["todo"]
-    assert list(tmp_path.iterdir()) == []
+    assert list(out.parent.iterdir()) == []
 
 
 @titled(VALUED)
-def test_values(case: Expected, tmp_path: Path) -> None:
+def test_values(case: Expected, readings: Readings) -> None:
     """Each row becomes the listed values, with the listed repairs, or fails by the listed rules."""
     assert case.values is not None
-    out = tmp_path / "rows.parquet"
-    told = read(case, out)
-    contracts, feed = contract(case)
-    plan = compile_feed(feed, contracts)
+    told, out = readings.of(case)
+    plan = _plan(case.contract)
     with duckdb.connect() as con:
         found = preview_rows(con, plan, out, delivered_at=DELIVERED, units=told["units"])
         counts = preview(con, plan, out, delivered_at=DELIVERED, units=told["units"])
-    assert [row.source_row for row in found] == [entry["row"] for entry in case.values]
-    for row, entry in zip(found, case.values, strict=True):
-        values = {name: _text(row.values[name]) for name in entry.get("values", {})}
-        assert values == entry.get("values", {}), f"row {entry['row']}"
-        assert sorted(row.reasons) == sorted(entry.get("reasons", [])), f"row {entry['row']}"
-        assert set(row.repairs) == set(entry.get("repairs", [])), f"row {entry['row']}"
-        assert row.ok == (not entry.get("reasons"))
+    assert [judged(row, entry) for row, entry in zip(found, case.values, strict=True)] == [
+        (
+            entry["row"],
+            entry.get("values", {}),
+            sorted(entry.get("reasons", [])),
+            sorted(entry.get("repairs", [])),
+        )
+        for entry in case.values
+    ]
+    assert [row.ok for row in found] == [not row.reasons for row in found]
     assert counts.accepted == sum(not entry.get("reasons") for entry in case.values)
     assert counts.rejected == len(case.values) - counts.accepted
     assert counts.repeated == case.repeated
+
+
+def judged(row: PreviewRow, entry: dict[str, Any]) -> tuple[Any, ...]:
+    """Of a row's judgement, what the table speaks of."""
+    values = {name: _text(row.values[name]) for name in entry.get("values", {})}
+    return row.source_row, values, sorted(row.reasons), sorted(set(row.repairs))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +164,7 @@ def test_values(case: Expected, tmp_path: Path) -> None:
         "D15_金额各式.csv",
     ],
 )  # fmt: skip
-def test_the_command_says_the_same(name: str, tmp_path: Path) -> None:
+def test_the_command_says_the_same(name: str, readings: Readings) -> None:
     """The real command tells the verdict as JSON, and by its exit code whether it read the file."""
     case = next(case for case in CASES if case.file == name)
     done = command(case)
@@ -138,10 +172,26 @@ def test_the_command_says_the_same(name: str, tmp_path: Path) -> None:
     assert done.returncode == (0 if case.refused is None else 4)
     made = told.pop("conform", None)
     told.pop("contract", None)
-    assert told == read(case, tmp_path / "rows.parquet")
+    assert told == readings.of(case)[0]
     if case.values is not None:
         rejected = sum(bool(entry.get("reasons")) for entry in case.values)
         assert (made["rejected"], made["accepted"]) == (rejected, len(case.values) - rejected)
+
+
+def test_a_name_with_control_characters(tmp_path: Path) -> None:
+    """Such a file is read as any other, and its name changes nobody's terminal."""
+    name = "a\nb\t\x1b[31mred\x7f\u202efdc.csv"
+    path = tmp_path / name
+    path.write_bytes((FOLDER / "E01_utf8.csv").read_bytes())
+    words = [sys.executable, "-m", "dagster_project.cli", "read", str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0
+    shown = done.stdout + done.stderr
+    assert all(char.isprintable() or char == "\n" for char in shown)
+    assert "a\nb" not in shown
+    told = verdict(path)
+    assert told["file"] == name
+    assert told["sheets"][0]["data_rows"] == 3
 
 
 def test_the_table_and_the_folder_name_the_same_files() -> None:
@@ -192,6 +242,12 @@ def unpacked(data: bytes) -> list[bytes]:
 def contract(case: Expected) -> tuple[Contracts, Feed]:
     """The case's contract, with all code lists."""
     return _contract(case.contract)
+
+
+@cache
+def _plan(name: str) -> Plan:
+    contracts, feed = _contract(name)
+    return compile_feed(feed, contracts)
 
 
 @cache
