@@ -22,10 +22,10 @@ from dagster_project.paths import PROJECT
 from tests.fuzz.mutants import mutant
 
 FINDINGS = PROJECT / "var" / "fuzz"
-PATIENCE = 10.0
-"""Seconds for one file."""
-START = 60.0
-"""Seconds for the child to load its libraries and answer the first file."""
+WORK = 10.0
+"""Seconds of work that one file may take."""
+PATIENCE = 60.0
+"""Seconds on the clock after which a file is taken to hang: other work may hold the machine."""
 MEMORY = 1536
 """MiB that the whole child may use."""
 
@@ -48,7 +48,6 @@ class Victim:
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[str] | None = None
-        self._is_new = True
 
     def read(self, seed: int) -> str:
         """What is wrong with the reading of a mutant; empty when nothing is."""
@@ -58,17 +57,17 @@ class Victim:
         try:
             child.stdin.write(f"{seed}\n")
             child.stdin.flush()
-            ready, _, _ = select.select([child.stdout], [], [], START if self._is_new else PATIENCE)
+            ready, _, _ = select.select([child.stdout], [], [], PATIENCE)
             line = child.stdout.readline() if ready else ""
         except BrokenPipeError:
             ready, line = [child.stdout], ""
         if line:
-            self._is_new = False
             told = json.loads(line)
             if told["mib"] > MEMORY:
                 self.stop()
                 return str(told["fault"] or f"it used {told['mib']} MiB")
-            return str(told["fault"])
+            slow = f"it took {told['seconds']:.0f} s" if told["seconds"] > WORK else ""
+            return str(told["fault"] or slow)
         self.stop()
         return f"the process died ({child.returncode})" if ready else f"no answer in {PATIENCE} s"
 
@@ -89,7 +88,6 @@ class Victim:
                 text=True,
                 cwd=PROJECT,
             )
-            self._is_new = True
         return self._child
 
 
