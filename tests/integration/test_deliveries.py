@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from dagster_project.cli.run import EXIT
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.release import replay, send_back
+from dagster_project.components.steps.summary import summary
 from dagster_project.errors import LakeError, UsageError
 from tests.delivery_kit import County, rows
 
+GROW = """\
+import sys, time
+with open(sys.argv[1], "ab", buffering=0) as file:
+    for number in range(600):
+        file.write(b"x")
+        if not number:
+            print("growing", flush=True)
+        time.sleep(0.1)
+"""
 PERIOD = "period, value: {column: issued_date, pattern: YYYYMM}"
 
 
@@ -168,6 +181,28 @@ def test_a_file_of_another_month_is_held(tmp_path: Path) -> None:
     assert len(county.live()) == 18
 
 
+@pytest.mark.parametrize(
+    ("column", "right", "wrong"),
+    [
+        ("issued_date", ("2023-04-01", ""), ("2023-07-01", "")),
+        ("holder", ("", "2023Q2"), ("", "2023q3")),
+    ],
+    ids=["dates", "codes"],
+)
+def test_a_period_may_be_a_quarter_and_a_code(
+    tmp_path: Path, column: str, right: tuple[str, str], wrong: tuple[str, str]
+) -> None:
+    """Dates are read as conform reads them; a code column is compared as it is written."""
+    words = [f"period, value: {{column: {column}, pattern: YYYYQn}}"]
+    county = County(tmp_path, words, delivery="incremental")
+    county.put("许可_2023Q2.csv", rows(range(3), *right))
+    assert county.run().status == "success"
+    county.put("许可_2023年报2023Q2.csv", rows(range(5), *wrong))
+    assert county.run().status == "failed"
+    (hold,) = county.holds()
+    assert (hold.findings[0]["stated"], hold.findings[0]["found"]) == ("2023-Q2", "2023-Q3")
+
+
 def test_a_name_without_a_period_is_told(tmp_path: Path) -> None:
     """The file is taken; nobody can say whether it is the right month's."""
     county = County(tmp_path, [PERIOD], delivery="incremental")
@@ -195,6 +230,50 @@ def test_an_unusual_number_of_rows_is_told_and_merged(tmp_path: Path) -> None:
     ((success, severity, checked, failed, message),) = found
     assert (success, severity, checked, failed) == (False, "warn", 60, 35)
     assert "60 rows are fewer than usual: the median of the last 4 deliveries is 95" in message
+
+
+def test_a_file_that_is_still_growing_waits_for_the_next_run(tmp_path: Path) -> None:
+    """Half an upload is not read; the whole file is."""
+    county = County(tmp_path, delivery="incremental")
+    path = county.put("许可_1.csv", rows(range(5)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40])
+    growing = subprocess.Popen([sys.executable, "-c", GROW, str(path)], stdout=subprocess.PIPE)
+    try:
+        assert growing.stdout is not None
+        assert growing.stdout.readline() == b"growing\n"
+        assert county.run().status == "skipped"
+    finally:
+        growing.kill()
+        growing.wait()
+    assert county.outcomes_of() == []
+    county.put("许可_1.csv", rows(range(5)))
+    assert county.run().status == "success"
+    assert len(county.live()) == 5
+
+
+def test_an_empty_file_is_refused_once(tmp_path: Path) -> None:
+    """A file of 0 bytes says so, and is quiet afterwards; the rest goes on."""
+    county = County(tmp_path, delivery="incremental")
+    county.put_bytes("许可_0.csv", b"")
+    county.put("许可_1.csv", rows(range(5)))
+    done = county.run()
+    assert (done.status, len(county.live())) == ("partial", 5)
+    assert "许可_0.csv" in done.error
+    assert county.run().status == "skipped"
+
+
+def test_a_run_that_holds_something_is_partial(tmp_path: Path) -> None:
+    """That is exit code 9; later runs with nothing new are as quiet as ever."""
+    county = County(tmp_path)
+    county.put("许可_1.csv", rows(range(100)))
+    county.run()
+    county.put("许可_2.csv", rows(range(50)))
+    county.run()
+    ((run_id,),) = county.ask("SELECT run_id FROM ops.hold")
+    told = summary(county.workshop, run_id, {})
+    assert (told["status"], EXIT[told["status"]]) == ("partial", 9)
+    assert summary(county.workshop, "a later run", {})["status"] == "unchanged"
 
 
 def test_the_same_bytes_again_change_nothing(tmp_path: Path) -> None:

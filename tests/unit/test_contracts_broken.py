@@ -183,6 +183,44 @@ MISTAKES = {
     "another name inside": Wrong(
         "asset", "  - name: asset\n", "  - name: assets\n", "name: assets", "give both one name"
     ),
+    "vanishing of an increment": Wrong(
+        "payment",
+        "  - {property: delivery, value: incremental}",
+        "  - {property: delivery, value: incremental}\n  - {property: vanishing, value: 0.1}",
+        "customProperties:",
+        "`vanishing` is for full snapshots",
+    ),
+    "share above one": Wrong(
+        "asset",
+        "  - {property: delivery, value: full}",
+        "  - {property: delivery, value: full}\n  - {property: vanishing, value: 5}",
+        "vanishing, value: 5",
+        "`vanishing`",
+    ),
+    "period of no column": Wrong(
+        "asset",
+        "  - {property: delivery, value: full}",
+        "  - {property: delivery, value: full}\n"
+        "  - {property: period, value: {column: acquired, pattern: YYYYMM}}",
+        "customProperties:",
+        "which is no column of this contract",
+    ),
+    "period of an amount": Wrong(
+        "asset",
+        "  - {property: delivery, value: full}",
+        "  - {property: delivery, value: full}\n"
+        "  - {property: period, value: {column: original_value, pattern: YYYYMM}}",
+        "customProperties:",
+        "which is no date of a record",
+    ),
+    "period written otherwise": Wrong(
+        "asset",
+        "  - {property: delivery, value: full}",
+        "  - {property: delivery, value: full}\n"
+        "  - {property: period, value: {column: acquire_date, pattern: MMYYYY}}",
+        "pattern: MMYYYY",
+        "is `MMYYYY`; use one of: YYYY",
+    ),
 }
 
 
