@@ -11,6 +11,7 @@ import mmap
 import struct
 import unicodedata
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO
 
@@ -78,6 +79,7 @@ _FILEPASS, _EOF = 0x2F, 0x0A
 _ODS = b"application/vnd.oasis.opendocument.spreadsheet"
 _SPREADSHEET_2003 = "urn:schemas-microsoft-com:office:spreadsheet"
 _FLAT_ODS = "urn:oasis:names:tc:opendocument:xmlns:office"
+_UNREADABLE = (OSError, ValueError, NotImplementedError, RuntimeError)
 _DBASE = frozenset(b"\x03\x30\x31\x83\x8b\xf5")
 
 
@@ -238,7 +240,7 @@ def _zip(path: Path, name: str) -> Format:
                 return "xlsb"
             if "content.xml" in parts:
                 return _open_document(archive, parts, name)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, *_UNREADABLE) as error:
         raise DeliveryError(
             "this workbook is damaged or was uploaded only in part",
             where=name,

@@ -18,7 +18,8 @@ from dagster_project.ingest.readers.result import Format, SheetState
 from dagster_project.ingest.readers.shape import SOURCE_ROW, Row
 from dagster_project.ingest.readers.values import Value, as_text, as_texts
 
-BATCH = 20_000
+BATCH, BATCH_CELLS, BATCH_LEAST = 20_000, 2_000_000, 100
+"""Rows of a frame; of a wide sheet so many that their cells are no more than this, or the least."""
 
 Cells = Mapping[int, Mapping[int, str]]
 """Texts by row and column, both from 1."""
@@ -129,8 +130,8 @@ class Sheet(ABC):
         """
         fill = _Fill(self.filled(after))
         rows = enumerate(itertools.islice(self.values(), after, None), start=after + 1)
-        blank = list[pl.DataFrame]()
-        while batch := list(itertools.islice(rows, BATCH)):
+        blank, size = list[pl.DataFrame](), max(BATCH_CELLS // max(self.width, 1), BATCH_LEAST)
+        while batch := list(itertools.islice(rows, min(BATCH, size))):
             for row, values in batch:
                 for cells in self.marks.texts:
                     for column, text in cells.get(row, {}).items():

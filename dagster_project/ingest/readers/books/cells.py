@@ -19,7 +19,7 @@ import python_calamine
 
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books.base import Book, Marks, Merge, Sheet
-from dagster_project.ingest.readers.detect import SAVE_AS
+from dagster_project.ingest.readers.detect import NO_PASSWORD, SAVE_AS
 from dagster_project.ingest.readers.result import Format, SheetState
 from dagster_project.ingest.readers.values import Value
 
@@ -79,8 +79,9 @@ class CellSheet(Sheet):
         raw, rows = self._raw, 0
         if raw.start:
             margin, rest = [""] * raw.start[1], [""] * (self.width - raw.end[1] - 1)
-            for rows, values in enumerate(raw.iter_rows(), start=1):  # noqa: B007 - counted
-                yield [*margin, *values, *rest]
+            with named(self._shelf.name):
+                for rows, values in enumerate(raw.iter_rows(), start=1):  # noqa: B007 - counted
+                    yield [*margin, *values, *rest]
         for _ in range(rows, self.height):
             yield [""] * self.width
 
@@ -88,15 +89,16 @@ class CellSheet(Sheet):
 class _Shelf:
     """The sheets of one open workbook, loaded when they are asked for."""
 
-    def __init__(self, book: Any, survey: Survey) -> None:
-        self.survey = survey
+    def __init__(self, book: Any, survey: Survey, name: str) -> None:
+        self.survey, self.name = survey, name
         self._book = book
         self._kept = dict[str, Any]()
 
     def sheet(self, name: str) -> Any:
         """A sheet's cells; while all are few they are kept, else only the last one is."""
         if name not in self._kept:
-            raw = self._book.get_sheet_by_name(name)
+            with named(self.name):
+                raw = self._book.get_sheet_by_name(name)
             if sum(map(_area, self._kept.values())) + _area(raw) > KEPT:
                 self._kept.clear()
             self._kept[name] = raw
@@ -110,43 +112,41 @@ def _area(raw: Any) -> int:
 @contextlib.contextmanager
 def opened(path: Path, kind: Format, *, name: str, survey: Survey) -> Iterator[Book]:
     """A surveyed workbook; the library's errors become sentences."""
-    with named(name), python_calamine.CalamineWorkbook.from_path(str(path)) as book:
-        shelf, metas = _Shelf(book, survey), list(book.sheets_metadata)
+    with contextlib.ExitStack() as stack:
+        with named(name):
+            book = python_calamine.CalamineWorkbook.from_path(str(path))
+            stack.enter_context(book)
+            metas = list(book.sheets_metadata)
+        shelf = _Shelf(book, survey, name)
         left_out = [meta.name for meta in metas if meta.typ != _WORKSHEET]
         sheets = tuple(
-            CellSheet(
-                shelf, meta.name, name, _STATES.get(str(meta.visible).rpartition(".")[2], "visible")
-            )
+            CellSheet(shelf, meta.name, name, state_of(meta.visible))
             for meta in metas
             if meta.typ == _WORKSHEET
         )
-        yield Book(
-            kind,
-            sheets,
-            survey.epoch_1904,
-            [f"{name}: left out, as they hold no cells: {', '.join(left_out)}."]
-            if left_out
-            else [],
-        )
+        told = f"{name}: left out, as they hold no cells: {', '.join(left_out)}."
+        yield Book(kind, sheets, survey.epoch_1904, [told] if left_out else [])
+
+
+def state_of(visible: object) -> SheetState:
+    """Whether a sheet is shown, in our words."""
+    return _STATES.get(str(visible).rpartition(".")[2], "visible")
 
 
 @contextlib.contextmanager
 def named(name: str) -> Iterator[None]:
-    """Calamine's errors and panics as refusals; what others raise passes."""
+    """Whatever a library raises (calamine's panics are no Exceptions) as a refusal."""
     try:
         yield
+    except (DeliveryError, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
     except BaseException as error:
-        kind = type(error)
         encrypted = isinstance(error, python_calamine.PasswordError)
-        if not isinstance(error, python_calamine.CalamineError) and (
-            kind.__name__ != "PanicException" or not kind.__module__.startswith("pyo3")
-        ):
-            raise
         raise DeliveryError(
             "the workbook is encrypted with a password"
             if encrypted
             else "the workbook is damaged or of a form that cannot be read",
             where=name,
-            todo="Remove the password and deliver it again" if encrypted else SAVE_AS,
+            todo=NO_PASSWORD if encrypted else SAVE_AS,
             reason="encrypted" if encrypted else "damaged",
         ) from error

@@ -17,8 +17,10 @@ from dagster_project.ingest.readers.books.base import Marks, Merge, Sheet
 from dagster_project.ingest.readers.result import SheetState
 from dagster_project.ingest.readers.values import Value, as_text
 
-CHUNK = 100_000
-"""Cells that are collected before they become columns."""
+CHUNK, CHUNK_ROWS = 100_000, 50
+"""Cells, and at least rows, that are collected before they become columns."""
+MAX_COLUMNS = 16_384
+"""What a sheet of a spreadsheet program has."""
 AS_CSV = "Deliver the table as CSV (UTF-8), or in several workbooks"
 
 _WHOLE = re.compile(r"[+-]?\d+")
@@ -97,7 +99,7 @@ class Grid(Sheet):
     def fits(self, height: int, width: int) -> None:
         """Refuse a sheet that would span too many cells."""
         area = self._before + height * width
-        if area > self._budget.limit:
+        if area > self._budget.limit or width > MAX_COLUMNS:
             raise too_large(height, width, self._before, self._budget.limit, self.where)
         self._budget.spent = max(self._budget.spent, area)
         self._width = max(self._width, width)
@@ -147,7 +149,8 @@ class Grid(Sheet):
     def _take(self, cells: Sequence[str]) -> None:
         self._rows_held.append(list(cells))
         self._height += 1
-        if len(self._rows_held) * max(self._width, 1) >= CHUNK:
+        rows = len(self._rows_held)
+        if rows >= CHUNK_ROWS and rows * self._width >= CHUNK:
             self._flush()
 
     def _flush(self) -> None:

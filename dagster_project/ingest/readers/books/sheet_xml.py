@@ -205,7 +205,7 @@ _BEYOND = dict[bytes, "re.Pattern[bytes]"]()
 def _beyond(letters: bytes) -> re.Pattern[bytes]:
     """A cell in a column beyond one: a longer name, or a later one of the same length."""
     if letters not in _BEYOND:
-        later = [b"[A-Z]" * (len(letters) + 1)]
+        later = [b"[A-Z]{%d,}" % (len(letters) + 1)]
         for n, letter in enumerate(letters):
             if letter < ord("Z"):
                 rest = b"[A-Z]" * (len(letters) - n - 1)
