@@ -9,12 +9,17 @@ import contextlib
 import re
 from collections.abc import Iterator
 
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
 from dagster_project.ingest.readers.encodings import Reading
 from dagster_project.ingest.readers.result import Defect
 
-LOST = tuple(text.encode() for text in ("\ufffd", "锟斤拷", "斤拷锟", "烫烫烫", "屯屯屯"))
+LOST = "\ufffd|锟斤拷|斤拷锟|烫烫烫|屯屯屯"
 """What is left of characters that a program could not read; nothing brings them back."""
 
+_LOST = re.compile(LOST.encode())
 _LEAD = b"\xc3"
 """Begins every UTF-8 lead byte that was read as Latin-1; no hanzi's UTF-8 holds it."""
 _TRAIL = (
@@ -27,14 +32,20 @@ _WESTERN_C1 = frozenset("\x81\x8d\x8f\x90\x9d")
 
 
 def spoilt(data: bytes) -> Iterator[tuple[Defect, list[int]]]:
-    """Where UTF-8 text holds lost or mangled characters: a few searches when it holds none."""
-    lost = [at for mark in LOST if mark in data for at in _places(data, mark)]
-    if lost:
-        yield "garbled", lost
+    """Where valid UTF-8 holds lost or mangled characters: two quick searches when it holds none."""
+    if _as_text(data).str.contains(LOST).any():
+        yield "garbled", [match.start() for match in _LOST.finditer(data)]
     if _LEAD in data:
         mangled = [match.start() for match in _MANGLED.finditer(data)]
         if mangled:
             yield "mojibake", mangled
+
+
+def _as_text(data: bytes) -> pl.Series:
+    """The bytes as one text of the engine's, without a copy: it searches several times faster."""
+    bounds = pa.py_buffer(np.array([0, len(data)], np.int64))
+    whole = pa.Array.from_buffers(pa.large_string(), 1, [None, bounds, pa.py_buffer(data)])
+    return pl.Series(whole)
 
 
 def unmangled(text: str) -> str | None:
@@ -72,10 +83,3 @@ def _bytes_of(text: str) -> Iterator[bytes]:
     for codec in ("latin-1", "gb18030"):
         with contextlib.suppress(UnicodeEncodeError):
             yield text.encode(codec)
-
-
-def _places(data: bytes, mark: bytes) -> Iterator[int]:
-    at = data.find(mark)
-    while at >= 0:
-        yield at
-        at = data.find(mark, at + len(mark))

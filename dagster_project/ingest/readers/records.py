@@ -186,13 +186,17 @@ class _Cut:
 def _block(data: bytes, first: int, delimiter: int, *, final: bool) -> _Cut:
     """The whole records at the start of ``data``."""
     marks = _marks(data, delimiter, final=final)
-    feeds = np.flatnonzero(marks.ends)
+    edges = np.flatnonzero(marks.ends | marks.delimiters)
+    last_cells = np.flatnonzero(marks.ends[edges])
+    feeds = edges[last_cells]
     taken = int(feeds[-1]) + 1 if len(feeds) else 0
     rest, unended = data[taken:], False
     if final and taken < len(data) and not marks.is_open:
         feeds, rest, unended = np.append(feeds, len(data)), b"", True
-    cells = np.diff(np.searchsorted(np.flatnonzero(marks.delimiters), feeds), prepend=0) + 1
-    odd = np.diff(np.searchsorted(marks.literal, feeds), prepend=0) > 0
+        last_cells = np.append(last_cells, len(edges))
+    odd = np.zeros(len(feeds), np.bool_)
+    if len(marks.literal):
+        odd = np.diff(np.searchsorted(marks.literal, feeds), prepend=0) > 0
     starts = np.concatenate(([0], feeds[:-1] + 1)).astype(np.int64) if len(feeds) else feeds
     lines = _lines(data[: len(data) - len(rest)], starts, feeds)
     lines.breaks["LF"] -= unended
@@ -201,7 +205,7 @@ def _block(data: bytes, first: int, delimiter: int, *, final: bool) -> _Cut:
         first=first,
         starts=lines.starts,
         ends=lines.ends,
-        cells=cells,
+        cells=np.diff(last_cells, prepend=-1),
         odd=odd,
         quoted=marks.quoted,
         doubled=marks.doubled,
@@ -224,10 +228,9 @@ def _lines(data: bytes, starts: Offsets, feeds: Offsets) -> _Lines:
     if b"\r" not in data:
         return _Lines(data, starts, feeds, Counter(LF=len(feeds)))
     view = np.frombuffer(data, np.uint8)
-    ended = np.append(view, LF)[feeds]  # the last record may end with the text
-    after = (feeds > starts) & (view[np.maximum(feeds, 1) - 1] == CR)
-    twice = after & (feeds > starts + 1) & (view[np.maximum(feeds, 2) - 2] == CR)
-    bare = feeds[ended == CR]
+    bare = feeds[view[np.minimum(feeds, len(view) - 1)] == CR]  # the last may end with the text
+    after = (view[feeds - 1] == CR) & (feeds > starts)
+    twice = after & (view[np.maximum(feeds, 2) - 2] == CR) & (feeds > starts + 1)
     breaks = Counter(
         LF=len(feeds) - len(bare) - int(after.sum()),
         CRLF=int(after.sum()) - int(twice.sum()),
@@ -265,10 +268,8 @@ def _marks(data: bytes, delimiter: int, *, final: bool) -> _Marks:
     """Byte-wise masks: far cheaper than lists of positions while they fit the processor's cache."""
     view = np.frombuffer(data, np.uint8)
     ends, delimiters = view == LF, view == delimiter
-    edges = ends | delimiters
     if b"\r" in data:
         returns = view == CR
-        edges |= returns
         returns[-1] &= final  # a CR at the very end may yet be followed by an LF
         if len(data) > 1:
             twice = returns[:-1] & (view[1:] == CR)
@@ -280,7 +281,7 @@ def _marks(data: bytes, delimiter: int, *, final: bool) -> _Marks:
     marks = _Marks(ends, delimiters, literal=np.zeros(0, np.int64))
     if b'"' in data:
         quotes = view == QUOTE
-        edges |= quotes
+        edges = ends | delimiters | quotes | (view == CR)
         inside, marks.literal = _inside(view, quotes, edges, delimiter)
         outside = ~inside
         ends &= outside
