@@ -7,6 +7,7 @@ import struct
 import zipfile
 
 from tests.faulty.kit import TABLE, file, gzipped, lines, zipped
+from tests.faulty.xlsx import Sheet, xlsx
 
 _CSV = lines(TABLE).encode("utf-8")
 _OTHER = lines((TABLE[0], TABLE[3])).encode("utf-8")
@@ -114,3 +115,25 @@ def _symbolic_link() -> bytes:
         entry.create_system, entry.external_attr = 3, 0o120777 << 16
         archive.writestr(entry, b"/etc/passwd")
     return out.getvalue()
+
+
+@file("A18_rar.rar")
+def _rar() -> bytes:
+    return b"Rar!\x1a\x07\x01\x00" + bytes(32)
+
+
+@file("A19_压缩包内无表.zip")
+def _no_table() -> bytes:
+    return zipped([("照片/1.jpg", b"\xff\xd8\xff\xe0" + bytes(64))])
+
+
+@file("A20_压缩包内工作簿.zip")
+def _workbook() -> bytes:
+    return zipped([("补贴.xlsx", xlsx(Sheet("补贴", TABLE)))])
+
+
+@file("A21_中文名gbk.zip")
+def _gbk_name() -> bytes:
+    """The member's name is in GBK without a flag, as Windows writes it; the name matters not."""
+    raw = zipped([("@@@@.csv", _CSV)])
+    return raw.replace(b"@@@@.csv", "补贴".encode("gbk") + b".csv")

@@ -144,3 +144,54 @@ def _question_marks() -> bytes:
 def _mark_in_header() -> bytes:
     """A mark inside of the first title's quotes, as some exporters leave it."""
     return lines((('"\ufeff编号"', *HEADER[1:]), *ROWS)).encode("utf-8-sig")
+
+
+@file("E19_gb18030_大量私用区.csv")
+def _mostly_private() -> bytes:
+    """Every name has a private-use character; as Big5 the bytes would be other rubbish."""
+    names = [(f"P{n:03d}", "安\ue000") for n in range(1, 13)]
+    return lines([HEADER[:2], *names]).encode("gb18030")
+
+
+@file("E20_utf32_bom.csv")
+def _utf32() -> bytes:
+    """Its mark begins like that of UTF-16, and every other unit is zero."""
+    return codecs.BOM_UTF32_LE + lines(TABLE).encode("utf-32-le")
+
+
+@file("E21_utf8_末字不全.csv")
+def _half_character() -> bytes:
+    """Half an upload: the file ends within a character."""
+    return lines(TABLE).encode("utf-8").rstrip(b"\n")[:-1]
+
+
+@file("E22_gb18030_末字不全.csv")
+def _half_wide_character() -> bytes:
+    return lines(TABLE).encode("gb18030").rstrip(b"\n")[:-1]
+
+
+@file("E23_俄文koi8.csv")
+def _koi8() -> bytes:
+    rows = (("Номер", "Имя", "Город"), ("1", "Иван", "Москва"), ("2", "Пётр", "Тула"))
+    return lines(rows).encode("koi8-r")
+
+
+@file("E24_日文shift_jis.csv")
+def _shift_jis() -> bytes:
+    rows = (
+        ("番号", "氏名", "町"),
+        ("P001", "見本太郎", "ひらがな町"),
+        ("P002", "見本花子", "カナ町"),
+    )
+    return lines(rows).encode("shift_jis")
+
+
+@file("E25_繁体短文.csv")
+def _short_traditional() -> bytes:
+    return lines((("編號", "姓名"), ("P001", "安樣甲"))).encode("cp950")
+
+
+@file("E26_汉字太少.csv")
+def _too_little() -> bytes:
+    """One character of two bytes could be GB18030 or Big5; nothing else in the file tells."""
+    return lines((("id", "name"), ("P001", "安"))).encode("gb18030")

@@ -286,3 +286,26 @@ def _declared_delimiter() -> bytes:
 def _margin() -> bytes:
     """An empty column on the left and empty lines above: a sheet's margins, saved as text."""
     return lines([("", *[""] * 5), ("", *[""] * 5), *(("", *row) for row in TABLE)]).encode("utf-8")
+
+
+@file("T43_全是数字.csv")
+def _numbers() -> bytes:
+    return b"1,2,3\n4,5,6\n7,8,9\n"
+
+
+@file("T44_分号与小数逗号.csv")
+def _decimal_commas() -> bytes:
+    """Semicolons, because the comma is the decimal sign: more commas than semicolons in a row."""
+    rows = (("编号", "金额", "税额"), ("P001", "1,50", "0,20"), ("P002", "2,50", "0,30"))
+    return lines(rows, delimiter=";").encode("utf-8")
+
+
+@file("T45_dbf改名.csv")
+def _dbase() -> bytes:
+    head = b"\x03\x7a\x01\x01\x01\x00\x00\x00\x41\x00\x05\x00" + bytes(20)
+    return head + b"NO\0\0\0\0\0\0\0\0\0C" + bytes(4) + b"\x04" + bytes(15) + b"\r P001\x1a"
+
+
+@file("T46_parquet改名.csv")
+def _parquet() -> bytes:
+    return b"PAR1" + bytes(40) + b"PAR1"
