@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xlwt
 from openpyxl import Workbook, load_workbook
 
-from dagster_project.cli.quarantine import app
+from dagster_project.components.steps import returns
 from dagster_project.components.steps.cases import closed_cases, open_kinds
 from dagster_project.components.steps.feed import run_feed
 from dagster_project.components.steps.occasion import manual
@@ -25,6 +26,7 @@ from dagster_project.components.steps.overview import rejected_rows
 from dagster_project.components.steps.rebuild import rebuild_feed
 from dagster_project.components.steps.returns import return_feed
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.errors import UsageError
 from tests.conftest import founded_county
 
 RED = "FFFFC7CE"
@@ -130,6 +132,9 @@ class Place:
         """The department delivers a table."""
         self.inbox.mkdir(parents=True, exist_ok=True)
         path = self.inbox / f"{self.name}_{day}.{self.kind}"
+        if self.kind == "xls":
+            write_xls(path, [titles, *rows])
+            return
         if self.kind == "csv":
             lines = [",".join(f'"{c}"' if "," in c else c for c in r) for r in [titles, *rows]]
             path.write_bytes(("\n".join(lines) + "\n").encode("gb18030"))
@@ -174,6 +179,12 @@ def place(
 
 
 @pytest.fixture
+def old_books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """The same in a kind of workbook that cannot be copied as it is, whole tables."""
+    yield from _place("xls", "full", tmp_path, monkeypatch)
+
+
+@pytest.fixture
 def snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """The same, but each delivery is the whole table."""
     yield from _place("csv", "full", tmp_path, monkeypatch)
@@ -191,6 +202,16 @@ def _place(
     made.put(ROWS, "20230601")
     made.take()
     yield made
+
+
+def write_xls(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    """A workbook of before 2007."""
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("证照")
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            sheet.write(row, column, cell)
+    book.save(str(path))
 
 
 def read(path: Path) -> Table:
@@ -327,6 +348,39 @@ def test_a_snapshot_is_sent_back_whole(snapshots: Place) -> None:
     assert sorted(live) == [("A1",), ("A2",), ("A3",), ("A5",), ("A6",)]
 
 
+def test_what_cannot_be_copied_comes_back_as_rows(
+    old_books: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows as they were read with the same marks; of too many only those with cases."""
+    (made,) = return_feed(old_books.workshop, old_books.name)
+    assert made.path.endswith(".xlsx")
+    assert {returns.REWRITTEN, returns.SAVE_AS} <= set(made.remarks)
+    table = read(Path(made.path))
+    assert table[0] == [*TITLES, "校核意见", "校核编号"]
+    assert [row[:5] for row in table[1:]] == ROWS
+    sheet = load_workbook(made.path)["证照"]
+    cells = [cell for row in sheet.iter_rows() for cell in row]
+    wrong = {f"{letter}{row}" for row, letters in WRONG.items() for letter in letters}
+    assert {cell.coordinate for cell in cells if cell.comment} == wrong
+    assert not [cell for cell in cells if cell.data_type == "f"]
+    monkeypatch.setattr(returns, "MOST_CELLS", 1)
+    (cut,) = return_feed(old_books.workshop, old_books.name)
+    assert {returns.EXCERPT, returns.INTO_WHOLE} <= set(cut.remarks)
+    assert [row[0] for row in read(Path(cut.path))[1:]] == [ROWS[row - 2][0] for row in WRONG]
+
+
+def test_a_lost_landing_still_gives_a_copy(place: Place) -> None:
+    """The rows are in bronze; a batch that is named alone must have an open case."""
+    for path in place.workshop.home.landing.iterdir():
+        path.unlink()
+    (made,) = return_feed(place.workshop, place.name)
+    assert made.rows == OPEN
+    with pytest.raises(UsageError, match="no open case"):
+        return_feed(place.workshop, place.name, "another")
+    (only,) = return_feed(place.workshop, place.name, made.batch_id, place.inbox.parent / "out")
+    assert Path(only.path).parent == place.inbox.parent / "out"
+
+
 def test_the_commands_tell_what_is_open_and_show_no_person(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -349,7 +403,6 @@ def test_the_commands_tell_what_is_open_and_show_no_person(
 
 def _caller(place: Place) -> Callable[..., str]:
     """``countylake quarantine …`` in a process of its own."""
-    assert app is not None
 
     def call(*arguments: str) -> str:
         done = subprocess.run(

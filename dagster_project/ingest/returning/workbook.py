@@ -27,8 +27,8 @@ from dagster_project.ingest.readers.values import as_text
 from dagster_project.ingest.returning.defuse import is_dangerous
 from dagster_project.ingest.returning.findings import Case, Cases, Copy, return_columns
 
-UNPACKED = 192 << 20
-"""Sheets and strings that unpack to more than this are not held in memory as a whole."""
+UNPACKED = 64 << 20
+"""A workbook that unpacks to more (a million cells, some 700 MB of memory) is not copied whole."""
 
 AUTHOR = "校核"
 MARK = "【校核】"
