@@ -44,13 +44,16 @@ def examine(
     """
     if not file.is_file():
         raise UsageError("there is no such file", where=str(file), todo="Name a delivered file")
+    name = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in file.name)
     limits = bounds(Settings())
     if not contract:
-        return verdict(file, out=out, limits=limits, sm3=sm3)
+        return verdict(file, name=name, out=out, limits=limits, sm3=sm3)
     contracts, feed = chosen(contract)
     with tempfile.TemporaryDirectory(prefix="countylake-") as scratch:
         rows = out or Path(scratch) / "rows.parquet"
-        told = verdict(file, feed, out=rows, limits=limits, sm3=sm3) | {"contract": feed.path}
+        told = verdict(file, feed, name=name, out=rows, limits=limits, sm3=sm3) | {
+            "contract": feed.path
+        }
         if told["refused"]:
             return told
         with duckdb.connect() as con:

@@ -6,14 +6,17 @@ Which lines are the header is decided in ``header`` and ``generic``; here they a
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from dagster_project.ingest.readers.marks import is_blank
+from dagster_project.ingest.readers.marks import BLANKS, is_blank
 
 MOST = 3
 """A header has at most this many lines."""
 JOIN = "_"
+
+_WRAP = re.compile(r"\s*[\r\n]+\s*")
 
 Chain = tuple[str, ...]
 """A column's titles from the top line down: no empty text, and none twice running."""
@@ -53,7 +56,7 @@ def chains(
         merges: The sheet's merged ranges.
     """
     width = max((len(line) for line in lines), default=0)
-    rows = [[cell.strip() for cell in line] + [""] * (width - len(line)) for line in lines]
+    rows = [[_text(cell) for cell in line] + [""] * (width - len(line)) for line in lines]
     last_row = first_row + len(rows) - 1
     spans = [span for span in merges if first_row <= span.top <= last_row]
     for span in spans:
@@ -90,6 +93,11 @@ def spells_parents(upper: Sequence[str], lower: Sequence[str]) -> bool:
             return False
         groups += 1
     return groups > 0
+
+
+def _text(cell: str) -> str:
+    """A title in one line, without blanks and byte order marks around it."""
+    return _WRAP.sub("", cell.strip(BLANKS))
 
 
 def _spread(upper: list[str], lower: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ TOTAL = (
     rf"^{_GAP}(?:本[页月季年表]|以上|全部|各项)?{_GAP}"
     rf"(?:合{_GAP}计|小{_GAP}计|总{_GAP}计|共{_GAP}计|累{_GAP}计|平{_GAP}均(?:值|数)?|其{_GAP}中)"
     rf"{_GAP}(?:[(（][^)）]*[)）])?{_GAP}[:：]?{_GAP}[\d.,，]*{_GAP}[条户人笔元个件项套宗]?{_GAP}$"
+    rf"|^{_GAP}其{_GAP}中{_GAP}[:：].{{0,20}}$"
 )
 _NOTE = (
     rf"^{_GAP}[*※]?{_GAP}(?:注{_GAP}\d*|备注|附注|说明|填表说明|填报说明|填表人|填报人|制表人|制表|"
@@ -27,6 +28,8 @@ _SAID = (
     rf"|\d+{_GAP}(?i:rows?){_GAP}(?i:selected|affected|in set|returned|fetched).*)"
     rf"{_GAP}[。.)）]*{_GAP}$"
 )
+PART = rf"^{_GAP}(?:本[页月季年表])?{_GAP}(?:平{_GAP}均|其{_GAP}中)"
+"""Rows that state a part or a mean: no sum of the rows above."""
 RULER = rf"^{_GAP}[-=_+*─━|┼ ]{{3,}}{_GAP}$"
 FOOTNOTE = f"{_NOTE}|{_SAID}"
 EXAMPLE = (
@@ -45,8 +48,8 @@ QUERY = re.compile(
 )
 """How lines of a database tool's report begin that stand above the table itself."""
 
-is_total, is_footnote, is_example, is_ruler = (
-    re.compile(pattern).match for pattern in (TOTAL, FOOTNOTE, EXAMPLE, RULER)
+is_total, is_part, is_footnote, is_example, is_ruler = (
+    re.compile(pattern).match for pattern in (TOTAL, PART, FOOTNOTE, EXAMPLE, RULER)
 )
 STEMS = "甲乙丙丁戊己庚辛壬癸"
 NUMBERED = 4

@@ -18,6 +18,7 @@ from dagster_project.ingest.readers.marks import (
     is_blank,
     is_example,
     is_footnote,
+    is_part,
     is_ruler,
     is_total,
     numbers_columns,
@@ -80,7 +81,9 @@ class Classifier:
         return "footnote" if is_footnote(said) and len(filled) <= FOOTNOTE_CELLS else None
 
     def control_totals(self, cells: Sequence[str], row: int) -> Iterator[ControlTotal]:
-        """What a totals row states for the numeric columns."""
+        """What a totals row states for the numeric columns; a part or a mean states no sum."""
+        if is_part(next(cell for cell in cells if not is_blank(cell))):
+            return
         for position, name in self.numeric:
             cell = cells[position].strip(BLANKS) if position < len(cells) else ""
             if cell and (self.keys or AMOUNT.fullmatch(cell)):
