@@ -45,7 +45,7 @@ def examine(
     if not file.is_file():
         raise UsageError("there is no such file", where=str(file), todo="Name a delivered file")
     name = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in file.name)
-    limits = bounds(Settings())
+    limits = Limits.of(Settings())
     if not contract:
         return verdict(file, name=name, out=out, limits=limits, sm3=sm3)
     contracts, feed = chosen(contract)
@@ -60,15 +60,6 @@ def examine(
             plan = compile_feed(feed, contracts)
             made = preview(con, plan, rows, delivered_at=clock.now(), units=told["units"])
     return told | {"conform": asdict(made)}
-
-
-def bounds(settings: Settings) -> Limits:
-    """How large a file may be, as the settings say."""
-    return Limits(
-        workbook_bytes=settings.workbook_mb << 20,
-        cells=settings.workbook_cells,
-        unpacked_bytes=settings.unpacked_gb << 30,
-    )
 
 
 def chosen(contract: str) -> tuple[Contracts, Feed]:

@@ -21,7 +21,7 @@ from dagster_project.components.steps.journal import say
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.errors import ContractError, UsageError
-from dagster_project.ingest.readers.limits import GIB, MIB, Limits
+from dagster_project.ingest.readers.limits import Limits
 from dagster_project.lake import Lake
 from dagster_project.lineage import describe
 from dagster_project.lineage.columns import ModelLineage
@@ -66,11 +66,7 @@ class Workshop:
     @property
     def limits(self) -> Limits:
         """How large a delivered file may be."""
-        return Limits(
-            workbook_bytes=self.settings.workbook_mb * MIB,
-            cells=self.settings.workbook_cells,
-            unpacked_bytes=self.settings.unpacked_gb * GIB,
-        )
+        return Limits.of(self.settings)
 
     @property
     def contracts(self) -> Contracts:

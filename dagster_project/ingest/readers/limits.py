@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dagster_project.settings import Settings
+
 MIB, GIB = 1 << 20, 1 << 30
 
 
@@ -26,3 +28,12 @@ class Limits:
     ratio: int = 200
     ratio_from: int = 64 * MIB
     record_bytes: int = 16 * MIB
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """How large a file may be on this machine."""
+        return cls(
+            workbook_bytes=settings.workbook_mb * MIB,
+            cells=settings.workbook_cells,
+            unpacked_bytes=settings.unpacked_gb * GIB,
+        )
