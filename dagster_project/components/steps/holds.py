@@ -106,24 +106,11 @@ def open_hold(
         contract_version=feed.version,
         contract_version_after="",
     )
+    cells = {**vars(made), "findings": json.dumps(made.findings, ensure_ascii=False)}
+    places = ("?::TIMESTAMPTZ" if name.endswith("_at") else "?" for name in cells)
     con.execute(
-        f"INSERT INTO lake.ops.hold ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?::TIMESTAMPTZ, ?,"
-        " ?, ?, ?, NULL, NULL, NULL, ?, NULL)",
-        [
-            made.hold_id,
-            made.feed,
-            made.kind,
-            made.delivery_id,
-            made.batch_id,
-            made.path,
-            made.sha256,
-            made.opened_at,
-            made.run_id,
-            json.dumps(made.findings, ensure_ascii=False),
-            made.message,
-            made.state,
-            made.contract_version,
-        ],
+        f"INSERT INTO lake.ops.hold ({_COLUMNS}) VALUES ({', '.join(places)})",
+        [cell or None for cell in cells.values()],
     )
     _log.warning(
         "delivery held" if state == "open" else "difference noted",
