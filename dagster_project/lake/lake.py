@@ -177,6 +177,8 @@ class Lake:
                     self._copy_catalog(copy)
                 with sentences(self.home.root):
                     self._attach(con, copy, snapshot)
+                if snapshot is None and self._mark() not in _checked:
+                    self._complete(con, copy)
                 yield con
             finally:
                 with contextlib.suppress(duckdb.Error):
@@ -263,8 +265,23 @@ class Lake:
                 db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         shutil.copyfile(catalog, copy)
 
+    def _complete(self, con: duckdb.DuckDBPyConnection, copy: Path) -> None:
+        """Before the first look at a lake: make what an older programme did not know of."""
+        if not ops.missing(con):
+            _checked.add(self._mark())
+            return
+        con.execute("USE memory")
+        con.execute("DETACH lake")
+        with self.writer("making new tables"), sentences(self.home.root):
+            self._copy_catalog(copy)
+        with sentences(self.home.root):
+            self._attach(con, copy)
+
+    def _mark(self) -> tuple[str, int]:
+        return str(self.home.catalog.resolve()), self.home.catalog.stat().st_ino
+
     def _ensure_ops(self, writer: Writer) -> None:
-        mark = (str(self.home.catalog.resolve()), self.home.catalog.stat().st_ino)
+        mark = self._mark()
         if mark in _checked:
             return
         if ops.missing(writer.con):

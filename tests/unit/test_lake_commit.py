@@ -15,6 +15,7 @@ import pytest
 
 from dagster_project.errors import LakeError, UsageError
 from dagster_project.lake import Lake, Writer, ops
+from dagster_project.lake import lake as lake_module
 from dagster_project.lake.snapshots import current_snapshot, snapshots
 from dagster_project.paths import Home
 from dagster_project.settings import Settings
@@ -204,6 +205,15 @@ def test_a_lake_of_an_older_programme_gains_the_new_columns(lake: Lake) -> None:
             ops.ensure(writer.con)
         rows = writer.con.execute("SELECT package_id, city FROM ops.acknowledgement").fetchall()
     assert rows == [("p", None)]
+
+
+def test_a_reader_of_an_older_lake_finds_the_new_tables(lake: Lake) -> None:
+    """Looking is the first thing done after an update; no run has to come before."""
+    with lake.writer("test") as writer, writer.transaction("as it was"):
+        writer.con.execute("DROP TABLE ops.rectification")
+    lake_module._checked.clear()  # noqa: SLF001 - as in a new process
+    with lake.reader() as con:
+        assert con.execute("SELECT count(*) FROM ops.rectification").fetchone() == (0,)
 
 
 def test_a_value_that_breaks_the_engine_is_not_told(lake: Lake) -> None:
