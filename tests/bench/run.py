@@ -4,64 +4,30 @@ Each is a whole process, started in turn; wall time and peak memory are the oper
 account of it. The lake's time is taken twice: to the last sealed package, which is what the bare
 script is compared with, and to the end of the run, second opinion included.
 
-Usage: ``python -m tests.bench.run [--scale 1] [--scale 10] [--rounds 2]``. Scale 1 is the real
-county's size; inboxes are simulated once and kept below ``var/bench``.
+Usage: ``python -m tests.bench.run [--scale 1] [--scale 10] [--rounds 2] [--mib 800]``. Scale 1 is
+the real county's size; inboxes are simulated once and kept below ``var/bench``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-from dagster_project.clock import now
 from dagster_project.paths import PROJECT
 from dagster_project.simulate import simulate
+from tests.bench import reading
+from tests.bench.timing import Timed, timed
 
 BENCH = PROJECT / "var" / "bench"
 COUNTY, DAY, SEED = "140321", "2023-05-31", 20230531
 PARTS = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True)
-class Timed:
-    """One process: seconds on the clock, seconds of CPU, peak memory in MiB, what it printed."""
-
-    wall: float
-    cpu: float
-    peak: float
-    printed: str
-    started: datetime
-
-
-def timed(command: list[str], env: dict[str, str] | None = None) -> Timed:
-    """Run a process to its end.
-
-    Raises:
-        SystemExit: It failed.
-    """
-    started, at = time.monotonic(), now()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
-    ) as process:
-        assert process.stdout is not None
-        printed = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-    wall = time.monotonic() - started
-    return Timed(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed, at)
 
 
 def inbox(scale: float) -> Path:
@@ -116,10 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, action="append", help="1 is the county's real size")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--mib", type=int, default=800, help="size of the text table; 0 for none")
     asked = parser.parse_args()
     BENCH.mkdir(parents=True, exist_ok=True)
     for scale in asked.scale or [1.0]:
         measure(scale, asked.rounds)
+    if asked.mib:
+        reading.measure(asked.mib, asked.rounds)
 
 
 if __name__ == "__main__":
