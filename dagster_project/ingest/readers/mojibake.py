@@ -9,9 +9,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from dagster_project.ingest.readers.encodings import Reading
 from dagster_project.ingest.readers.result import Defect
@@ -33,19 +31,13 @@ _WESTERN_C1 = frozenset("\x81\x8d\x8f\x90\x9d")
 
 def spoilt(data: bytes) -> Iterator[tuple[Defect, list[int]]]:
     """Where valid UTF-8 holds lost or mangled characters: two quick searches when it holds none."""
-    if _as_text(data).str.contains(LOST).any():
+    text = pl.Series([data], dtype=pl.Binary).cast(pl.String)  # searched far faster than by re
+    if text.str.contains(LOST).any():
         yield "garbled", [match.start() for match in _LOST.finditer(data)]
     if _LEAD in data:
         mangled = [match.start() for match in _MANGLED.finditer(data)]
         if mangled:
             yield "mojibake", mangled
-
-
-def _as_text(data: bytes) -> pl.Series:
-    """The bytes as one text of the engine's, without a copy: it searches several times faster."""
-    bounds = pa.py_buffer(np.array([0, len(data)], np.int64))
-    whole = pa.Array.from_buffers(pa.large_string(), 1, [None, bounds, pa.py_buffer(data)])
-    return pl.Series(whole)
 
 
 def unmangled(text: str) -> str | None:
