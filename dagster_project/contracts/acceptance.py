@@ -18,13 +18,15 @@ from pathlib import Path
 from dagster_project.contracts import amend
 from dagster_project.contracts.codelists import spellings
 from dagster_project.contracts.drift import Finding
-from dagster_project.contracts.model import Contracts, Feed
+from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.contracts.reader import load
+from dagster_project.contracts.units import power
 from dagster_project.errors import ContractError, UsageError
 
 MAJOR, MINOR, PATCH = 0, 1, 2
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _BLANKS = re.compile(r"\s+")
+_UNIT = re.compile(r"(.+)[(（]([^()（）]+)[)）]")
 
 
 @dataclass(frozen=True)
@@ -180,11 +182,11 @@ def _chosen(draft: _Draft, title: str, name: str, findings: Sequence[Finding]) -
         raise UsageError(f"the file has no unknown column {title}", todo=f"There are: {shown}")
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no column name", todo="Write it in lower_snake")
-    spelled = _BLANKS.sub("", title)
     if any(column.name == name for column in draft.feed.columns):
-        draft.change(amend.with_alias(draft.text, name, spelled), PATCH)
+        alias = alias_of(draft.feed.column(name), title)
+        draft.change(amend.with_alias(draft.text, name, alias), PATCH)
     else:
-        draft.change(amend.with_column(draft.text, name, spelled), MINOR)
+        draft.change(amend.with_column(draft.text, name, _BLANKS.sub("", title)), MINOR)
 
 
 def _renamed(draft: _Draft, finding: Finding, choices: Mapping[str, str]) -> None:
@@ -195,14 +197,22 @@ def _renamed(draft: _Draft, finding: Finding, choices: Mapping[str, str]) -> Non
             f"several titles may be {finding.title} ({finding.column})",
             todo=f"Say which: --column {finding.candidate}={finding.column}",
         )
-    alias = _BLANKS.sub("", finding.candidate)
+    alias = alias_of(draft.feed.column(finding.column), finding.candidate)
     draft.change(amend.with_alias(draft.text, finding.column, alias), PATCH)
 
 
 def _spelled(feed: Feed, finding: Finding) -> bool:
     """Whether the contract was changed by hand already."""
-    column = feed.column(finding.column)
-    return _BLANKS.sub("", finding.candidate) in {column.title, *column.aliases}
+    column, title = feed.column(finding.column), finding.candidate
+    known = {column.title, *column.aliases}
+    return bool({_BLANKS.sub("", title), alias_of(column, title)} & known)
+
+
+def alias_of(column: Column, title: str) -> str:
+    """A file's title as a synonym: in one line, and without a unit that readers know anyway."""
+    plain = _BLANKS.sub("", title)
+    found = _UNIT.fullmatch(plain)
+    return found[1] if found and power(found[2], column.unit) is not None else plain
 
 
 def _missing(draft: _Draft, finding: Finding, choices: Mapping[str, str]) -> None:

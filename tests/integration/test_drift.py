@@ -22,13 +22,15 @@ from dagster_project.components.steps import amending
 from dagster_project.components.steps.feed import run_feed
 from dagster_project.components.steps.founding import found
 from dagster_project.components.steps.holds import Hold
-from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.occasion import Occasion, manual
 from dagster_project.components.steps.outcome import FeedOutcome
+from dagster_project.components.steps.release import replay
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.drift import Finding
 from dagster_project.errors import ContractError, UsageError
 from dagster_project.paths import PROJECT, SAMPLES, Home, sql_dir
 from dagster_project.settings import Settings, Site
+from tests import delivery_kit
 
 FOLDER = "住房和城乡建设局"
 (SAMPLE,) = (SAMPLES / "inbox" / "140321" / FOLDER).glob("实有房屋_*.csv")
@@ -187,7 +189,7 @@ def test_a_renamed_column_pauses_the_feed_until_it_is_accepted(site: County) -> 
     decided = site.accept(hold.hold_id)
     assert decided.merged
     assert set(site.ask("SELECT DISTINCT area_m2::VARCHAR FROM silver.house")) == {("77.70",)}
-    assert "实测面积（㎡）" in site.workshop.feed("house").column("area_m2").aliases
+    assert "实测面积" in site.workshop.feed("house").column("area_m2").aliases
     assert site.run().status == "success"
     assert set(site.ask("SELECT DISTINCT area_m2::VARCHAR FROM silver.house")) == {("88.80",)}
     assert outcomes(site) == [
@@ -344,7 +346,7 @@ def test_a_contract_that_cannot_be_written_leaves_everything_as_it_was(site: Cou
     assert site.drift() == hold
     blocked.rmdir()
     by_hand = text.replace("version: 1.0.0", "version: 1.1.0").replace(
-        "aliases, value: [面积]", "aliases, value: [面积, 实测面积（㎡）]"
+        "aliases, value: [面积]", "aliases, value: [面积, 实测面积]"
     )
     assert by_hand.count("实测面积") == 1
     site.contract.write_text(by_hand, "utf-8")
@@ -364,6 +366,34 @@ def test_an_acceptance_that_does_not_help_keeps_the_hold_open(site: County) -> N
     with pytest.raises(Exception, match="landing"):
         site.accept(hold.hold_id)
     assert site.drift().hold_id == hold.hold_id
+
+
+def test_a_required_column_is_never_waved_through(site: County) -> None:
+    """Taking the file again without a changed contract only raises the same doubt again."""
+    site.put("20230607", HEADER[:USAGE] + HEADER[USAGE + 1 :], lambda r: r[:USAGE] + r[USAGE + 1 :])
+    site.run()
+    first = site.drift()
+    done = replay(site.workshop, first.hold_id, manual(), by="李工", why="先放行")
+    assert (done.batches, len(done.held)) == ([], 1)
+    again = site.drift()
+    assert again.hold_id != first.hold_id
+    assert again.findings == first.findings
+    assert site.accept(again.hold_id).merged
+
+
+def test_a_headerless_table_of_another_width_pauses_the_feed(tmp_path: Path) -> None:
+    """Without titles only the number of cells tells that columns changed."""
+    county = delivery_kit.County(tmp_path, words=["header, value: absent"])
+    lines = [f"P{n},一厂,2023-05-31" for n in range(30)]
+    county.put_bytes("许可_20230531.csv", ("\n".join(lines) + "\n").encode())
+    assert county.run().status == "success"
+    wider = [f"{line},甲" for line in lines]
+    county.put_bytes("许可_20230607.csv", ("\n".join(wider) + "\n").encode())
+    county.run()
+    (hold,) = amending.drifts(county.workshop)
+    assert [one["kind"] for one in hold.findings] == ["width"]
+    assert hold.findings[0]["evidence"] == {"rows": 30, "ragged": 30, "columns": 3}
+    assert len(county.live()) == 30
 
 
 def test_the_commands_speak_for_people_and_machines(site: County) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dagster_project.contracts import amend, load
-from dagster_project.contracts.acceptance import Proposal, apply, propose, prove
+from dagster_project.contracts.acceptance import Proposal, alias_of, apply, propose, prove
 from dagster_project.contracts.drift import Finding
 from dagster_project.contracts.model import Contracts
 from dagster_project.errors import ContractError, UsageError
@@ -279,3 +279,16 @@ def test_rivals_must_be_named(root: Path) -> None:
         accepted(root, "house", found)
     _, after = accepted(root, "house", found, {"用途1": "usage"})
     assert "用途1" in after.feeds["house"].column("usage").aliases
+
+
+@pytest.mark.parametrize(
+    ("title", "alias"),
+    [
+        ("实测面积（㎡）", "实测面积"),
+        ("实测 面积(公顷)", "实测面积"),
+        ("面积（测绘）", "面积（测绘）"),
+    ],
+)
+def test_a_unit_in_a_title_does_not_become_part_of_the_synonym(title: str, alias: str) -> None:
+    """Readers know units: the next file may state another one."""
+    assert alias_of(CONTRACTS.feeds["house"].column("area_m2"), title) == alias

@@ -70,6 +70,9 @@ class Watch:
         for column, here, was in measures.quartiles():
             if finding := rescaled(feed, column, here, was):
                 found.append(finding)
+        ragged = sum(sheet.defects.get("ragged", 0) for sheet in result.sheets)
+        if finding := reshaped(feed, result.rows, ragged):
+            found.append(finding)
         self._settle(found)
 
     def after(self, result: ReadResult, counts: BatchCounts) -> None:
@@ -80,8 +83,7 @@ class Watch:
             DeliveryError: The contract says to refuse such a file; roll back.
         """
         feed, measures = self.plan.feed, self._measures(result)
-        ragged = sum(rule.failed for rule in counts.rules if rule.rule_id == "row.ragged")
-        found = [one for one in [reshaped(feed, result.rows, ragged)] if one]
+        found = []
         for finding in narrowed(feed, measures.failures(counts.rules, counts.batch_id)):
             evidence = dict(finding.evidence)
             if str(evidence["rule"]).endswith(".length"):
@@ -116,7 +118,8 @@ class Watch:
 
     def _settle(self, found: Iterable[Finding]) -> None:
         """Do what the contract says about what was found."""
-        accepted = {one.identity for one in self.allowed}
+        # Without a required column no row is valid, whoever allowed it: its contract must change.
+        accepted = {one.identity for one in self.allowed if not one.evidence.get("required")}
         fresh = [one for one in found if one.identity not in accepted]
         self.noted.extend(one for one in fresh if one.severity == "note")
         feed = self.plan.feed
