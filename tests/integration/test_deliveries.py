@@ -25,6 +25,7 @@ with open(sys.argv[1], "ab", buffering=0) as file:
             print("growing", flush=True)
         time.sleep(0.1)
 """
+PASSED = "SELECT success FROM ops.check_result WHERE rule_id = 'volume_is_usual'"
 PERIOD = "period, value: {column: issued_date, pattern: YYYYMM}"
 
 
@@ -109,6 +110,23 @@ def test_a_later_snapshot_supersedes_a_held_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="superseded already"):
         release(county, hold.hold_id)
     assert len(county.live()) == 101
+
+
+def test_the_snapshot_before_a_held_one_stays_the_newest_when_it_comes_again(
+    tmp_path: Path,
+) -> None:
+    """A, B of another month, A: releasing B afterwards deletes nothing that A holds."""
+    county = County(tmp_path, [PERIOD])
+    county.put("许可_202305a.csv", rows(range(10)))
+    county.run()
+    county.put("许可_202306.csv", rows(range(7)))
+    county.run()
+    county.put("许可_202305b.csv", rows(range(10)))
+    assert county.run().status == "success"
+    assert county.outcomes_of() == ["merged", "held", "merged"]
+    release(county, county.holds()[0].hold_id)
+    assert county.outcomes_of() == ["merged", "merged", "merged"]
+    assert len(county.live()) == 10
 
 
 def test_a_refused_hold_stays_out_and_may_come_again(tmp_path: Path) -> None:
@@ -220,12 +238,14 @@ def test_an_unusual_number_of_rows_is_told_and_merged(tmp_path: Path) -> None:
         county.run()
     county.put("许可_4.csv", rows(range(70), "2023-05-05"))
     county.run()
-    assert county.ask("SELECT success FROM ops.check_result WHERE rule_id = 'volume'") == [(True,)]
+    assert county.ask(PASSED) == [(True,)]
     county.put("许可_5.csv", rows(range(60), "2023-05-06"))
-    assert county.run().status == "success"
+    done = county.run()
+    (told,) = (check for check in done.checks if check.name == "volume_is_usual")
+    assert (done.status, told.passed, told.checked, told.failed) == ("success", False, 60, 35)
     found = county.ask(
         "SELECT success, severity, checked, failed, message FROM ops.check_result"
-        " JOIN ops.delivery USING (batch_id) WHERE rule_id = 'volume' AND NOT success"
+        " JOIN ops.delivery USING (batch_id) WHERE rule_id = 'volume_is_usual' AND NOT success"
     )
     ((success, severity, checked, failed, message),) = found
     assert (success, severity, checked, failed) == (False, "warn", 60, 35)

@@ -17,6 +17,7 @@ DELIVERED = "last_delivery_accepted"
 READABLE = "file_is_readable"
 ROWS = "rows_are_conserved"
 KEYS = "keys_are_unique"
+VOLUME = "volume_is_usual"
 WORDS = {
     "required": "必填",
     "type": "类型",
@@ -74,7 +75,8 @@ def feed_checks(feed: Feed) -> tuple[FeedCheck, ...]:
         for kind, titles in kinds.items()
     )
     rows = tuple(FeedCheck(rule.id, rule.message, blocking=False) for rule in feed.rules)
-    return (*WHOLE_BATCH, *cells, *rows)
+    usual = f"行数与最近几次交付的中位数相差不超过{feed.volume:.0%}"
+    return (*WHOLE_BATCH, FeedCheck(VOLUME, usual, blocking=False), *cells, *rows)
 
 
 def answer_checks(
@@ -120,7 +122,9 @@ def _counts(
     rows = con.execute(
         "SELECT split_part(rule_id, '.', -1) AS name, sum(checked), sum(failed)"
         " FROM lake.ops.batch_rule"
-        " WHERE list_contains(?, batch_id) AND kind IN ('rule', 'warn') GROUP BY ALL",
-        [wanted],
+        " WHERE list_contains($batches, batch_id) AND kind IN ('rule', 'warn') GROUP BY ALL"
+        " UNION ALL SELECT rule_id, sum(checked), sum(failed) FROM lake.ops.check_result"
+        " WHERE list_contains($batches, batch_id) AND rule_id = $volume GROUP BY ALL",
+        {"batches": wanted, "volume": VOLUME},
     ).fetchall()
     return {str(name): (int(checked), int(wrong)) for name, checked, wrong in rows}

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import duckdb
 
 from dagster_project import clock
+from dagster_project.components.steps.holds import holds
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError, LakeError
 from dagster_project.ingest.channels.base import Candidate, Channel, Mark, Part, joined
@@ -160,8 +161,9 @@ def known_marks(con: duckdb.DuckDBPyConnection, feed: str = "") -> set[Mark]:
 def already_applied(con: duckdb.DuckDBPyConnection, feed: Feed, sha256: str) -> bool:
     """Whether merging these bytes again could change nothing.
 
-    A full snapshot is compared with the last applied one only, so that A, B, A brings A back; an
-    increment with all of them.
+    A full snapshot is compared with the last applied one only, so that A, B, A brings A back, and
+    with none while one is held: A that comes after it must stay the newest. An increment is
+    compared with all of them.
     """
     if feed.delivery == "full":
         row = con.execute(
@@ -169,7 +171,7 @@ def already_applied(con: duckdb.DuckDBPyConnection, feed: Feed, sha256: str) -> 
             " ORDER BY delivered_at DESC, sha256 DESC LIMIT 1",
             [feed.name],
         ).fetchone()
-        return row is not None and row[0] == sha256
+        return row is not None and row[0] == sha256 and not holds(con, feed.name)
     row = con.execute(
         "SELECT count(*) FROM lake.ops.batch WHERE feed = ? AND sha256 = ?", [feed.name, sha256]
     ).fetchone()

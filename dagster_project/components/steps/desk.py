@@ -138,7 +138,7 @@ class Desk:
         if "period" not in kinds:
             told.append(doubts.judge_period(self.writer.con, self.plan, arrival, rows))
         with self._transaction(f"{feed.title}: {path}", batch_id=arrival.batch_id) as tx:
-            before = doubts.live(tx.con, feed)
+            before = doubts.live(tx.con, feed) if feed.delivery == "full" else 0
             counts = conform(tx.con, self.plan, self._batch(arrival, reading, rows))
             watch.after(reading.whole, counts)
             if "vanished" not in kinds:

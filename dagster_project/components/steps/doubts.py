@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from dagster_project import clock
+from dagster_project.components.steps.checks import VOLUME
 from dagster_project.components.steps.deliveries import Arrival
 from dagster_project.components.steps.holds import Held
 from dagster_project.contracts.model import Feed
@@ -30,7 +31,6 @@ OUTSIDE = 0.5
 """A delivery is of another period when more than this share of its dates is."""
 USUAL, USUAL_FROM = 5, 3
 """What is usual is the median of the last five deliveries; two say nothing yet."""
-VOLUME = "volume"
 TODO = "`countylake hold list` shows it; `hold release` merges it, `hold refuse` sends it back."
 
 

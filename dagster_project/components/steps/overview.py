@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.components.steps.cases import OPEN_PLACES
-from dagster_project.components.steps.doubts import VOLUME
+from dagster_project.components.steps.checks import VOLUME
 from dagster_project.components.steps.holds import PAUSING, Hold, holds
 from dagster_project.components.steps.sentences import masked_cells, reason_sentence
 from dagster_project.components.steps.workshop import Workshop
