@@ -35,7 +35,8 @@ SEX = CodeList(
 )
 FLAG = CodeList("flag", "own", (Code("0", "否", ("N", "无")), Code("1", "是", ("Y",))))
 GRADE = CodeList("grade", "own", (Code("01", "一级"), Code("02", "二级")))
-CODES = {"sex": SEX, "flag": FLAG, "grade": GRADE}
+GLYPHS = CodeList("name_glyph", "own", (Code("𣵦", "氵甸"), Code("玥", "王月")))
+CODES = {"sex": SEX, "flag": FLAG, "grade": GRADE, "name_glyph": GLYPHS}
 Row = Mapping[str, str | None]
 
 

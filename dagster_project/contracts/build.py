@@ -174,6 +174,9 @@ def _column(entry: SchemaProperty, line: int) -> Column:
         precision=precision,
         scale=scale,
         unit=custom.get("unit", ""),
+        share=custom.get("share", ""),
+        partial=custom.get("partial", ""),
+        open_end=custom.get("openEnd", False),
         reference=_reference(entry),
         line=line,
     )

@@ -29,8 +29,23 @@ def column_faults(column: Column, codes: Mapping[str, CodeList]) -> Iterator[str
     if column.pattern and (fault := pattern_fault(column.pattern)):
         yield f"the pattern is not a regular expression DuckDB knows ({fault}); correct it"
     yield from _limit_faults(column)
+    yield from _reading_faults(column)
     if column.type == "decimal" and not 0 <= column.scale <= column.precision <= 38:  # noqa: PLR2004
         yield "DECIMAL(p, s) needs 0 ≤ s ≤ p ≤ 38; correct `physicalType`"
+
+
+def _reading_faults(column: Column) -> Iterator[str]:
+    """Words about how dates and shares are written."""
+    if column.type != "date":
+        for word, used in (("partial", column.partial), ("openEnd", column.open_end)):
+            if used:
+                yield f"`{word}` is for dates, not for {column.type}; remove it"
+    if column.share and column.type != "decimal":
+        yield f"`share` is for decimals, not for {column.type}; remove it"
+    elif column.share and not (column.minimum and column.maximum):
+        yield "a share needs `minimum` and `maximum`: only they tell 0.9566 from 95.66"
+    if column.open_end and column.maximum:
+        yield "`openEnd` stores 9999-12-31, which `maximum` refuses; keep one of them"
 
 
 def _string_words(column: Column) -> list[str]:

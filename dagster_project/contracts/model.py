@@ -75,7 +75,9 @@ class Column:
 
     ``title`` is the Chinese header; ``aliases`` are other headers seen in files. ``unit`` is the
     unit of the stored value (元, 亩, ㎡). ``pad`` is the fixed width of a code that lost zeros.
-    ``nulls`` are spellings of "no value" that this column has besides the usual ones.
+    ``nulls`` are spellings of "no value" that this column has besides the usual ones. ``share``
+    says how a share is stored: 95.66 (percent) or 0.9566 (ratio). ``partial`` lets a date be a
+    ``month``, read as its first day. ``open_end`` lets a date be 长期, read as 9999-12-31.
     """
 
     name: str
@@ -99,6 +101,9 @@ class Column:
     precision: int = 18
     scale: int = 2
     unit: str = ""
+    share: Literal["", "percent", "ratio"] = ""
+    partial: Literal["", "month"] = ""
+    open_end: bool = False
     reference: Reference | None = None
     line: int = 0
 

@@ -21,6 +21,14 @@ class CellRule:
 
 RAGGED = CellRule("row.ragged", "", "ragged", "normativity")
 """A row with another number of cells than its header."""
+GARBLED = CellRule("row.garbled", "", "garbled", "normativity")
+"""A row with characters that were lost for ever before it was delivered (锟斤拷)."""
+FORMULA = CellRule("row.formula", "", "formula", "normativity")
+"""A row with a formula that has no stored value."""
+DEFECTS = (RAGGED, GARBLED, FORMULA)
+"""Rules of rows that the reader marked: such a row has that one reason only."""
+MASKABLE = frozenset({"resident_id", "phone", "uscc"})
+"""Formats whose values are delivered with hidden parts: nobody can be found by such a value."""
 
 
 def cell_rules(column: Column) -> tuple[CellRule, ...]:
@@ -38,7 +46,8 @@ def cell_rules(column: Column) -> tuple[CellRule, ...]:
 def feed_rule_ids(feed: Feed) -> tuple[str, ...]:
     """Every rule of a feed: the rows', the columns', the contract's own."""
     generated = (rule.id for column in feed.columns for rule in cell_rules(column))
-    return (RAGGED.id, *generated, *(rule.id for rule in feed.rules))
+    defects = (rule.id for rule in DEFECTS)
+    return (*defects, *generated, *(rule.id for rule in feed.rules))
 
 
 def _kinds(column: Column) -> Iterator[tuple[str, str, Severity]]:
@@ -46,6 +55,7 @@ def _kinds(column: Column) -> Iterator[tuple[str, str, Severity]]:
         yield "required", "completeness", "fail"
     if column.type != "string":
         yield "type", "normativity", "fail"
+    yield from _lost_kinds(column)
     if column.max_length:
         yield "length", "normativity", "fail"
     if column.pattern:
@@ -58,3 +68,13 @@ def _kinds(column: Column) -> Iterator[tuple[str, str, Severity]]:
         yield "range", "accuracy", "fail"
     if column.reference:
         yield "reference", "consistency", "fail" if column.reference.rejects else "warn"
+
+
+def _lost_kinds(column: Column) -> Iterator[tuple[str, str, Severity]]:
+    """Values that are not wrong but incomplete: the sender must deliver them once more."""
+    if column.format in MASKABLE:
+        yield "masked", "completeness", "fail"
+    if column.format == "resident_id":
+        yield "rounded", "accuracy", "fail"
+    if column.share == "percent":
+        yield "share", "accuracy", "fail"

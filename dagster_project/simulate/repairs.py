@@ -18,6 +18,7 @@ _SERIALS = range(20_000, 60_001)
 _LOGGED = frozenset(
     {"upper", "id_15_to_18", "date_serial", "code_synonym", "zero_pad", "phone_clean", "money_unit"}
 )
+_NULLS = {"null_none": ("无", "暂无"), "null_unknown": ("不详", "未知")}
 _WIDE = str.maketrans({chr(c): chr(c + 0xFEE0) for c in range(0x21, 0x7F)})
 _BLANKS: tuple[Dress, ...] = (
     lambda text: text + "\t",
@@ -62,12 +63,13 @@ def _spelled_null(column: Column, spelling: str) -> Plant:
     def change(row: Cells, _turn: Turn) -> Cells | None:
         return {column.name: spelling} if row[column.name] is None else None
 
+    kind = next((kind for kind, words in _NULLS.items() if spelling in words), "null_mark")
     return Plant(
-        name=f"{column.name}~null_spelling",
+        name=f"{column.name}~null",
         verdict="accepted",
         change=change,
         in_place=True,
-        repairs=((column.name, "null_spelling", "counted"),),
+        repairs=((column.name, kind, "counted"),),
         may_lack_rows=True,
     )
 

@@ -129,7 +129,9 @@ def test_switching_off_any_rule_lets_its_planted_row_pass(
         reason for reasons in rows_of(expected, "rejected").values() for reason in reasons
     )
     rules = [rule.id for rule in plan.rules if rule.severity == "fail" and rule.id in plan.slots]
-    assert set(rules) - set(planted) <= {"row.ragged"}, "a rule without a planted fault"
+    # Workbooks have no ragged rows; what was lost before the file was made is planted elsewhere.
+    unplanted = {"row.ragged", "row.garbled", "row.formula"}
+    assert set(rules) - set(planted) <= unplanted, "a rule without a planted fault"
     rows = tmp_path_factory.mktemp("rows") / "rows.parquet"
     inbox = workshop.site.folder(workshop.home, "inbox")
     read(inbox / expected["file"], contract, "mutation", rows)
@@ -159,4 +161,6 @@ def test_switching_off_any_rule_lets_its_planted_row_pass(
     # A cell that is no longer stopped by its own rule may be stopped by a row rule that names it.
     named = {column for rule in contract.rules for column in rule.columns}
     shadowed = {rule for rule in rules if rule.partition(".")[0] in named}
+    # What is masked or rounded is no valid value either: its column's format would stop it.
+    shadowed |= {rule for rule in rules if rule.endswith((".masked", ".rounded"))}
     assert set(rules) & set(planted) - passing <= shadowed

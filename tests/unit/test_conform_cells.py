@@ -51,13 +51,36 @@ REPAIRED: list[tuple[Column, str | None, Any, list[str], list[str]]] = [
     (CODE, "冠山（１）号", "冠山(1)号", ["full_width"], []),
     (TEXT, "第①组（１）", "第①组（１）", [], []),
     (NAME, "买买提·艾合买提", "买买提·艾合买提", [], []),
+    # Other compatibility characters of codes (D04): another character, so it is logged.
+    (CODE, "HT－①", "HT-1", ["full_width"], ["compatibility"]),
+    (CODE, "第⑫号⑴", "第12号(1)", [], ["compatibility"]),
+    (CODE, "Ⅲ级﹣ⅳ", "III级-iv", [], ["compatibility"]),
+    (CODE, "⼭⽔㈢", "山水(三)", [], ["compatibility"]),
+    (CODE, "A²\u00a0B", "A2 B", [], ["compatibility"]),
+    (CODE, "50㎡", "50㎡", [], []),
+    (WHOLE, "①②", 12, [], ["compatibility"]),
+    # Names (D22): one dot, characters that were taken apart; other characters stay.
+    *((NAME, f"买买提{dot}艾合买提", "买买提·艾合买提", [], ["name_dot"]) for dot in "•・．.‧･"),
+    (NAME, "阿・卜・杜", "阿·卜·杜", [], ["name_dot"]),
+    (NAME, "John.Smith", "John.Smith", [], []),
+    (NAME, "张（氵甸）", "张𣵦", [], ["name_glyph"]),
+    (NAME, "张(王月)生", "张玥生", [], ["name_glyph"]),
+    (NAME, "张三（已故）", "张三（已故）", [], []),
+    *((NAME, name, name, [], []) for name in ("龠䶮", "𠮷田", "張飛", "王*", "李**")),
     (WHOLE, "１２", 12, ["full_width"], []),
-    # Null spellings (D14): of everything but free text.
-    *((CODE, s, None, ["null_spelling"], []) for s in ("无", "——", "/", "\\N", "N/A", "#REF!")),
-    (DAY, "不详", None, ["null_spelling"], []),
-    (CODE, " 暂无 ", None, ["trim", "null_spelling"], []),
+    # Null spellings (D14) keep what they say; free text knows a spreadsheet's errors only.
+    *((CODE, s, None, ["null_mark"], []) for s in ("——", "—", "-", "/", "\\N", "NULL", "N/A")),
+    (CODE, "无", None, ["null_none"], []),
+    (CODE, " 暂无 ", None, ["trim", "null_none"], []),
+    (DAY, "不详", None, ["null_unknown"], []),
+    (MONEY, "未知", None, ["null_unknown"], []),
+    *((c, s, None, [], ["null_error"]) for c in (CODE, TEXT, DAY) for s in ("#N/A", "########")),
+    (CODE, "＃REF！", None, ["full_width"], ["null_error"]),
     (TEXT, "无", "无", [], []),
-    (PHONE, "0", None, ["null_spelling"], []),
+    (TEXT, "#3号楼", "#3号楼", [], []),
+    (NAME, "不详", None, ["null_unknown"], []),
+    (PHONE, "0", None, ["null_mark"], []),
+    (PHONE, "无", None, ["null_none"], []),
     (FLAG, "无", False, [], ["code_synonym"]),
     # Whole numbers.
     (WHOLE, "-12", -12, [], []),
@@ -79,6 +102,24 @@ REPAIRED: list[tuple[Column, str | None, Any, list[str], list[str]]] = [
     (MONEY, "伍佰元整", Decimal("500.00"), [], ["money_text"]),
     (MONEY, "壹拾贰万叁仟零肆元伍角陆分", Decimal("123004.56"), [], ["money_text"]),
     (AREA, "3.5亩", Decimal("3.50"), ["money_text"], []),
+    (MONEY, "-￥500", Decimal("-500.00"), ["money_text"], []),
+    (MONEY, "￥-500", Decimal("-500.00"), ["money_text"], []),
+    (MONEY, "（500.00）", Decimal("-500.00"), ["full_width"], ["money_text"]),
+    (MONEY, "1，234.5元整", Decimal("1234.50"), ["full_width", "money_text"], []),
+    *(
+        (MONEY, spelled, Decimal(amount), [], ["money_text"])
+        for spelled, amount in (
+            ("壹佰贰拾叁万肆仟伍佰元陆角柒分", "1234500.67"),
+            ("人民币壹亿零伍拾万圆整", "100500000.00"),
+            ("壹仟零壹元零伍分", "1001.05"),
+            ("拾万元整", "100000.00"),
+            ("贰拾元伍角整", "20.50"),
+            ("叁角伍分", "0.35"),
+            ("零元整", "0.00"),
+            ("廿伍元", "25.00"),
+            ("壹萬貳仟參佰圓整", "12300.00"),
+        )
+    ),
     # Days (D12).
     (DAY, "2023-05-31", date(2023, 5, 31), [], []),
     *(
@@ -87,6 +128,17 @@ REPAIRED: list[tuple[Column, str | None, Any, list[str], list[str]]] = [
     ),
     (DAY, "2023-05-31 00:00:00", date(2023, 5, 31), ["date_format"], []),
     (DAY, "2023-05-31 09:05", date(2023, 5, 31), [], ["date_format"]),
+    *(
+        (DAY, s, date(2023, 5, 31), ["date_format"], [])
+        for s in ("二〇二三年五月三十一日", "二○二三年五月卅一日", "2023年5月31号")
+    ),
+    (DAY, "二零二三年十月二十日", date(2023, 10, 20), ["date_format"], []),
+    (DAY, "二〇二三年〇五月一〇日", date(2023, 5, 10), ["date_format"], []),
+    *(
+        (DAY, s, date(2023, 5, 31), [], ["date_roc"])
+        for s in ("民國112年5月31日", "民国112.5.31", "中華民國一一二年五月三十一日")
+    ),
+    (DAY, "民国元年1月1日", date(1912, 1, 1), [], ["date_roc"]),
     (DAY, "45077", date(2023, 5, 31), [], ["date_serial"]),
     (DAY, "44559", date(2021, 12, 29), [], ["date_serial"]),
     (DAY, "45351.0", date(2024, 2, 29), [], ["date_serial"]),
@@ -97,6 +149,7 @@ REPAIRED: list[tuple[Column, str | None, Any, list[str], list[str]]] = [
         for s in (
             *("2023-5-31 上午9:05", "2023/5/31 9:05", "2023年5月31日9时5分"),
             *("2023-05-31T09:05:00", "20230531 09:05:00", "2023年5月31日 9:05"),
+            *("2023-05-31T09:05:00+08:00", "2023/5/31 9:05:00 AM", "2023-05-31 09:05:00.000"),
         )
     ),
     (TIME, "2023-5-31 下午3:05", at("2023-05-31T15:05:00"), ["date_format"], []),
@@ -120,6 +173,9 @@ REPAIRED: list[tuple[Column, str | None, Any, list[str], list[str]]] = [
     (PHONE, "+86 138 0000 0000", "13800000000", [], ["phone_clean"]),
     (PHONE, "（0353）6060000", "03536060000", ["full_width"], ["phone_clean"]),
     (PHONE, "13800000000/13900000000", "13800000000", [], ["phone_clean"]),
+    (PHONE, "13800000000、0353-6060000", "13800000000", [], ["phone_clean"]),
+    (PHONE, "0353 6060000", "03536060000", [], ["phone_clean"]),
+    (PHONE, "0086-13800000000", "13800000000", [], ["phone_clean"]),
     # Identity (D06, D10).
     (ID, "14032119880808002x", "14032119880808002X", [], ["upper"]),
     (ID, "140321620630888", "140321196206308884", [], ["id_15_to_18"]),
@@ -159,16 +215,37 @@ BROKEN: list[tuple[Column, str, str]] = [
     (MONEY, "一百元", "c.type"),
     (MONEY, "99999999999999999.00", "c.type"),
     (AREA, "(5)", "c.type"),
+    (MONEY, "壹贰叁元", "c.type"),  # a digit without its place
+    (MONEY, "壹佰万", "c.type"),
+    (MONEY, "万元", "c.type"),
+    (MONEY, "壹佰贰拾叁拾元", "c.type"),
+    (MONEY, "-￥-5", "c.type"),
+    (MONEY, "$100", "c.type"),
+    (MONEY, "500--", "c.type"),
     (DAY, "2023-02-29", "c.type"),
     (DAY, "2023-04-31", "c.type"),
     (DAY, "2023-05", "c.type"),
     (DAY, "23-5-31", "c.type"),
     (DAY, "1900-01-00", "c.type"),
+    (DAY, "112.5.31", "c.type"),  # the Republic's years only by name
+    (DAY, "民国112年2月30日", "c.type"),
+    (DAY, "民国〇年1月1日", "c.type"),
+    (DAY, "二〇二三年五月", "c.type"),
+    (DAY, "二三年五月一日", "c.type"),
+    (DAY, "二〇二三年二月三十日", "c.type"),
+    (DAY, "2023年5月", "c.type"),
+    (DAY, "202305", "c.type"),
+    (DAY, "0023-05-31", "c.type"),
+    (DAY, "9999-12-31", "c.type"),
+    (DAY, "永久", "c.type"),
     (DAY, "19999", "c.type"),
     (DAY, "60001", "c.type"),
     (DAY, "农历五月初五", "c.type"),
     (DAY, "长期", "c.type"),
     (TIME, "2023-05-31 25:00:00", "c.type"),
+    (TIME, "9999-12-31 00:00:00", "c.type"),
+    (TIME, "2023-05-31T09:05:00Z", "c.type"),
+    (TIME, "2023-05-31 下午15:05", "c.type"),
     (FLAG, "2", "c.type"),
     (SEX, "3", "c.code"),
     (SEX, "雄", "c.code"),
@@ -178,8 +255,22 @@ BROKEN: list[tuple[Column, str, str]] = [
     (PHONE, "电话13800000000", "c.format"),
     (NAME, "张", "c.format"),
     (NAME, "张3", "c.format"),
-    (ID, "1403**********1235", "c.format"),
-    (ID, "1.40321199003071E+17", "c.format"),
+    (NAME, "张?三", "c.format"),
+    (NAME, "张？", "c.format"),
+    (NAME, "张\ue123", "c.format"),
+    (NAME, "张（氵火）", "c.format"),
+    (NAME, "张□", "c.format"),
+    # Not wrong but incomplete (D07, D08, D11): the sender learns which.
+    (ID, "1403**********1235", "c.masked"),
+    (ID, "140321XXXXXXXX1235", "c.masked"),
+    (PHONE, "138****0000", "c.masked"),
+    (USCC, "9114****0H0A1B6J", "c.masked"),
+    (ID, "1.40321199003071E+17", "c.rounded"),
+    (ID, "1.40321E+17", "c.rounded"),
+    (ID, "140321199003071000", "c.rounded"),
+    (ID, "140321199003071232", "c.format"),
+    (ID, "1.40321E+15", "c.format"),
+    (USCC, "91140321MAXXXXXX3D", "c.format"),
     (ID, "140321620630996", "c.format"),  # a centenarian's number: not upgraded
     (ID, "140321196206318885", "c.format"),
 ]
@@ -192,6 +283,78 @@ def test_a_cell_that_cannot_be_read_gives_one_reason(column: Column) -> None:
     rows = cells(column, [raw for raw, _ in cases])
     assert [(raw, row.reasons) for (raw, _), row in zip(cases, rows, strict=True)] == cases
     assert not any(row.ok for row in rows)
+
+
+def test_an_id_that_ends_in_three_zeros_may_be_valid() -> None:
+    """A sequence may end in 00 before a check digit 0: only an invalid number was rounded."""
+    assert one_cell(ID, "140321199003013000").ok
+    assert one_cell(ID, "140321199003023000").reasons == ("c.rounded",)
+
+
+def test_a_date_may_be_a_month_or_an_open_end_where_the_contract_says_so() -> None:
+    """The first day and 9999-12-31 are the contract's choice, and each one is logged."""
+    month = Column("c", "年月", "date", partial="month")
+    spelled = ("2023年5月", "2023-05", "202305", "二〇二三年五月", "民国112年5月", "2023.5")
+    for text in spelled:
+        found = one_cell(month, text)
+        assert (found.values["c"], ("c", "date_month") in found.logged) == (date(2023, 5, 1), True)
+    whole = one_cell(month, "2023年5月31日")
+    assert (whole.values["c"], whole.logged) == (date(2023, 5, 31), ())
+    assert [one_cell(month, text).reasons for text in ("2023-13", "2023", "20235")] == [
+        ("c.type",),
+        ("c.type",),
+        (),  # a spreadsheet's serial
+    ]
+    until = Column("c", "至", "date", open_end=True)
+    for text in ("长期", "永久", "9999-12-31", "9999年12月31日"):
+        found = one_cell(until, text)
+        assert (found.values["c"], found.logged) == (date(9999, 12, 31), (("c", "open_end"),))
+    assert one_cell(until, "9998-12-31").reasons == ("c.type",)
+
+
+def test_shares_are_stored_in_one_form() -> None:
+    """A % sign is converted; a bare number that could be the other form is no value (D16)."""
+    percent = Column(
+        "c", "率", "decimal", share="percent", precision=9, scale=4, minimum="0", maximum="100"
+    )
+    ratio = Column(
+        "c", "率", "decimal", share="ratio", precision=9, scale=4, minimum="0", maximum="1"
+    )
+    found = cells(percent, ["95.66%", "95.66", "0.5%", "95.66％", "0", "0.9566", "1", "9566", "１"])
+    assert [(row.values["c"], row.reasons) for row in found] == [
+        (Decimal("95.6600"), ()),
+        (Decimal("95.6600"), ()),
+        (Decimal("0.5000"), ()),
+        (Decimal("95.6600"), ()),
+        (Decimal("0.0000"), ()),
+        (Decimal("0.9566"), ("c.share",)),
+        (Decimal("1.0000"), ("c.share",)),
+        (Decimal("9566.0000"), ("c.range",)),
+        (Decimal("1.0000"), ("c.share",)),
+    ]
+    assert [row.counted for row in found[:3]] == [(("c", "percent"),), (), (("c", "percent"),)]
+    found = cells(ratio, ["95.66%", "0.9566", "95.66", "95.666%"])
+    assert [(row.values["c"], row.reasons) for row in found] == [
+        (Decimal("0.9566"), ()),
+        (Decimal("0.9566"), ()),
+        (Decimal("95.6600"), ("c.range",)),
+        (None, ("c.type",)),  # never rounded
+    ]
+    assert found[0].logged == (("c", "percent"),)
+
+
+def test_a_header_that_says_percent_makes_bare_numbers_clear() -> None:
+    """完成率（%）: 0.5 is half a percent, whether percentages or ratios are stored."""
+    key = Column("key", "主键", "string", key_position=1, required=True)
+    forms = (
+        (Column("c", "率", "decimal", minimum="0", maximum="100", share="percent"), "0.50"),
+        (Column("c", "率", "decimal", minimum="0", maximum="1", share="ratio", scale=4), "0.0050"),
+    )
+    for column, stored in forms:
+        plan = plan_of(feed_of(key, column)).with_units({"c": "%"})
+        bare, signed = judge(plan, {"key": "1", "c": "0.5"}, {"key": "1", "c": "0.5%"})
+        assert bare.values["c"] == signed.values["c"] == Decimal(stored)
+        assert (bare.reasons, signed.reasons) == ((), ())
 
 
 def test_a_column_may_spell_its_own_nulls() -> None:

@@ -69,6 +69,11 @@ FAULTS: list[tuple[Row, tuple[str, ...]]] = [
     # Two faults, two reasons.
     ({"sex": "7", "phone": "1"}, ("sex.code", "phone.format")),
     ({"_defect": "ragged", "sex": "7", "phone": None}, ("row.ragged",)),
+    ({"_defect": "garbled", "sex": "7"}, ("row.garbled",)),
+    ({"_defect": "formula", "amount": "=SUM(A1:A3)"}, ("row.formula",)),
+    ({"phone": "138****0000"}, ("phone.masked",)),
+    ({"phone": "XXXX"}, ("phone.masked",)),
+    ({"phone": "138*0000000"}, ("phone.format",)),
 ]
 
 

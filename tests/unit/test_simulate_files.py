@@ -92,7 +92,7 @@ def test_every_kind_of_repair_is_planted(made: tuple[Path, dict[str, Any]]) -> N
     counted = {key.split(".")[1] for feed in feeds for key in feed["repairs_counted"]}
     changing = {"upper", "id_15_to_18", "date_serial", "code_synonym", "zero_pad", "phone_clean"}
     assert logged == changing | {"money_text"}
-    assert counted == {"trim", "full_width", "null_spelling", "date_format", "money_text"}
+    assert counted == {"trim", "full_width", "null_mark", "date_format", "money_text"}
 
 
 def test_a_rule_without_a_plant_is_refused(contracts: Contracts) -> None:

@@ -60,6 +60,16 @@ def cast(value: Node, kind: str) -> exp.Cast:
     return exp.Cast(this=value, to=exp.DataType.build(kind, dialect="duckdb"))
 
 
+def array(values: Iterable[str]) -> exp.Array:
+    """A list of strings."""
+    return exp.Array(expressions=[text(value) for value in values])
+
+
+def alias(value: Node, name: str) -> Node:
+    """A value under a quoted name."""
+    return exp.alias_(value, name, quoted=True, copy=False)
+
+
 def try_cast(value: Node, kind: str) -> exp.TryCast:
     """TRY_CAST, which gives NULL for a value that does not fit."""
     return exp.TryCast(this=value, to=exp.DataType.build(kind, dialect="duckdb"))
@@ -190,12 +200,12 @@ def one_of(value: Node, options: Iterable[str]) -> Node:
     Longer lists are a function call, not IN: DuckDB turns every IN of more than a few constants
     into a join of its own, and forty joins cost a second before the first row.
     """
-    literals: list[Node] = [text(option) for option in options]
-    if not literals:
+    listed = array(options)
+    if not listed.expressions:
         return exp.false()
-    if len(literals) <= SHORT_LIST:
-        return exp.In(this=_paren(value), expressions=literals)
-    return fn("list_contains", exp.Array(expressions=literals), value)
+    if len(listed.expressions) <= SHORT_LIST:
+        return exp.In(this=_paren(value), expressions=listed.expressions)
+    return fn("list_contains", listed, value)
 
 
 def matches(value: Node, pattern: str) -> Node:

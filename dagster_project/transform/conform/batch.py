@@ -18,10 +18,11 @@ from dagster_project.transform.conform import cases, records
 from dagster_project.transform.conform.counts import count_rules
 from dagster_project.transform.conform.facts import BatchCounts, BatchInput
 from dagster_project.transform.conform.merge import Arrival, merge
+from dagster_project.transform.conform.mojibake import MARK
 from dagster_project.transform.conform.plan import Plan
 from dagster_project.transform.conform.records import Head
 from dagster_project.transform.conform.score import score
-from dagster_project.transform.conform.select import statement
+from dagster_project.transform.conform.select import Rows, statement
 from dagster_project.transform.conform.tables import BRONZE_COLUMNS, bronze
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -133,12 +134,16 @@ def conform_rows(
     con: duckdb.DuckDBPyConnection, plan: Plan, references: frozenset[str], delivered_at: datetime
 ) -> None:
     """``conform_source`` through the statement into the temp table ``conform_rows``."""
-    sql, parameters = statement(plan, references)
-    values = bound(delivered_at)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE conform_rows AS {sql}",
-        {name: values[name] for name in parameters},
-    )
+    marked = con.execute(
+        f"SELECT 1 FROM conform_source WHERE _defect = {literal(MARK)} LIMIT 1"
+    ).fetchone()
+    parts: tuple[Rows, ...] = ("others", "mojibake") if marked else ("all",)
+    verb = "CREATE OR REPLACE TEMP TABLE conform_rows AS"
+    for part in parts:
+        sql, parameters = statement(plan, references, part)
+        values = bound(delivered_at)
+        con.execute(f"{verb} {sql}", {name: values[name] for name in parameters})
+        verb = "INSERT INTO conform_rows"
 
 
 def bound(delivered_at: datetime) -> dict[str, object]:

@@ -6,14 +6,14 @@ reason: the checks are asked in a fixed order and the first that fails speaks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from dagster_project.contracts.model import CodeList, Column
 from dagster_project.errors import ContractError
-from dagster_project.transform.conform import codes, identity, text, values
+from dagster_project.transform.conform import codes, dates, identity, text, values
 from dagster_project.transform.conform.ast import (
     Node,
     all_of,
@@ -37,7 +37,6 @@ SHAPES = {
     "resident_id": identity.RESIDENT_ID,
     "uscc": identity.USCC,
     "phone": identity.MOBILE,
-    "person_name": identity.COMMON_NAME,
 }
 
 
@@ -61,7 +60,11 @@ class Cell:
 
 
 def compile_cell(
-    column: Column, code_list: CodeList | None, where: str, power: int | None = None
+    column: Column,
+    code_list: CodeList | None,
+    where: str,
+    glyphs: CodeList | None = None,
+    power: int | None = None,
 ) -> Cell:
     """How to read one column.
 
@@ -69,6 +72,7 @@ def compile_cell(
         column: The contract's column.
         code_list: Its code list, if it names one.
         where: The contract's file.
+        glyphs: Characters of names and the parts that stand for them.
         power: The power of ten of the unit in the file's header, if it is not the contract's.
 
     Raises:
@@ -81,8 +85,14 @@ def compile_cell(
             todo=f"Use one of {', '.join(FORMATS)}, or a pattern",
         )
     spelling = codes.Spelling.of(code_list) if code_list else None
-    nulls = text.null_spellings(column, spelling.known if spelling else ())
-    value = _value(column, spelling, nulls, power)
+    kinds = text.null_kinds(column, spelling.known if spelling else ())
+    nulls = tuple(spelled for kind in kinds.values() for spelled in kind)
+    if column.format == "person_name":
+        value = _name(
+            nulls, {entry.title: entry.code for entry in glyphs.entries} if glyphs else {}
+        )
+    else:
+        value = _value(column, spelling, nulls, power)
     t, v = stage(column, "t"), stage(column, "v")
     return Cell(
         column=column,
@@ -96,7 +106,7 @@ def compile_cell(
         aux=identity.resident_body(v, stage(column, "k"))
         if column.format == "resident_id"
         else None,
-        repairs=(*_text_repairs(column, t), *value.repairs(t, v)),
+        repairs=(*_text_repairs(column, t, kinds), *value.repairs(t, v)),
         checks=checks(column, spelling),
         sure=_sure(column, spelling),
     )
@@ -109,8 +119,8 @@ def _value(
         "integer": lambda: values.integer(column, nulls, power),
         "decimal": lambda: values.decimal(column, nulls, power),
         "boolean": lambda: values.boolean(spelling.synonyms if spelling else FLAGS, nulls),
-        "date": lambda: values.date(nulls),
-        "timestamp": lambda: values.timestamp(nulls),
+        "date": lambda: dates.date(column, nulls),
+        "timestamp": lambda: dates.timestamp(nulls),
     }
     if column.type in typed:
         return typed[column.type]()
@@ -132,8 +142,18 @@ def _sure(column: Column, spelling: codes.Spelling | None) -> frozenset[str]:
     if spelling:
         return frozenset({"code"})
     if column.format:
-        return frozenset({"format"}) if column.format in ("phone", "person_name") else frozenset()
+        checked = {"format"} if column.format in ("phone", "person_name") else set()
+        return frozenset({"masked", *checked})
     return frozenset({"pattern"}) if _is_shaped(column) else frozenset()
+
+
+def _name(nulls: tuple[str, ...], glyphs: Mapping[str, str]) -> Value:
+    return Value(
+        plain=lambda cell: text.is_shape(cell, identity.COMMON_NAME, nulls),
+        quick=lambda cell: cell,
+        slow=lambda t: identity.name_repaired(t, glyphs),
+        repairs=lambda t, _: identity.name_repairs(t, glyphs),
+    )
 
 
 def _is_shaped(column: Column) -> bool:
@@ -173,14 +193,25 @@ def _formatted(column: Column, nulls: tuple[str, ...]) -> Value:
     return Value(plain=plain, quick=unchanged, slow=slow, repairs=repairs)
 
 
-def _text_repairs(column: Column, t: Node) -> tuple[Repair, ...]:
+def _text_repairs(
+    column: Column, t: Node, kinds: Mapping[str, tuple[str, ...]]
+) -> tuple[Repair, ...]:
     cell = raw(column)
     trimmed = text.trimmed(cell)
-    made = [Repair("trim", logged=False, happened=ne(trimmed, cell))]
+    made = [
+        # Only rows that the reader marked have the column that says so.
+        Repair("mojibake", logged=True, happened=stage(column, "o")),
+        Repair("trim", logged=False, happened=ne(trimmed, cell)),
+    ]
+    plain = trimmed
     if text.is_code_like(column):
-        made.append(
-            Repair("full_width", logged=False, happened=ne(text.half_width(trimmed), trimmed))
-        )
-    spelled = all_of([is_null(t), ne(trimmed, "")])
-    made.append(Repair("null_spelling", logged=False, happened=spelled))
+        plain = fn("trim", text.half_width(trimmed), text.BLANKS)
+        wide = ne(text.half_width(trimmed), trimmed)
+        odd = text.has_compatible(plain, column)
+        made.append(Repair("full_width", logged=False, happened=wide))
+        made.append(Repair("compatibility", logged=True, happened=odd))
+    for kind, spellings in kinds.items():
+        # A formula's error lost a value: whoever asks for it must find the cell.
+        spelled = case([(is_null(t), one_of(plain, spellings))])
+        made.append(Repair(kind, logged=kind == "null_error", happened=spelled))
     return tuple(made)

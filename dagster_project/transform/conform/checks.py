@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dagster_project.contracts import CellRule, cell_rules
 from dagster_project.contracts.model import Column
-from dagster_project.transform.conform import codes, identity
+from dagster_project.transform.conform import codes, identity, money
 from dagster_project.transform.conform.ast import (
     Node,
     all_of,
@@ -32,7 +32,7 @@ FORMAT_MESSAGES = {
     "resident_id": "不符合 GB 11643（位数、校验码或出生日期）",
     "uscc": "不符合 GB 32100（位数、字符或校验码）",
     "phone": "不是手机号码或带区号的固定电话",
-    "person_name": "应为 2 至 50 个字且不含数字",
+    "person_name": "应为 2 至 50 个字，不含数字和无法识别的字符",
 }
 _TYPE_WORDS = {
     "integer": "整数",
@@ -69,6 +69,17 @@ def _check(column: Column, spelling: codes.Spelling | None, rule: CellRule) -> C
             negate(fn("regexp_matches", cast(v, "VARCHAR"), column.pattern)),
             f"不符合格式 {column.pattern}",
             column.pattern,
+        ),
+        "masked": lambda: (identity.is_masked(v, column.format), "已脱敏，无法使用", ""),
+        "rounded": lambda: (
+            identity.is_rounded(v, _is_valid(column)),
+            "被电子表格当作数字，末几位已丢失：请设为文本格式后重新导出",
+            "",
+        ),
+        "share": lambda: (
+            money.is_unclear_share(stage(column, "t"), v),
+            "小于等于 1 且没有百分号，不能确定是百分数还是比例",
+            "",
         ),
         "format": lambda: (
             negate(_is_valid(column)),

@@ -21,7 +21,7 @@ def count_rules(con: duckdb.DuckDBPyConnection, plan: Plan, unchecked: set[str])
         unchecked: Ids of references whose parent was not there; counted as warned with 0 checked.
     """
     _group(con, plan)
-    rows, ragged = _rows(con, plan)
+    rows, marked = _rows(con, plan)
     filled = _filled(con, plan)
     failed = _sums(con, "conform_groups", "_w", [plan.slots.get(r.id) for r in plan.rules])
     repaired = _sums(con, "conform_repairs", "_r", list(plan.repair_slots))
@@ -29,9 +29,10 @@ def count_rules(con: duckdb.DuckDBPyConnection, plan: Plan, unchecked: set[str])
     for rule, count in zip(plan.rules, failed, strict=True):
         if rule.id not in plan.slots:
             continue  # between departments: evaluated over silver
-        checked = {"ragged": rows, "row": rows - ragged, "required": rows - ragged}.get(rule.kind)
-        if checked is None:
-            checked = filled[rule.column]
+        if rule.kind in plan.defects:
+            checked = rows
+        else:
+            checked = rows - marked if rule.kind in ("row", "required") else filled[rule.column]
         if rule.id in unchecked:
             made.append(RuleCount(rule.id, "warn", rule.dimension, rule.column, 0, 0))
             continue
@@ -39,7 +40,7 @@ def count_rules(con: duckdb.DuckDBPyConnection, plan: Plan, unchecked: set[str])
         made.append(RuleCount(rule.id, kind, rule.dimension, rule.column, checked, count))
     for repair, count in zip(plan.repairs, repaired, strict=True):
         if count:
-            made.append(_repair_count(repair, rows - ragged, count))
+            made.append(_repair_count(repair, rows - marked, count))
     return made
 
 
@@ -72,11 +73,11 @@ def _group(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
 
 
 def _rows(con: duckdb.DuckDBPyConnection, plan: Plan) -> tuple[int, int]:
-    slot = plan.slots.get("row.ragged")
-    ragged = f"sum(n) FILTER ({_is_set('_w', slot)})" if slot else "0"
-    row = con.execute(f"SELECT sum(n), {ragged} FROM conform_groups").fetchone()
-    rows, broken = row or (0, 0)
-    return int(rows or 0), int(broken or 0)
+    """All rows, and those that the reader's mark set aside."""
+    marks = " OR ".join(_is_set("_w", slot) for slot in plan.defects.values()) or "FALSE"
+    row = con.execute(f"SELECT sum(n), sum(n) FILTER ({marks}) FROM conform_groups").fetchone()
+    rows, marked = row or (0, 0)
+    return int(rows or 0), int(marked or 0)
 
 
 def _filled(con: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, int]:

@@ -19,7 +19,7 @@ Kind = Literal["rule", "warn", "repair", "cosmetic"]
 class RuleInfo:
     """One rule as documents, Great Expectations and Dagster checks need it.
 
-    ``kind`` is ``ragged``, ``row`` or a kind of ``contracts.cell_rules``.
+    ``kind`` is ``row``, a mark of the reader (``ragged``) or a kind of ``contracts.cell_rules``.
     ``value`` is what the rule compares with: a pattern, a length, bounds, a code list's name, the
     parent ``feed.column``, or the SQL of a row rule.
     """

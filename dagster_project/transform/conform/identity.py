@@ -6,6 +6,8 @@ an expression that is FALSE for a wrong value; repairs of such values stand besi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 
 from dagster_project.transform.conform.ast import (
@@ -92,6 +94,32 @@ def is_resident_id(value: Node, body: Node) -> Node:
     )
 
 
+# The hidden part of a value that was masked before it was delivered: 1403**********1235.
+MASKED = r"\*{2,}|[Xx]{4,}"
+MASKED_CODE = r"\*{2,}"  # X is a letter of organisation codes
+
+
+def is_masked(value: Node, form: str) -> Node:
+    """Whether a part of the value is hidden: it is not wrong, but nobody can be found by it."""
+    return fn("regexp_matches", value, MASKED_CODE if form == "uscc" else MASKED)
+
+
+def is_rounded(value: Node, valid: Node) -> Node:
+    """Whether a spreadsheet took the number for a quantity and kept 15 digits (domain D07, D08).
+
+    It shows as ``1.40321E+17`` or as three zeros at the end of a number that is not valid; a valid
+    one may end so. The lost digits cannot be known again.
+    """
+    zeros = all_of([matches(value, r"[1-9][0-9]{14}000(\.0+)?"), negate(valid)])
+    return case(
+        [
+            (fn("contains", value, "000"), zeros),
+            (ne(fn("strlen", value), 18), matches(value, r"[0-9](\.[0-9]+)?E\+?17")),
+        ],
+        exp.false(),
+    )
+
+
 def resident_id_repaired(value: Node) -> Node:
     """Upper-case X, and 15 digits made 18; sequences 996-999 belonged to centenarians."""
     upper = fn("upper", value)
@@ -171,6 +199,50 @@ def phone_repairs(t: Node, v: Node) -> tuple[Repair, ...]:
 COMMON_NAME = "[\u4e00-\u9fff][\u4e00-\u9fff·]{0,48}[\u4e00-\u9fff]"
 
 
+# Parts of characters that never stand alone: with one of them a character was taken apart.
+RADICALS = "氵亻扌忄犭饣纟钅礻衤艹宀辶阝刂灬讠彳疒"
+PRIVATE = "\ue000-\uf8ff\U000f0000-\U0010fffd"
+_UNKNOWN = f"?？\ufffd□■{PRIVATE}{RADICALS}"
+DOTS = "•・.．‧･∙⋅●"
+HAN = r"\p{Han}"
+
+
 def is_person_name(value: Node) -> Node:
-    """2 to 50 characters without a digit; masked names (王*) are names."""
-    return matches(value, "[^0-9０-９]{2,50}")
+    """2 to 50 characters without a digit and without a character that was lost.
+
+    Lost is what a system could not write: ``?``, a private-use character, a character taken apart
+    that ``name_repaired`` does not know. Masked names (王*) are names.
+    """
+    return matches(value, f"[^0-9０-９{_UNKNOWN}]{{2,50}}")
+
+
+def name_repaired(value: Node, glyphs: Mapping[str, str]) -> Node:
+    """One dot for all dots between Chinese characters, and characters that were taken apart.
+
+    Args:
+        value: The clean text.
+        glyphs: Parts -> character: ``氵甸`` in brackets stands for ``𣵦`` (domain D22).
+    """
+    return _joined(_dotted(value), glyphs)
+
+
+def name_repairs(t: Node, glyphs: Mapping[str, str]) -> tuple[Repair, ...]:
+    """What ``name_repaired`` did."""
+    dotted = _dotted(t)
+    made = [Repair("name_dot", logged=True, happened=ne(dotted, t))]
+    if glyphs:
+        joined = ne(_joined(dotted, glyphs), dotted)
+        made.append(Repair("name_glyph", logged=True, happened=joined))
+    return tuple(made)
+
+
+def _dotted(value: Node) -> Node:
+    between = rf"{HAN}+(?:[{DOTS}·]{HAN}+)+"
+    return case([(matches(value, between), fn("translate", value, DOTS, "·" * len(DOTS)))], value)
+
+
+def _joined(value: Node, glyphs: Mapping[str, str]) -> Node:
+    joined = value
+    for parts, glyph in glyphs.items():
+        joined = fn("regexp_replace", joined, rf"[（(〔\[]{parts}[）)〕\]]", glyph, "g")
+    return case([(fn("regexp_matches", value, r"[（(〔\[]"), joined)], value)

@@ -1,7 +1,7 @@
-"""Amounts as people write them: separators, signs, units of 万 and 亿, Chinese capitals.
+"""Amounts as people write them: separators, signs, units of 万 and 亿, percentages.
 
 Everything is exact decimal arithmetic; an amount that does not fit the column's scale is not
-rounded but stays unread.
+rounded but stays unread. Chinese capitals are read by ``capitals``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dagster_project.contracts.model import Column
+from dagster_project.transform.conform import capitals
 from dagster_project.transform.conform.ast import (
     Node,
     all_of,
@@ -19,12 +20,13 @@ from dagster_project.transform.conform.ast import (
     cast,
     eq,
     fn,
+    le,
     matches,
     mul,
+    ne,
     negate,
     not_null,
     number,
-    plus,
     try_cast,
 )
 from dagster_project.transform.conform.repair import Repair
@@ -40,10 +42,6 @@ SUFFIXES = {
 }
 # Units whose amounts are written in 万 and 亿.
 COUNTED = ("元", "㎡", "亩")
-CAPITALS = "壹贰叁肆伍陆柒捌玖零"
-CAPITAL = (
-    rf"(?:人民币)?[{CAPITALS}拾佰仟万亿]+[元圆](?:[{CAPITALS}]角)?零?(?:[{CAPITALS}]分)?[整正]?"
-)
 # An amount of EXACT times a unit of nine digits is WIDE: no product can overflow.
 EXACT, WIDE = "DECIMAL(29,8)", "DECIMAL(38,8)"
 
@@ -60,6 +58,7 @@ class Shapes:
     yi: str
     negative: str
     capital: str
+    percent: str
 
     @classmethod
     def of(cls, column: Column, power: int | None = None) -> Shapes:
@@ -77,25 +76,28 @@ class Shapes:
 
         def form(begin: str, end: str, scale: int) -> str:
             digits = f"[0-9]{{0,{scale}}}" if scale else ""
-            return rf"{sign}{begin}{WHOLE}(?:\.{digits}0*)?{end}"
+            front = f"(?:{sign}{begin}|{begin}{sign})" if sign and begin else sign + begin
+            return rf"{front}{WHOLE}(?:\.{digits}0*)?{end}"
 
         scale, counted = column.scale if column.type == "decimal" else 0, column.unit in COUNTED
         if power is not None:
             counted, suffix, scale = False, "", max(scale + power, 0)
+        is_money = column.unit == "元"
+        finer = column.scale - (2 if column.share == "ratio" else 0)
         return cls(
             plain=form("[+-]?", suffix, scale),
             myriad=form("[+-]?", rf"\s*万{suffix}", scale + 4) if counted else "",
             yi=form("[+-]?", rf"\s*亿{suffix}", scale + 8) if counted else "",
-            negative=rf"\({form('', suffix, scale)}\)|{form('', '-', scale)}"
-            if column.unit == "元"
-            else "",
-            capital=CAPITAL if column.unit == "元" and scale > 1 and power is None else "",
+            negative=rf"\({form('', suffix, scale)}\)|{form('', '-', scale)}" if is_money else "",
+            capital=capitals.CAPITAL if is_money and scale > 1 and power is None else "",
+            percent=form("[+-]?", r"\s*%", max(finer, 0)) if column.share else "",
         )
 
     @property
     def interpreted(self) -> str:
         """Every form whose digits are not the value itself."""
-        return "|".join(filter(None, (self.myriad, self.yi, self.negative, self.capital)))
+        forms = (self.myriad, self.yi, self.negative, self.capital)
+        return "|".join(filter(None, forms))
 
 
 def repairs(t: Node, v: Node, column: Column, power: int | None = None) -> tuple[Repair, ...]:
@@ -109,6 +111,13 @@ def repairs(t: Node, v: Node, column: Column, power: int | None = None) -> tuple
     dressed = [not_null(v), negate(plain_number)]
     header = Repair("unit_header", logged=True, listed=False, happened=not_null(v))
     made = () if power is None else (header,)
+    if column.share:
+        percent = matches(t, Shapes.of(column, power).percent)
+        # As a ratio the cell becomes another number; as a percentage it loses its sign only.
+        is_ratio = column.share == "ratio"
+        happened = all_of([not_null(v), percent])
+        made = (*made, Repair("percent", logged=is_ratio, happened=happened))
+        dressed.append(negate(percent))
     if not interpreted:
         return (*made, Repair("money_text", logged=False, happened=all_of(dressed)))
     other = matches(t, interpreted)
@@ -137,13 +146,25 @@ def amount(value: Node, column: Column, power: int | None = None) -> Node:
         unsigned = try_cast(fn("regexp_replace", value, r"[^0-9.]", "", "g"), EXACT)
         branches.append((matches(value, shapes.negative), exp.Neg(this=unsigned)))
     if shapes.capital:
-        branches.append((matches(value, shapes.capital), _capital(value)))
-    wide = case([(c, try_cast(v, WIDE)) for c, v in branches])
+        branches.append((matches(value, shapes.capital), capitals.amount(value)))
+    read = _stored(case([(c, try_cast(v, WIDE)) for c, v in branches]), column, power)
+    if not shapes.percent:
+        return read
+    percent = _stored(try_cast(digits, WIDE), column, -2 if column.share == "ratio" else None)
+    return case([(matches(value, shapes.percent), percent)], read)
+
+
+def is_unclear_share(t: Node, v: Node) -> Node:
+    """A bare number up to 1 among percentages: 0.9566 may be 0.9566 % or 95.66 % (domain D16)."""
+    return all_of([le(fn("abs", v), 1), ne(v, 0), negate(fn("contains", t, "%"))])
+
+
+def _stored(wide: Node, column: Column, power: int | None) -> Node:
+    """In the column's type, after multiplying with a power of ten; nothing is rounded."""
     if power is None:
         return try_cast(wide, column.duck_type)
     whole = try_cast(_shifted(try_cast(wide, EXACT), power), WIDE)
     stored = try_cast(whole, column.duck_type)
-    # A smaller unit may be finer than what is stored: nothing is rounded.
     return case([(eq(stored, whole), stored)]) if power < 0 else stored
 
 
@@ -155,30 +176,3 @@ def _shifted(value: Node, power: int) -> Node:
     if power >= 0:
         return _times(value, 10**power)
     return mul(cast(value, "DECIMAL(28,8)"), exp.Literal.number(f"{10.0**power:.{-power}f}"))
-
-
-def _capital(value: Node) -> Node:
-    """``壹佰贰拾叁万肆仟伍佰元陆角柒分``: sections of 亿, 万 and 元, then 角 and 分."""
-    plain = fn("translate", value, CAPITALS, "1234567890")
-    sections = ((10**8, "亿"), (10**4, "万"), (1, "[元圆]"))
-    whole = [
-        mul(_section(fn("regexp_extract", plain, f"([0-9拾佰仟]*){end}", 1)), unit)
-        for unit, end in sections
-    ]
-    cents = [
-        mul(_digit(plain, "角"), 10),
-        _digit(plain, "分"),
-    ]
-    in_cents = plus([*(mul(part, 100) for part in whole), *cents])
-    return mul(cast(in_cents, EXACT), exp.Literal.number("0.01"))
-
-
-def _section(section: Node) -> Node:
-    tens = case([(matches(section, r"0?拾.*"), number(10))], mul(_digit(section, "拾"), 10))
-    last = fn("coalesce", try_cast(fn("regexp_extract", section, r"([0-9])$", 1), "BIGINT"), 0)
-    return plus([mul(_digit(section, "仟"), 1000), mul(_digit(section, "佰"), 100), tens, last])
-
-
-def _digit(value: Node, unit: str) -> Node:
-    found = fn("regexp_extract", value, f"([0-9]){unit}", 1)
-    return fn("coalesce", try_cast(found, "BIGINT"), 0)

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import sqlglot
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dagster_project.contracts import cell_rules
 from dagster_project.contracts.model import Column, Contracts, Feed, Rule
-from dagster_project.contracts.rules import RAGGED
+from dagster_project.contracts.rules import DEFECTS
 from dagster_project.contracts.units import power
 from dagster_project.errors import ContractError
 from dagster_project.transform.conform.ast import Node
@@ -21,11 +22,18 @@ from dagster_project.transform.conform.cells import Cell, compile_cell
 from dagster_project.transform.conform.checks import Check, rule_info
 from dagster_project.transform.conform.facts import RepairInfo, RuleInfo
 
-RAGGED_MESSAGE = "行的单元格数与表头不一致"
+DEFECT_MESSAGES = {
+    "ragged": "行的单元格数与表头不一致",
+    "garbled": "含已丢失、无法恢复的字符",
+    "formula": "含没有保存计算结果的公式",
+}
 # Bits of one BIGINT word that are used; a column's bits always share a word.
 WORD_BITS = 60
 # The greatest power of ten between two units that exact arithmetic has room for.
 MOST = 8
+PERCENT = ("%", "％")
+# The code list of characters that are written in parts.
+GLYPHS = "name_glyph"
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Plan:
     contracts: Contracts = field(repr=False)
     off: frozenset[str] = frozenset()
     units: Mapping[str, str] = field(default_factory=dict)
-    statements: dict[frozenset[str], tuple[str, tuple[str, ...]]] = field(
+    statements: dict[tuple[frozenset[str], str], tuple[str, tuple[str, ...]]] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -99,7 +107,9 @@ class Plan:
         Raises:
             ContractError: A unit measures something else than the contract's.
         """
-        if units == self.units or not any(_powers(self.feed, units).values()):
+        powers = _powers(self.feed, units)
+        shares = {column.name for column in self.feed.columns if column.share}
+        if units == self.units or not (any(powers.values()) or shares & powers.keys()):
             return self
         return compile_feed(self.feed, self.contracts, off=self.off, units=units)
 
@@ -123,6 +133,11 @@ class Plan:
     def repair_words(self) -> int:
         """How many words hold the repairs of a row."""
         return 1 + max((slot.word for slot in self.repair_slots), default=0)
+
+    @property
+    def defects(self) -> dict[str, Slot]:
+        """Marks of the reader that set a row aside, and the bit of each one's rule."""
+        return {rule.kind: self.slots[rule.id] for rule in DEFECTS if rule.id in self.slots}
 
     def mask(self, word: int, severity: str) -> int:
         """All bits of a word whose rules have that severity."""
@@ -158,11 +173,12 @@ def compile_feed(
         )
     powers = _powers(feed, units or {})
     cells = tuple(
-        _without(_cell(column, feed, contracts, powers.get(column.name) or None), switched_off)
+        _without(_cell(column, feed, contracts, powers.get(column.name)), switched_off)
         for column in feed.columns
     )
     row_rules = tuple(_row_rule(rule, feed) for rule in feed.rules if rule.id not in switched_off)
-    groups = [[] if RAGGED.id in switched_off else [rule_info(RAGGED, RAGGED_MESSAGE, "")]]
+    defects = (rule for rule in DEFECTS if rule.id not in switched_off)
+    groups = [[rule_info(rule, DEFECT_MESSAGES[rule.kind], "") for rule in defects]]
     groups += [[*(check.rule for check in c.checks), *_references(c, switched_off)] for c in cells]
     groups += [[rule.rule] for rule in row_rules]
     rules = tuple(rule for group in groups for rule in group)
@@ -191,10 +207,13 @@ def _powers(feed: Feed, units: Mapping[str, str]) -> dict[str, int]:
     for column in feed.columns:
         if column.name not in units or column.type not in ("integer", "decimal"):
             continue
-        found = power(units[column.name], column.unit)
+        stated = units[column.name]
+        found = power(stated, column.unit)
+        if column.share and stated in PERCENT:
+            found = 0 if column.share == "percent" else -2
         if found is None or abs(found) > MOST:
             raise ContractError(
-                f"the file counts {column.name} in {units[column.name]}, the contract in"
+                f"the file counts {column.name} in {stated}, the contract in"
                 f" {column.unit or 'no unit'}, and there is no exact way from one to the other",
                 where=f"{feed.path}:{column.line}",
                 todo="Correct the unit in the file's header or in the contract",
@@ -211,7 +230,12 @@ def _cell(column: Column, feed: Feed, contracts: Contracts, power: int | None) -
             where=f"{feed.path}:{column.line}",
             todo="Add it to schemas/codes or correct the name",
         )
-    return compile_cell(column, code_list, feed.path, power)
+    cell = compile_cell(column, code_list, feed.path, contracts.codes.get(GLYPHS), power or None)
+    if power is None:
+        return cell
+    # The header says that these are percentages: a small one is clear without its sign.
+    checks = (replace(c, broken=exp.false()) if c.rule.kind == "share" else c for c in cell.checks)
+    return replace(cell, checks=tuple(checks))
 
 
 def _without(cell: Cell, off: frozenset[str]) -> Cell:

@@ -39,7 +39,12 @@ class _Landed:
     encoding: str
     delivered_at: datetime
     dropped: int
-    units: Mapping[str, str]
+    stated: str | None
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """The units that the file states for columns."""
+        return json.loads(self.stated or "{}")  # type: ignore[no-any-return]
 
 
 def rebuild(
@@ -127,7 +132,7 @@ def _landed(con: duckdb.DuckDBPyConnection, feed: Feed) -> list[_Landed]:
         " ORDER BY delivered_at, batch_id",
         [feed.name],
     ).fetchall()
-    return [_Landed(*row, units=json.loads(units or "{}")) for *row, units in rows]
+    return [_Landed(*row) for row in rows]
 
 
 def _head(

@@ -8,17 +8,20 @@ of them once. What happens to the result is ``batch``'s business.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Literal
 
 from sqlglot import exp
 
-from dagster_project.contracts.rules import RAGGED
+from dagster_project.transform.conform import mojibake
 from dagster_project.transform.conform.ast import (
     Node,
+    alias,
     all_of,
     any_of,
     case,
     cast,
     col,
+    differs,
     eq,
     fn,
     has_bits,
@@ -28,34 +31,49 @@ from dagster_project.transform.conform.ast import (
     negate,
     not_null,
     number,
+    one_of,
     plus,
     sql,
 )
+from dagster_project.transform.conform.ast import text as literal
 from dagster_project.transform.conform.cells import Cell
 from dagster_project.transform.conform.plan import Plan, RowRule
 from dagster_project.transform.conform.stages import raw, stage, stage_name
 from dagster_project.transform.conform.tables import SEPARATOR
 
 Named = tuple[str, Node]
+Rows = Literal["all", "others", "mojibake"]
 # What a statement may ask of its batch; looking for the names in the text beats walking the tree.
 PARAMETERS = ("delivered_at", "delivered_day")
 
 
-def statement(plan: Plan, references: frozenset[str]) -> tuple[str, tuple[str, ...]]:
+def statement(
+    plan: Plan, references: frozenset[str], rows: Rows = "all"
+) -> tuple[str, tuple[str, ...]]:
     """The one SELECT over ``conform_source`` as text, and the names of its parameters.
 
     Args:
         plan: The compiled contract; it keeps the text for the next batch.
         references: Columns whose parent can be looked up now; others are not checked.
+        rows: ``mojibake`` decodes the rows of that mark and reads them alone; ``others`` reads the
+            rest. A batch without the mark, as nearly all are, is read at once.
     """
-    if references not in plan.statements:
-        tree = conforming_select(plan, exp.select("*").from_("conform_source"), references)
+    if (references, rows) not in plan.statements:
+        source = exp.select("*").from_("conform_source")
+        if rows == "others":
+            source = source.where(differs(col("_defect"), literal(mojibake.MARK)))
+        elif rows == "mojibake":
+            source = mojibake.repaired(plan.cells, source)
+        tree = conforming_select(plan, source, references, decoded=rows == "mojibake")
         text = sql(tree)
-        plan.statements[references] = (text, tuple(n for n in PARAMETERS if f"${n}" in text))
-    return plan.statements[references]
+        names = tuple(name for name in PARAMETERS if f"${name}" in text)
+        plan.statements[references, rows] = (text, names)
+    return plan.statements[references, rows]
 
 
-def conforming_select(plan: Plan, source: exp.Select, references: Collection[str]) -> exp.Select:
+def conforming_select(
+    plan: Plan, source: exp.Select, references: Collection[str], *, decoded: bool = False
+) -> exp.Select:
     """The statement's tree.
 
     Args:
@@ -63,6 +81,7 @@ def conforming_select(plan: Plan, source: exp.Select, references: Collection[str
         source: Rows in the reader's form (or bronze's): every column as text, ``_sheet``,
             ``_source_row``, ``_defect``.
         references: Columns whose parent can be looked up now; others are not checked.
+        decoded: The rows come from ``mojibake`` and say which cells it repaired.
 
     Returns:
         One row per source row: typed columns, ``_sheet``, ``_source_row``, ``_ok``, ``_key`` (of
@@ -71,7 +90,7 @@ def conforming_select(plan: Plan, source: exp.Select, references: Collection[str
     tree = typed(plan.cells, source)
     for stage_columns in (
         _helpers(plan, references),
-        [*_failures(plan, references), *_repairs(plan)],
+        [*_failures(plan, references), *_repairs(plan, decoded=decoded)],
         [(f"_c{w}", _column_word(plan, w, references)) for w in range(plan.words)],
         [(f"_w{w}", _word(plan, w, references)) for w in range(plan.words)],
         [("_ok", _is_ok(plan))],
@@ -94,7 +113,7 @@ def _wrap(inner: exp.Select, columns: Iterable[Named]) -> exp.Select:
 
 
 def _named(columns: Iterable[Named]) -> list[Node]:
-    return [exp.alias_(value, name, quoted=True, copy=False) for name, value in columns]
+    return [alias(value, name) for name, value in columns]
 
 
 def _select(columns: list[Node], inner: exp.Select) -> exp.Select:
@@ -168,16 +187,18 @@ def _failure(plan: Plan, cell: Cell, references: Collection[str]) -> Node:
     return cast(case(branches, number(0)), "BIGINT")
 
 
-def _repairs(plan: Plan) -> list[Named]:
+def _repairs(plan: Plan, *, decoded: bool) -> list[Named]:
     words: dict[int, list[Node]] = {}
     slots = iter(plan.repair_slots)
     for cell in plan.cells:
         pairs = [(repair, next(slots)) for repair in cell.repairs]
-        bits = plus([case([(r.happened, number(s.mask))], number(0)) for r, s in pairs])
-        word = case([(stage(cell.column, "k"), number(0))], bits)
+        first, *others = [(case([(r.happened, number(s.mask))], number(0))) for r, s in pairs]
+        # The first is the decoding of mojibake, which may leave a cell that is plain.
+        word = case([(stage(cell.column, "k"), number(0))], plus(others))
+        word = plus([first, word]) if decoded else word
         words.setdefault(pairs[0][1].word, []).append(cast(word, "BIGINT"))
     return [
-        (f"_r{word}", case([(is_null(col("_defect")), plus(parts))], number(0)))
+        (f"_r{word}", case([(_is_marked(plan), number(0))], plus(parts)))
         for word, parts in sorted(words.items())
     ]
 
@@ -193,17 +214,22 @@ def _column_word(plan: Plan, word: int, references: Collection[str]) -> Node:
 
 
 def _word(plan: Plan, word: int, references: Collection[str]) -> Node:
-    """Reasons of one word; a ragged row has that one reason only."""
+    """Reasons of one word; a row that the reader marked has that one reason only."""
     bits: list[Node] = [col(f"_c{word}")]
     for rule in plan.row_rules:
         slot = plan.slots[rule.rule.id]
         if slot.word == word:
             bits.append(_row_bit(plan, rule, references))
-    ragged = plan.slots.get(RAGGED.id)
-    if ragged is None:
-        return plus(bits)
-    alone = number(ragged.mask if ragged.word == word else 0)
-    return cast(case([(not_null(col("_defect")), alone)], plus(bits)), "BIGINT")
+    marked = [
+        (eq(col("_defect"), mark), number(slot.mask if slot.word == word else 0))
+        for mark, slot in plan.defects.items()
+    ]
+    return cast(case(marked, plus(bits)) if marked else plus(bits), "BIGINT")
+
+
+def _is_marked(plan: Plan) -> Node:
+    """Whether the reader's mark sets the row aside."""
+    return fn("coalesce", one_of(col("_defect"), plan.defects), exp.false())
 
 
 def _row_bit(plan: Plan, rule: RowRule, references: Collection[str]) -> Node:
@@ -252,7 +278,7 @@ def _result(plan: Plan) -> list[Named]:
             for n in plan.feed.key
         ),
     )
-    rejected = all_of([negate(col("_ok")), is_null(col("_defect")), ne(key, "")])
+    rejected = all_of([negate(col("_ok")), negate(_is_marked(plan)), ne(key, "")])
     return [
         *((cell.column.name, value) for cell, value in zip(plan.cells, values, strict=True)),
         ("_sheet", col("_sheet")),

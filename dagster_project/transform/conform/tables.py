@@ -16,7 +16,10 @@ from dagster_project.lake.engine import literal, quoted
 
 BRONZE_COLUMNS: Mapping[str, tuple[str, str]] = {
     "_extra": ("VARCHAR", "契约以外的列（JSON）"),
-    "_defect": ("VARCHAR", "整行缺陷：ragged 单元格数与表头不一致"),
+    "_defect": (
+        "VARCHAR",
+        "行缺陷：ragged、garbled、formula（不合格），mojibake（待还原）",
+    ),
     "_sheet": ("VARCHAR", "工作表，文本文件为空"),
     "_source_row": ("BIGINT", "文件内行号，含标题行，从1起"),
     "_batch_id": ("VARCHAR", "批次编号"),

@@ -1,4 +1,4 @@
-"""Clean text of a cell: blanks, spreadsheet wrappers, full-width characters, null spellings.
+"""Clean text of a cell: blanks, spreadsheet wrappers, characters' forms, null spellings.
 
 Each expression comes with a cheap test for cells that are clean already, because nearly all are:
 DuckDB then evaluates the dear branch only on the rest. Typing is in ``values``.
@@ -12,10 +12,12 @@ from collections.abc import Iterable
 from sqlglot import exp
 
 from dagster_project.contracts.model import Column
+from dagster_project.transform.conform import compat
 from dagster_project.transform.conform.ast import (
     Node,
     all_of,
     any_of,
+    case,
     eq,
     fn,
     ge,
@@ -26,19 +28,29 @@ from dagster_project.transform.conform.ast import (
     one_of,
 )
 
-# Spaces and invisible characters seen around cells (domain D05): ASCII, NBSP, U+2000-200D, word
-# joiner, U+3000, byte order mark.
-BLANKS = " \t\n\r\v\f\u00a0" + "".join(chr(c) for c in range(0x2000, 0x200E)) + "\u2060\u3000\ufeff"
+# Spaces and invisible characters seen around cells (domain D05): ASCII, NBSP, U+2000-200F, marks of
+# writing direction, word joiner, U+3000, byte order mark.
+_INVISIBLE = "".join(map(chr, (*range(0x2000, 0x2010), *range(0x202A, 0x202F), 0x2060)))
+BLANKS = f" \t\n\r\v\f\u00a0{_INVISIBLE}\u3000\ufeff"
 
-# Spellings of "nothing" in cells that are not free text (domain D14).
-NULL_SPELLINGS = (
-    *("无", "——", "—", "-", "--", "/", "\\", "\\N", "NULL", "null", "Null", "None", "none"),
-    *("N/A", "n/a", "NA", "nan", "NaN", "暂无", "不详", "未知", "空", "（空）", "(空)"),
-    *("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "########"),
+# Spellings of "nothing" by what they say (domain D14); a repair of that name is counted per column.
+# That there is none is not the same as that nobody knows, and a formula's error is neither.
+NULL_NONE = ("无", "暂无")
+NULL_UNKNOWN = ("不详", "未知")
+NULL_MARKS = (
+    *("——", "—", "-", "--", "/", "\\", "\\N", "NULL", "null", "Null", "None", "none"),
+    *("N/A", "n/a", "NA", "nan", "NaN", "空", "（空）", "(空)"),
 )
-
-FULL_WIDTH = "".join(chr(c) for c in range(0xFF01, 0xFF5F)) + "\u3000"
-HALF_WIDTH = "".join(chr(c) for c in range(0x21, 0x7F)) + " "
+NULL_ERRORS = (
+    *("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"),
+    *("###", "####", "#####", "######", "#######", "########"),
+)
+NULL_KINDS = {
+    "null_none": NULL_NONE,
+    "null_unknown": NULL_UNKNOWN,
+    "null_error": NULL_ERRORS,
+    "null_mark": NULL_MARKS,
+}
 
 
 def is_code_like(column: Column) -> bool:
@@ -46,16 +58,25 @@ def is_code_like(column: Column) -> bool:
     return not column.textual and column.format != "person_name"
 
 
-def null_spellings(column: Column, known: Iterable[str] = ()) -> tuple[str, ...]:
-    """Spellings of NULL in this column.
+def null_kinds(column: Column, known: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Spellings of NULL in this column, by the repair that says what they mean.
 
     Args:
-        column: The column; free text knows only its own spellings.
+        column: The column; free text knows its own spellings and a spreadsheet's errors.
         known: Codes and synonyms of the column's list, which are values and never NULL.
     """
-    common = NULL_SPELLINGS if is_code_like(column) else ()
-    values = set(known)
-    return (*(s for s in common if s not in values and s not in column.nulls), *column.nulls)
+    values = set(known) - set(column.nulls)
+    common = {"null_error": NULL_ERRORS} if column.textual and not _is_name(column) else NULL_KINDS
+    made = {kind: [s for s in spelled if s not in values] for kind, spelled in common.items()}
+    for spelling in column.nulls:
+        kind = next((k for k, spelled in NULL_KINDS.items() if spelling in spelled), "null_mark")
+        if spelling not in made.setdefault(kind, []):
+            made[kind].append(spelling)
+    return {kind: tuple(spelled) for kind, spelled in made.items() if spelled}
+
+
+def _is_name(column: Column) -> bool:
+    return column.format == "person_name"
 
 
 def trimmed(raw: Node) -> Node:
@@ -66,7 +87,16 @@ def trimmed(raw: Node) -> Node:
 
 def half_width(value: Node) -> Node:
     """Full-width ASCII (U+FF01-FF5E) and the ideographic space as half-width: NFKC for codes."""
-    return fn("translate", value, FULL_WIDTH, HALF_WIDTH)
+    return fn("translate", value, compat.FULL_WIDTH, compat.HALF_WIDTH)
+
+
+def has_compatible(value: Node, column: Column) -> Node:
+    """Whether the text holds another compatibility character (①, ﹣, ⼥)."""
+    return fn("regexp_matches", value, f"[{compat.char_class(numeric=_is_numeric(column))}]")
+
+
+def _is_numeric(column: Column) -> bool:
+    return column.type in ("integer", "decimal", "date", "timestamp")
 
 
 def cleaned(raw: Node, column: Column, nulls: tuple[str, ...]) -> Node:
@@ -75,6 +105,8 @@ def cleaned(raw: Node, column: Column, nulls: tuple[str, ...]) -> Node:
     if is_code_like(column):
         # A second trim: a full-width space may have stood inside of an apostrophe or quotes.
         value = fn("trim", half_width(value), BLANKS)
+        plain = fn("trim", compat.normalised(value, numeric=_is_numeric(column)), BLANKS)
+        value = case([(has_compatible(value, column), plain)], value)
     if nulls:
         spelled = "^(?:" + "|".join(re.escape(s) for s in nulls) + ")$"
         value = fn("regexp_replace", value, spelled, "")
@@ -83,10 +115,13 @@ def cleaned(raw: Node, column: Column, nulls: tuple[str, ...]) -> Node:
 
 def is_plain(raw: Node, column: Column, nulls: tuple[str, ...]) -> Node:
     """Whether ``cleaned`` would give the cell back as it is; may say no too often, never yes."""
+    # What begins with a sign is no plain cell anyway.
+    begun = tuple(s for s in nulls if s[0] >= "0")
     if not is_code_like(column):
-        return all_of([_is_chinese(raw), _not_null(raw, nulls)])
-    chinese = [_is_chinese(raw), negate(fn("regexp_matches", raw, "[\uff01-\uff5e\u3000]"))]
-    return all_of([any_of([_is_ascii(raw), all_of(chinese)]), _not_null(raw, nulls)])
+        return all_of([_is_chinese(raw), _not_null(raw, begun)])
+    odd = f"[{compat.FULL_WIDTH_CLASS}{compat.char_class(numeric=False)}]"
+    chinese = [_is_chinese(raw), negate(fn("regexp_matches", raw, odd))]
+    return all_of([any_of([_is_ascii(raw), all_of(chinese)]), _not_null(raw, begun)])
 
 
 def _is_ascii(raw: Node) -> Node:
