@@ -7,6 +7,7 @@ what the table inside is, ``detect`` tells.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import stat
 import tempfile
@@ -99,12 +100,11 @@ def _damage_named(name: str) -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
-        raise DeliveryError(
-            "this archive is damaged or was uploaded only in part",
-            where=name,
-            todo="Deliver it again, whole",
-            reason="damaged",
-        ) from error
+        raise _damaged(name) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise _damaged(name) from error  # a place before the file's beginning was sought
     except NotImplementedError as error:
         raise DeliveryError(
             "this archive is packed by a method that is not read",
@@ -112,6 +112,15 @@ def _damage_named(name: str) -> Iterator[None]:
             todo="Pack it as an ordinary zip or gzip file, or deliver the table itself",
             reason="unsupported",
         ) from error
+
+
+def _damaged(name: str) -> DeliveryError:
+    return DeliveryError(
+        "this archive is damaged or was uploaded only in part",
+        where=name,
+        todo="Deliver it again, whole",
+        reason="damaged",
+    )
 
 
 @contextlib.contextmanager
@@ -247,8 +256,8 @@ def _is_litter(title: str) -> bool:
 def _refuse_nested(table: Path, name: str) -> None:
     """An archive in an archive is not opened; a workbook's own package is no archive here."""
     with table.open("rb") as file:
-        head = file.read(8)
-    if head.startswith(OTHER_ARCHIVES) or _container(table, name):
+        head = file.read(512)
+    if head.startswith(OTHER_ARCHIVES) or head[257:262] == b"ustar" or _container(table, name):
         raise _nested(name)
 
 
