@@ -82,6 +82,13 @@ def _cut_off() -> bytes:
     return whole[: len(whole) - 60]
 
 
+@file("A22_中间丢失.zip")
+def _gap() -> bytes:
+    """Ten bytes of the middle are gone: everything that counts places is wrong."""
+    whole = zipped([("补贴.csv", _CSV)])
+    return whole[:60] + whole[70:]
+
+
 @file("A13_残缺.csv.gz")
 def _gzip_cut_off() -> bytes:
     return gzipped(_CSV)[:-20]
