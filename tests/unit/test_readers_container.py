@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import stat
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -30,6 +31,16 @@ def zipped(*members: tuple[str, bytes], kind: type[zipfile.ZipInfo] = zipfile.Zi
     with zipfile.ZipFile(out, "w") as archive:
         for title, data in members:
             archive.writestr(kind(title), data, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def tarred(data: bytes) -> bytes:
+    """A tar archive of one table."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        member = tarfile.TarInfo("a.csv")
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
     return out.getvalue()
 
 
@@ -100,6 +111,7 @@ def test_several_tables_are_refused_by_name(tmp_path: Path) -> None:
     "data",
     [
         gzip.compress(gzip.compress(TABLE)),
+        gzip.compress(tarred(TABLE)),
         zipped(("a.csv", gzip.compress(TABLE))),
         zipped(("a.zip", zipped(("a.csv", TABLE)))),
         zipped(("a.rar", b"Rar!\x1a\x07\x00")),

@@ -172,6 +172,26 @@ def test_surplus_cells_matter_only_when_they_are_filled(tmp_path: Path) -> None:
     assert "surplus" in str(ragged["_extra"][0])
 
 
+def test_a_stray_quote_that_swallows_rows_puts_its_record_aside(tmp_path: Path) -> None:
+    """The swallowed rows are one record with, by chance, the right number of cells: never data."""
+    body = ["P1,a,1,", 'P2,"b,2,', "P3,c,3,", 'P4,"d",4,', "P5,e,5,"]
+    result = deliver(tmp_path, "\n".join([",".join(TITLES), *body]).encode(), feed())
+    frame = pl.read_parquet(tmp_path / "rows.parquet")
+    assert frame["person_no"].to_list() == ["P1", "P2", "P5"]
+    assert frame["_defect"].to_list() == [None, "ragged", None]
+    assert "P3,c,3" in str(frame["name"][1])
+    assert result.sheets[0].set_aside == 1
+
+
+def test_remarks_of_several_lines_are_data(tmp_path: Path) -> None:
+    """Line ends, commas and quotes within a cell harm nothing while its lines are no records."""
+    note = 'one, "two"\nthree, four\r\nfive'
+    data = ",".join(TITLES) + '\nP1,a,1,"' + note.replace('"', '""') + '"\n'
+    result = deliver(tmp_path, data.encode(), feed())
+    assert rows(tmp_path) == [("P1", "a", "1", note)]
+    assert not result.sheets[0].defects
+
+
 def test_totals_beside_the_table_do_not_make_a_row_ragged(tmp_path: Path) -> None:
     """A block to the right, set off by an empty cell, stays with its row and harms nothing."""
     data = ",".join(TITLES) + "\nP1,a,1,x,,合计,12\nP2,b,2,y\n"

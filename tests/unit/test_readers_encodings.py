@@ -154,6 +154,23 @@ def test_bytes_of_no_encoding_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path, odd).reason == "undecodable"
 
 
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        (SIMPLIFIED, "utf-8"),
+        (SIMPLIFIED, "utf-16"),
+        (SIMPLIFIED, "gb18030"),
+        ("a,b\n1,陈大文李小明平定县冠山镇", "gb18030"),
+        (TRADITIONAL.replace("區\n", "市"), "cp950"),
+    ],
+)
+def test_a_file_cut_within_a_character_is_no_other_encoding(
+    tmp_path: Path, text: str, codec: str
+) -> None:
+    """Half an upload is refused at its end, never read as what takes the odd byte."""
+    assert refused(tmp_path, text.rstrip("\n").encode(codec)[:-1]).reason == "undecodable"
+
+
 def test_a_large_gb18030_file_is_held_to_its_last_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,7 +85,7 @@ def _choice(file: _File) -> tuple[str, str]:
     western = Western()
     for _, data in _lines(file.path):
         western.weigh(data)
-    living = [reading for reading in readings if reading.fault < 0]
+    living = _living(readings)
     likely = [reading.codec for reading in living if _is_plausible(reading)]
     if western.likely and not any(reading.words for reading in living):
         why = f"{why}; as Windows-1252 {western}"
@@ -97,12 +97,23 @@ def _choice(file: _File) -> tuple[str, str]:
 
 def _clear(readings: Sequence[Reading]) -> str:
     """The codec of the reading that is likely and far likelier than any other, or nothing."""
-    living = sorted((r for r in readings if r.fault < 0), key=lambda r: r.score, reverse=True)
+    living = _living(readings)
     if not living or living[0].score < CLEAR or not _is_plausible(living[0]):
         return ""
     if len(living) > 1 and living[0].score - living[1].score < CLEAR:
         return ""
     return living[0].codec
+
+
+def _living(readings: Sequence[Reading]) -> list[Reading]:
+    """The readings without a fault, the likeliest first; none when a faulty one is likelier.
+
+    A GB18030 file that is cut in the middle of a character is not Big5 for that.
+    """
+    ranked = sorted(readings, key=lambda reading: reading.score, reverse=True)
+    if ranked[0].fault >= 0 and ranked[0].score > CLEAR:
+        return []
+    return [reading for reading in ranked if reading.fault < 0]
 
 
 def _is_plausible(reading: Reading) -> bool:
@@ -141,7 +152,7 @@ def _readings(pieces: Iterable[Piece], file: _File) -> list[Reading]:
                 text = data.decode(reading.codec)
             except UnicodeDecodeError as error:
                 reading.fault = offset + error.start
-                continue
+                text = data[: error.start].decode(reading.codec)
             reading.weigh(text)
             if not number:
                 reading.words = titles_in(text[:HEAD], file.titles)

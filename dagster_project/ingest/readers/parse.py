@@ -5,6 +5,7 @@ Where records begin and end is ``records``' matter, what a record is ``rows``'.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,10 +18,13 @@ from dagster_project.ingest.readers.mojibake import spoilt
 from dagster_project.ingest.readers.records import Block, Breaks, Mask, split_record
 from dagster_project.ingest.readers.result import Defect, DroppedRow
 from dagster_project.ingest.readers.rows import Classifier
-from dagster_project.ingest.readers.shape import DEFECT, SOURCE_ROW, Row, Shape
+from dagster_project.ingest.readers.shape import DEFECT, RAGGED, SOURCE_ROW, Row, Shape
 from dagster_project.ingest.readers.sieve import Sieve
 from dagster_project.ingest.readers.tidy import FULL_WIDTH
 
+LINES = re.compile(r"\r*\n|\r")
+WIDE = 5
+"""So many delimiters in one line of a cell are no prose, even where all quotes are in place."""
 MANY = 32
 """So many records with the same number of surplus cells are worth a call of the engine."""
 
@@ -131,13 +135,28 @@ class Parser:
         surplus = [f"c{n}" for n in range(self.shape.layout.width, width)]
         return frame.filter(pl.all_horizontal(pl.col(surplus).is_null())).drop(surplus)
 
+    def _swallowing(self, block: Block) -> Iterator[int]:
+        """Records whose stray quote made them swallow others: a line in a cell is a whole record.
+
+        Such a record may even have the right number of cells, so it must not pass as one.
+        """
+        commas = self.shape.layout.width - 1
+        for n in np.flatnonzero(block.broken).tolist():
+            counts = [line.count(self.cells.delimiter) for line in LINES.split(block.text(n))]
+            telling = commas and (block.odd[n] or commas >= WIDE)
+            if telling and max(counts[1:]) >= commas and sum(counts) >= 2 * commas:
+                yield block.first + n
+
     def _sets_aside(self, row: int, cells: list[str]) -> bool:
         return self.ledger.sets_aside(self.classifier, row, cells)
 
     def _marked(self, rows: pl.DataFrame, block: Block) -> pl.DataFrame:
         """The rows with what is wrong with their text, unless more is wrong with them."""
-        for defect, offsets in spoilt(block.data):
-            hit = pl.col(DEFECT).is_null() & pl.col(SOURCE_ROW).is_in(block.numbers_at(offsets))
+        spoilt_rows = ((defect, block.numbers_at(at)) for defect, at in spoilt(block.data))
+        for defect, numbers in ((RAGGED, list(self._swallowing(block))), *spoilt_rows):
+            if not numbers:
+                continue
+            hit = pl.col(DEFECT).is_null() & pl.col(SOURCE_ROW).is_in(numbers)
             marked = pl.when(hit).then(pl.lit(defect)).otherwise(pl.col(DEFECT))
             rows = rows.with_columns(marked.alias(DEFECT))
         if rows[DEFECT].null_count() < rows.height:

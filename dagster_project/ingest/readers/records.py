@@ -41,8 +41,9 @@ class Block:
 
     ``first`` is the number of its first record in the file, counted from 1. ``starts`` and
     ``ends`` bound each record without its line end; ``cells`` counts its cells; ``odd`` marks
-    records that hold quotes which neither open nor close a cell. ``quoted`` and ``doubled`` say
-    that there are quotes at all, and two side by side. ``breaks`` counts line ends by kind.
+    records that hold quotes which neither open nor close a cell, ``broken`` those of several lines.
+    ``quoted`` and ``doubled`` say that there are quotes at all, and two side by side. ``breaks``
+    counts line ends by kind.
     """
 
     data: bytes
@@ -51,6 +52,7 @@ class Block:
     ends: Offsets
     cells: Offsets
     odd: Mask
+    broken: Mask
     quoted: bool
     doubled: bool
     breaks: Breaks
@@ -139,6 +141,7 @@ def _join(pieces: Sequence[Block]) -> Block:
         ends=np.concatenate([piece.ends + offset for piece, offset in shifted]),
         cells=np.concatenate([piece.cells for piece in pieces]),
         odd=np.concatenate([piece.odd for piece in pieces]),
+        broken=np.concatenate([piece.broken for piece in pieces]),
         quoted=any(piece.quoted for piece in pieces),
         doubled=any(piece.doubled for piece in pieces),
         breaks=sum((piece.breaks for piece in pieces), Counter()),
@@ -194,9 +197,6 @@ def _block(data: bytes, first: int, delimiter: int, *, final: bool) -> _Cut:
     if final and taken < len(data) and not marks.is_open:
         feeds, rest, unended = np.append(feeds, len(data)), b"", True
         last_cells = np.append(last_cells, len(edges))
-    odd = np.zeros(len(feeds), np.bool_)
-    if len(marks.literal):
-        odd = np.diff(np.searchsorted(marks.literal, feeds), prepend=0) > 0
     starts = np.concatenate(([0], feeds[:-1] + 1)).astype(np.int64) if len(feeds) else feeds
     lines = _lines(data[: len(data) - len(rest)], starts, feeds)
     lines.breaks["LF"] -= unended
@@ -206,12 +206,20 @@ def _block(data: bytes, first: int, delimiter: int, *, final: bool) -> _Cut:
         starts=lines.starts,
         ends=lines.ends,
         cells=np.diff(last_cells, prepend=-1),
-        odd=odd,
+        odd=_holding(marks.literal, feeds),
+        broken=_holding(marks.inner, feeds),
         quoted=marks.quoted,
         doubled=marks.doubled,
         breaks=lines.breaks,
     )
     return _Cut(block, rest, marks.is_open)
+
+
+def _holding(places: Offsets, feeds: Offsets) -> Mask:
+    """Which records hold one of these places."""
+    if not len(places):
+        return np.zeros(len(feeds), np.bool_)
+    return np.diff(np.searchsorted(places, feeds), prepend=0) > 0
 
 
 @dataclass
@@ -252,13 +260,14 @@ def _lines(data: bytes, starts: Offsets, feeds: Offsets) -> _Lines:
 class _Marks:
     """Where records and cells end, byte by byte, and what the quotes among them mean.
 
-    ``literal`` are quotes that are ordinary characters; ``is_open`` says that the text ends inside
-    a quoted cell; ``doubled`` that two quotes stand side by side.
+    ``literal`` are quotes that are ordinary characters, ``inner`` line ends in cells; ``is_open``
+    says that the text ends inside a quoted cell; ``doubled`` that two quotes stand side by side.
     """
 
     ends: Mask
     delimiters: Mask
     literal: Offsets
+    inner: Offsets
     is_open: bool = False
     quoted: bool = False
     doubled: bool = False
@@ -278,11 +287,13 @@ def _marks(data: bytes, delimiter: int, *, final: bool) -> _Marks:
             twice[-1] &= not final  # and so may two of them
             returns[:-1] &= ~twice
         ends |= returns
-    marks = _Marks(ends, delimiters, literal=np.zeros(0, np.int64))
+    nowhere = np.zeros(0, np.int64)
+    marks = _Marks(ends, delimiters, literal=nowhere, inner=nowhere)
     if b'"' in data:
         quotes = view == QUOTE
         edges = ends | delimiters | quotes | (view == CR)
         inside, marks.literal = _inside(view, quotes, edges, delimiter)
+        marks.inner = np.flatnonzero(ends & inside)
         outside = ~inside
         ends &= outside
         delimiters &= outside
