@@ -31,7 +31,7 @@ OUTSIDE = 0.5
 """A delivery is of another period when more than this share of its dates is."""
 USUAL, USUAL_FROM = 5, 3
 """What is usual is the median of the last five deliveries; two say nothing yet."""
-TODO = "`countylake hold list` shows it; `hold release` merges it, `hold refuse` sends it back."
+DECIDE = "`countylake hold list` shows it; `hold release` merges it, `hold refuse` sends it back."
 
 
 def judge_rows(arrival: Arrival, results: Sequence[ReadResult]) -> None:
@@ -51,7 +51,7 @@ def judge_rows(arrival: Arrival, results: Sequence[ReadResult]) -> None:
             for one in findings
         )
         path = arrival.candidate.path
-        raise Held("rows", findings, f"{path}: the manifest states other rows: {told}. {TODO}")
+        raise Held("rows", findings, f"{path}: the manifest states other rows: {told}. {DECIDE}")
 
 
 def judge_period(con: duckdb.DuckDBPyConnection, plan: Plan, arrival: Arrival, rows: Path) -> str:
@@ -93,7 +93,7 @@ def judge_period(con: duckdb.DuckDBPyConnection, plan: Plan, arrival: Arrival, r
         "period",
         [finding],
         f"{path}: the name says {period}, but {outside:,} of {sum(counted.values()):,} rows lie"
-        f" outside it by {title} ({said.column}), most of them in {other}. {TODO}",
+        f" outside it by {title} ({said.column}), most of them in {other}. {DECIDE}",
     )
 
 
@@ -149,7 +149,7 @@ def judge_vanished(feed: Feed, path: str, before: int, counts: BatchCounts) -> N
         "vanished",
         [{**finding, "allowed": feed.vanishing, "rows": counts.read - counts.dropped}],
         f"{path}: {gone:,} of {before:,} live records ({gone / before:.1%}) are not in this full"
-        f" snapshot, and the contract lets {feed.vanishing:.1%} vanish at once. {TODO}",
+        f" snapshot, and the contract lets {feed.vanishing:.1%} vanish at once. {DECIDE}",
     )
 
 

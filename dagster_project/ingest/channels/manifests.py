@@ -24,7 +24,7 @@ from dagster_project.ingest.channels.base import Part
 
 ENDING = ".manifest.json"
 MOST_BYTES = 16 << 20
-TODO = 'Write it as {"files": [{"path": …, "bytes": …, "sha256": …}]} with relative paths'
+WRITE_IT_SO = 'Write it as {"files": [{"path": …, "bytes": …, "sha256": …}]} with relative paths'
 
 
 class _File(BaseModel):
@@ -115,4 +115,4 @@ def read_manifest(root: Path, file: Part) -> Manifest:
 
 
 def _fault(file: Part, what: str) -> str:
-    return str(DeliveryError(f"this manifest {what}", where=file.path, todo=TODO))
+    return str(DeliveryError(f"this manifest {what}", where=file.path, todo=WRITE_IT_SO))
