@@ -64,7 +64,7 @@ EXCERPT = "原文件过大：副本只含待更正的行"
 INTO_WHOLE = (
     "本任务为全量交付：请把更正后的行放回完整文件再报送，只报送副本会使其余记录被视为已删除"
 )
-SAVE_AS = "副本的文件名或格式与契约不符，更正后请另存为契约约定的文件再报送"
+SAVE_AS = "副本的文件名、格式或编码与契约不符，更正后请另存为契约约定的文件再报送"
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Returned:
     rows: int
     cells: int
     remarks: tuple[str, ...]
+    numbers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -115,38 +116,53 @@ def return_feed(
         UsageError: No such feed, or the batch has no open case.
         LakeError: A copy cannot be written.
     """
-    feed, plan = workshop.feed(name), workshop.plan(name)
+    feed = workshop.feed(name)
     folder = _folder(workshop, name, out)
-    made, numbers = [], set[str]()
     with workshop.lake.reader() as con:
-        deliveries = _deliveries(con, plan, batch_id)
-        if batch_id and not deliveries:
-            raise UsageError(
-                f"batch {batch_id} of {name} has no open case",
-                todo=f"`countylake quarantine {name}` lists what is open",
-            )
-        taken: set[str] = set()
-        for delivery in deliveries:
-            target, copy = _copied(workshop, con, feed, delivery, folder=folder, taken=taken)
-            numbers |= delivery.numbers
-            utf8 = [UTF8] if copy.kind == "csv" else []
-            remarks = [*copy.remarks, *utf8, *_unfit(feed, delivery, target, copy.kind)]
-            made.append(
-                Returned(
-                    feed=name,
-                    title=feed.title,
-                    file=delivery.path,
-                    batch_id=delivery.batch_id,
-                    path=str(target),
-                    cases=len(delivery.numbers),
-                    rows=copy.rows,
-                    cells=copy.cells,
-                    remarks=tuple(remarks),
-                )
-            )
+        made = write_copies(workshop, con, name, folder, batch_id)
+    if batch_id and not made:
+        raise UsageError(
+            f"batch {batch_id} of {name} has no open case",
+            todo=f"`countylake quarantine {name}` lists what is open",
+        )
+    numbers = {number for one in made for number in one.numbers}
     if numbers:
-        _note(workshop, name, numbers)
+        _note(workshop, feed, numbers)
     _log.info("returned", feed=name, files=len(made), cases=len(numbers))
+    return made
+
+
+def write_copies(
+    workshop: Workshop,
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    folder: Path,
+    batch_id: str = "",
+) -> list[Returned]:
+    """The copies alone; the cases do not learn of them.
+
+    Raises:
+        UsageError: No such feed.
+        LakeError: A copy cannot be written.
+    """
+    feed, made, taken = workshop.feed(name), list[Returned](), set[str]()
+    for delivery in _deliveries(con, workshop.plan(name), batch_id):
+        target, copy = _copied(workshop, con, feed, delivery, folder=folder, taken=taken)
+        utf8 = [UTF8] if copy.kind == "csv" else []
+        made.append(
+            Returned(
+                feed=name,
+                title=feed.title,
+                file=delivery.path,
+                batch_id=delivery.batch_id,
+                path=str(target),
+                cases=len(delivery.numbers),
+                rows=copy.rows,
+                cells=copy.cells,
+                remarks=(*copy.remarks, *utf8, *_unfit(feed, delivery, target, copy.kind)),
+                numbers=tuple(sorted(delivery.numbers)),
+            )
+        )
     return made
 
 
@@ -165,19 +181,21 @@ def _folder(workshop: Workshop, name: str, out: Path | None) -> Path:
     return folder
 
 
-def _note(workshop: Workshop, name: str, numbers: set[str]) -> None:
+def _note(workshop: Workshop, feed: Feed, numbers: set[str]) -> None:
     """Enter that the cases were returned; those closed meanwhile stay as they are."""
     occasion = manual()
     with (
-        workshop.lake.writer(f"returning rows of {name}") as writer,
+        workshop.lake.writer(f"returning rows of {feed.name}") as writer,
         writer.transaction(
-            f"returned {len(numbers)} cases of {name}", run_id=occasion.run_id, feed=name
+            f"returned {len(numbers)} cases of {feed.name}",
+            run_id=occasion.run_id,
+            feed=feed.name,
         ) as tx,
     ):
         tx.con.execute(
             "UPDATE lake.ops.rectification SET returned_at = ?::TIMESTAMPTZ"
             " WHERE feed = ? AND state = 'open' AND case_id IN (SELECT unnest(?))",
-            [clock.now(), name, sorted(numbers)],
+            [clock.now(), feed.name, sorted(numbers)],
         )
 
 
@@ -268,7 +286,10 @@ def _split(name: str) -> tuple[str, str]:
 def _unfit(feed: Feed, delivery: _Delivery, target: Path, kind: str) -> Iterator[str]:
     """Why the copy could not be delivered as it is."""
     path = str(PurePosixPath(delivery.path).parent / target.name)
+    accepted = "utf-8" in feed.encodings if kind == "csv" else True
     if kind not in feed.formats or not any(matches(path, one) for one in feed.patterns):
+        accepted = False
+    if not accepted:
         yield SAVE_AS
 
 
