@@ -112,6 +112,33 @@ def test_a_report_figure_opens_to_exactly_its_rows(
     assert not oracle or found.files[0].path == "部门/house.csv"
 
 
+def test_a_figure_opens_to_the_files_of_a_batch_of_several(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """A row says the file that it came in and the sheet of that file, not the manifest's name."""
+    odd = "_source_row % 2 = 1"
+    for table in ("silver", "bronze"):
+        for name, rows in (("甲.csv", f"NOT {odd}"), ("乙.xlsx/一", odd)):
+            con.execute(f"UPDATE {table}.house SET _sheet = '{name}' WHERE {rows}")
+    for name in ("甲.csv", "乙.xlsx"):
+        con.execute(
+            "INSERT INTO ops.batch_file (batch_id, feed, sheet_prefix, path, sha256)"
+            " VALUES ('batch-house', 'house', ?, ?, ?)",
+            [name, f"部门/{name}", f"sha-{name}"],
+        )
+    where = {"town_code": "140321000000", "usage": "all"}
+    found = opened(con, "report.house_by_town", "rented_cnt", where)
+    assert {(one.path, one.sha256) for one in found.files} == {
+        ("部门/甲.csv", "sha-甲.csv"),
+        ("部门/乙.xlsx", "sha-乙.xlsx"),
+    }
+    assert {(one.path, one.sheet, one.row % 2) for one in found.rows} == {
+        ("部门/甲.csv", "", 0),
+        ("部门/乙.xlsx", "一", 1),
+    }
+    assert found.equal
+
+
 def test_a_sum_of_money_opens_through_a_join(con: duckdb.DuckDBPyConnection) -> None:
     """Cash of a town: only the cash payments of its organisations, and their exact sum."""
     cash = [(row, amount) for row, org, amount, method in PAYMENTS if org == "A" and method == "4"]
