@@ -237,3 +237,18 @@ def _impossible_times() -> bytes:
         ("R004", "段样丁", MAN, "2", "1990-03-07", "", "01"),
         ("R005", "冯样戊", WOMAN, "2", "1985-11-15", "", "01"),
     )
+
+
+@file("D31_坐标.csv")
+def _coordinates() -> bytes:
+    """Right; swapped; nowhere; metres of a projection; another county; with its sign of degrees."""
+    places = (
+        ("113.630107", "37.804988"),
+        ("37.804988", "113.630107"),
+        ("0", "0"),
+        ("37555432.1", "4186543.2"),
+        ("112.549248", "37.857014"),
+        ("113.630107°", "37.804988°"),
+    )
+    rows = [(f"V{n:02d}", *place) for n, place in enumerate(places, 1)]
+    return lines((("编号", "经度", "纬度"), *rows)).encode("utf-8")
