@@ -114,8 +114,7 @@ def opened(path: Path, kind: Format, *, name: str, survey: Survey) -> Iterator[B
     """A surveyed workbook; the library's errors become sentences."""
     with contextlib.ExitStack() as stack:
         with named(name):
-            book = python_calamine.CalamineWorkbook.from_path(str(path))
-            stack.enter_context(book)
+            book = stack.enter_context(load(path))
             metas = list(book.sheets_metadata)
         shelf = _Shelf(book, survey, name)
         left_out = [meta.name for meta in metas if meta.typ != _WORKSHEET]
@@ -126,6 +125,14 @@ def opened(path: Path, kind: Format, *, name: str, survey: Survey) -> Iterator[B
         )
         told = f"{name}: left out, as they hold no cells: {', '.join(left_out)}."
         yield Book(kind, sheets, survey.epoch_1904, [told] if left_out else [])
+
+
+def load(path: Path) -> Any:
+    """A workbook by calamine, which would take a suffix's word for the format."""
+    if not path.suffix:
+        return python_calamine.CalamineWorkbook.from_path(str(path))
+    with path.open("rb") as file:
+        return python_calamine.CalamineWorkbook.from_filelike(file)
 
 
 def state_of(visible: object) -> SheetState:

@@ -22,6 +22,8 @@ from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import Format
 
 _READ = (".xml", ".rels", ".bin")
+_CUT = (IndexError, struct.error, UnicodeDecodeError)
+"""What reading a binary part that is cut short ends in."""
 _DECLARATIONS = tuple(
     mark.encode(codec)
     for mark in ("<!DOCTYPE", "<!ENTITY")
@@ -43,7 +45,8 @@ def survey(path: Path, kind: Format, name: str, limits: Limits) -> Survey:
         if kind == "xlsx":
             _parse(package, main, name, book)
         else:
-            book.epoch_1904, book.sheets = biff12.workbook(b"".join(package.chunks(main)))
+            with package.damage_named(*_CUT):
+                book.epoch_1904, book.sheets = biff12.workbook(b"".join(package.chunks(main)))
         if relations in package.parts:
             _parse(package, relations, name, book)
         parts = book.parts()
@@ -64,7 +67,7 @@ def survey(path: Path, kind: Format, name: str, limits: Limits) -> Survey:
 def _sheet(package: Package, part: str, where: str, most: int) -> sheet_xml.Found | biff12.Found:
     """One sheet; only one that seems to span too much is measured without its empty cells."""
     if part.endswith(".bin"):
-        with package.damage_named(IndexError, struct.error, UnicodeDecodeError):
+        with package.damage_named(*_CUT):
             return biff12.survey(b"".join(package.chunks(part)))
     found = sheet_xml.survey(package.chunks(part), where)
     if found.height * found.width > most:

@@ -7,8 +7,6 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-import python_calamine
-
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books import biff, cells, old_xls
 from dagster_project.ingest.readers.books.base import Book
@@ -37,7 +35,7 @@ def opened(path: Path, *, name: str, limits: Limits) -> Iterator[Book]:
         if spent + area > limits.cells:
             raise too_large(sheet.height, sheet.width, spent, limits.cells, name)
         spent += area
-    with cells.named(name), python_calamine.CalamineWorkbook.from_path(str(path)) as book:
+    with cells.named(name), cells.load(path) as book:
         names = list(book.sheet_names)
     marks = {title: sheet.marks() for title, sheet in zip(names, found.sheets, strict=False)}
     with cells.opened(path, "xls", name=name, survey=cells.Survey(found.epoch_1904, marks)) as book:

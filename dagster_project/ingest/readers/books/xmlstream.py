@@ -52,6 +52,13 @@ def parsed(where: str, *, placed: bool = True) -> Iterator[None]:
             todo=SAVE_AS,
             reason="damaged",
         ) from error
+    except (LookupError, ValueError) as error:
+        raise DeliveryError(
+            "its XML says that it is in an encoding that is not known",
+            where=where,
+            todo=SAVE_AS,
+            reason="undecodable",
+        ) from error
 
 
 def local(name: str) -> str:
