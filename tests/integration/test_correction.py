@@ -210,17 +210,38 @@ def snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place
     yield from _place("csv", "full", tmp_path, monkeypatch)
 
 
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Whole tables that come in two files."""
+    for place in _place("csv", "full, parts: true", tmp_path, monkeypatch, begins=False):
+        place.put(ROWS[:3], "1of2")
+        place.put(ROWS[3:], "2of2")
+        place.take()
+        yield place
+
+
 def _place(
-    kind: str, delivery: str, root: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    delivery: str,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    begins: bool = True,
 ) -> Iterator[Place]:
     feeds = root / "schemas" / "feeds"
     feeds.mkdir(parents=True)
+    delivery, _, more = delivery.partition(", ")
     text = CONTRACT.format(name=f"cert_{kind}", ending=kind, delivery=delivery)
+    if more:
+        word, value = more.split(": ")
+        line = f"  - {{property: {word}, value: {value}}}\n"
+        text = text.replace("  - property: catalogue\n", f"{line}  - property: catalogue\n")
     (feeds / f"cert_{kind}.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("COUNTYLAKE_SCHEMAS", str(root / "schemas"))
     made = Place(founded_county(root / "county", root / "county" / "in"), kind)
-    made.put(ROWS, "20230601")
-    made.take()
+    if begins:
+        made.put(ROWS, "20230601")
+        made.take()
     yield made
 
 
@@ -354,6 +375,22 @@ def test_a_snapshot_is_sent_back_whole(snapshots: Place) -> None:
     assert {how for _, _, how in snapshots.cases().values()} == {"corrected", "withdrawn"}
     live = snapshots.ask("SELECT cert_no FROM lake.silver.cert_csv WHERE NOT _is_deleted")
     assert sorted(live) == [("A1",), ("A2",), ("A3",), ("A5",), ("A6",), ("A7",)]
+
+
+def test_each_file_of_a_delivery_comes_back_by_itself(parts: Place) -> None:
+    """Its own rows at its own row numbers; what belongs together must be sent together."""
+    made = return_feed(parts.workshop, parts.name)
+    assert [Path(one.path).name.partition("_校核_")[0] for one in made] == [
+        "cert_csv_1of2",
+        "cert_csv_2of2",
+    ]
+    assert len({one.batch_id for one in made}) == 1
+    assert all(returns.TOGETHER in one.remarks for one in made)
+    keys = [[row[0] for row in read(Path(one.path))[1:]] for one in made]
+    assert keys == [[row[0] for row in ROWS[:3]], [row[0] for row in ROWS[3:]]]
+    marked = [[row[0] for row in read(Path(one.path))[1:] if row[6]] for one in made]
+    assert marked == [["A2", "A3"], ["A4", "TOOLONG", "A6"]]
+    assert [one.rows for one in made] == [2, 3]
 
 
 def test_what_cannot_be_copied_comes_back_as_rows(

@@ -159,6 +159,19 @@ def test_a_text_that_was_returned_before_keeps_one_pair_of_columns(tmp_path: Pat
     assert text(target) == [lines[0], "1,张,5,,", "2,李李李,4,姓名超过 2 个字,JH000000000002", ""]
 
 
+def test_a_stray_quote_spoils_its_own_record_only(tmp_path: Path) -> None:
+    """A record that swallowed lines keeps its spelling, and the marks stand behind its end."""
+    lines = ["编号,姓名,数量", '1,"张,5', '2,李",6', '3,王"五,7', "4,赵,8"]
+    cases = {("", 2): Case("JH000000000002", (RAGGED,))}
+    target, _ = copied(tmp_path, "\n".join(lines).encode(), cases)
+    before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
+    read(tmp_path / "source", FEED, "b", before, name="人员.csv")
+    read(target, FEED, "b", after, name="人员.csv")
+    columns = ["no", "name", "qty", "_defect", "_source_row"]
+    assert pl.read_parquet(after, columns=columns).equals(pl.read_parquet(before, columns=columns))
+    assert "JH000000000002" in target.read_text(encoding="utf-8-sig")
+
+
 def test_formulas_in_a_text_become_text(tmp_path: Path) -> None:
     """Whatever a spreadsheet would run gets an apostrophe, quoted or not; numbers keep signs."""
     lines = [

@@ -12,6 +12,7 @@ from datetime import datetime
 from dagster_project import clock
 from dagster_project.components.steps.sentences import reason_sentence
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.lake.batch_files import real_file
 
 DAY_S = 86_400
 
@@ -65,12 +66,15 @@ GROUP BY ALL
 ORDER BY oldest, cases DESC, feed, rule_id
 """
 
-_CLOSED = """
-SELECT r.case_id, r.feed, o.path AS file, r.opened_sheet, r.opened_row, r.reasons, r.attempts,
-    r.opened_at, r.returned_at, r.closed_at, r.how, r.closed_batch_id, c.path AS closed_file
+_FILE = real_file("r.opened_sheet")
+_CLOSED = f"""
+SELECT r.case_id, r.feed, {_FILE.path} AS file, {_FILE.sheet} AS sheet, r.opened_row, r.reasons,
+    r.attempts, r.opened_at, r.returned_at, r.closed_at, r.how, r.closed_batch_id,
+    c.path AS closed_file
 FROM lake.ops.rectification AS r
-LEFT JOIN lake.ops.batch AS o ON o.batch_id = r.opened_batch_id
+LEFT JOIN lake.ops.batch AS b ON b.batch_id = r.opened_batch_id
 LEFT JOIN lake.ops.batch AS c ON c.batch_id = r.closed_batch_id
+{_FILE.join}
 WHERE r.state <> 'open' AND ($feed = '' OR r.feed = $feed)
 ORDER BY r.closed_at DESC, r.case_id
 LIMIT $limit

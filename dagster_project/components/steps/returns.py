@@ -64,6 +64,7 @@ EXCERPT = "原文件过大：副本只含待更正的行"
 INTO_WHOLE = (
     "本任务为全量交付：请把更正后的行放回完整文件再报送，只报送副本会使其余记录被视为已删除"
 )
+TOGETHER = "本批次由多个文件组成且为全量交付：更正后须与其余文件一起按原文件名重新报送"
 SAVE_AS = "副本的文件名、格式或编码与契约不符，更正后请另存为契约约定的文件再报送"
 
 
@@ -284,13 +285,15 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _unfit(feed: Feed, delivery: _Delivery, target: Path, kind: str) -> Iterator[str]:
-    """Why the copy could not be delivered as it is."""
+    """Why the copy must not be delivered as it is."""
     path = str(PurePosixPath(delivery.path).parent / target.name)
     accepted = "utf-8" in feed.encodings if kind == "csv" else True
     if kind not in feed.formats or not any(matches(path, one) for one in feed.patterns):
         accepted = False
     if not accepted:
         yield SAVE_AS
+    if delivery.prefix and feed.delivery == "full":
+        yield TOGETHER
 
 
 def _rewritten(
