@@ -96,6 +96,15 @@ def test_the_contract_says_how_much_may_vanish(tmp_path: Path) -> None:
     assert county.run().status == "failed"
 
 
+def test_everything_may_vanish_where_the_contract_says_so(tmp_path: Path) -> None:
+    """A list of this month's cases is empty in a good month."""
+    county = County(tmp_path, ["vanishing, value: 1"])
+    county.put("许可_1.csv", rows(range(20)))
+    county.run()
+    county.put("许可_2.csv", [])
+    assert (county.run().status, county.live()) == ("success", [])
+
+
 def test_a_later_snapshot_supersedes_a_held_one(tmp_path: Path) -> None:
     """What was doubted has answered itself; the old file can no longer be released."""
     county = County(tmp_path)

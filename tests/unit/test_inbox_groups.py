@@ -144,12 +144,14 @@ def test_a_manifest_that_cannot_be_read_keeps_its_file_back(
 
 
 def test_a_file_in_two_manifests_counts_for_the_first(tmp_path: Path) -> None:
-    """The second manifest is refused and says which file."""
-    put(tmp_path, f"{FOLDER}/实有人口_1.csv")
-    for name in ("a", "b"):
-        state(tmp_path, f"{FOLDER}/{name}.manifest.json", line("实有人口_1.csv"))
+    """The second manifest is refused and says which file; its other files wait."""
+    for number in (1, 2):
+        put(tmp_path, f"{FOLDER}/实有人口_{number}.csv")
+    state(tmp_path, f"{FOLDER}/a.manifest.json", line("实有人口_1.csv"))
+    state(tmp_path, f"{FOLDER}/b.manifest.json", line("实有人口_1.csv"), line("实有人口_2.csv"))
     found = look(tmp_path)
-    assert len(found.candidates) == 1
+    assert [one.path for one in found.candidates] == [f"{FOLDER}/实有人口_1.csv"]
+    assert [one.path for one in found.unfinished] == [f"{FOLDER}/实有人口_2.csv"]
     assert "another manifest" in found.refused[0].sentence
     assert found.refused[0].path == f"{FOLDER}/b.manifest.json"
 

@@ -141,8 +141,8 @@ def judge_vanished(feed: Feed, path: str, before: int, counts: BatchCounts) -> N
         Held: Too many; roll back.
     """
     gone = counts.deleted
-    many = gone >= FEWEST_VANISHED and gone > feed.vanishing * before
-    if feed.delivery != "full" or not (many or 0 < before == gone):
+    enough = gone >= FEWEST_VANISHED or gone == before
+    if feed.delivery != "full" or not enough or gone <= feed.vanishing * before:
         return
     finding = {"vanished": gone, "live": before, "share": round(gone / before, 4)}
     raise Held(

@@ -59,6 +59,7 @@ def grouped(
             _hold_back(made, manifest, alone)
         elif again := sorted(names & listed):
             made.refused.append(_remark(manifest.file.path, f"{again[0]} {TWICE[0]}", TWICE[1]))
+            _keep(made, alone, names)
         else:
             _by_manifest(made, manifest, alone, claim, known)
         listed |= names
@@ -83,9 +84,14 @@ def _hold_back(made: Grouped, manifest: Manifest, alone: dict[str, Candidate]) -
     """A manifest that cannot be read keeps back the files that it is named after."""
     made.refused.append(Remark(manifest.file.path, manifest.fault))
     name = same(manifest.file.path)[: -len(ENDING)]
-    for path in [one for one in alone if one == name or str(_stem(one)) == name]:
-        del alone[path]
-        made.unfinished.append(_remark(path, *UNREADABLE))
+    _keep(made, alone, [one for one in alone if one == name or str(_stem(one)) == name])
+
+
+def _keep(made: Grouped, alone: dict[str, Candidate], paths: Iterable[str]) -> None:
+    """Files that wait until somebody corrects their manifest."""
+    for path in sorted(paths):
+        if alone.pop(path, None) is not None:
+            made.unfinished.append(_remark(path, *UNREADABLE))
 
 
 def _stem(path: str) -> PurePosixPath:
@@ -177,7 +183,7 @@ def _part_of(path: str) -> tuple[str, int, int] | None:
 
 
 UNREADABLE = (
-    "this file waits, because its manifest cannot be read",
+    "this file waits, because its manifest is not in order",
     "Correct the manifest, or take it away if the feed does not ask for one",
 )
 UNLISTED = (
