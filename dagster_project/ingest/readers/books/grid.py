@@ -6,6 +6,7 @@ bounded while they are collected.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,9 +46,10 @@ def number_text(raw: str) -> str:
         digits = raw.lstrip("+-").lstrip("0") or "0"
         return f"-{digits}" if raw.startswith("-") and digits != "0" else digits
     try:
-        return as_text(float(raw))
-    except (ValueError, OverflowError):
+        number = float(raw)
+    except ValueError:
         return raw
+    return as_text(number) if math.isfinite(number) else raw
 
 
 @dataclass
