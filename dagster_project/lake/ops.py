@@ -102,7 +102,7 @@ opened_at TIMESTAMPTZ 搁置时间（UTC）
 run_id VARCHAR 运行编号
 findings VARCHAR 发现的各项事实（JSON）
 message VARCHAR 说明
-state VARCHAR 状态：open待决定、accepted放行、refused退回、superseded已被后来的交付取代、noted只作记录
+state VARCHAR 状态：open待决定、accepted放行、refused退回、superseded已被取代、noted只作记录
 decided_at TIMESTAMPTZ 决定时间（UTC）
 decided_by VARCHAR 决定人
 why VARCHAR 决定理由
