@@ -155,6 +155,7 @@ def judge(path: Path, feed: Feed | None, *, name: str, chunk: int = CHUNK) -> Te
 
 
 def _judged(path: Path, feed: Feed | None, *, name: str) -> Text:
+    _refuse_utf32(path, name)
     wide, why = utf16(path)
     if wide:
         return Text(path, name, wide, why)
@@ -168,6 +169,19 @@ def _judged(path: Path, feed: Feed | None, *, name: str) -> Text:
         return Text(path, name, "utf-8", whole)
     encoding, why = legacy.judged(path, feed, name=name, fault=fault)
     return Text(path, name, encoding, why, utf8_fault=place(path, fault))
+
+
+def _refuse_utf32(path: Path, name: str) -> None:
+    """Its mark begins like UTF-16's, and what follows would be read as text full of NULs."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        raise DeliveryError(
+            "the text is UTF-32, which no department's system reads",
+            where=name,
+            todo=AS_UTF8,
+            reason="undecodable",
+        )
 
 
 def _private_use(encoded: bytes, data: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> int:

@@ -14,7 +14,10 @@ from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.encodings import (
     CLEAR,
+    FREQUENT,
     HIGH,
+    PRIVATE,
+    RARE,
     TITLES,
     Reading,
     Western,
@@ -117,8 +120,8 @@ def _living(readings: Sequence[Reading]) -> list[Reading]:
 
 
 def _is_plausible(reading: Reading) -> bool:
-    hanzi = reading.frequent + reading.rare
-    return reading.words > 0 or reading.frequent >= PLAUSIBLE * hanzi
+    frequent, rare = reading.weight(FREQUENT), reading.weight(RARE)
+    return reading.words > 0 or frequent >= PLAUSIBLE * (frequent + rare)
 
 
 def _of_contract(codecs: Sequence[str], why: str, file: _File) -> tuple[str, str]:
@@ -157,7 +160,10 @@ def _readings(pieces: Iterable[Piece], file: _File) -> list[Reading]:
             if not number:
                 reading.words = titles_in(text[:HEAD], file.titles)
     national, big5, hkscs = readings
-    return [national, hkscs if big5.fault >= 0 and hkscs.fault < 0 and not hkscs.private else big5]
+    return [
+        national,
+        hkscs if big5.fault >= 0 and hkscs.fault < 0 and not hkscs.weight(PRIVATE) else big5,
+    ]
 
 
 def _refuse_faulty_utf8(file: _File) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from dagster_project.ingest.readers.encodings import Reading
+from dagster_project.ingest.readers.encodings import FREQUENT, PRIVATE, RARE, Reading
 from dagster_project.ingest.readers.result import Defect
 
 LOST = "\ufffd|锟斤拷|斤拷锟|烫烫烫|屯屯屯"
@@ -56,8 +56,12 @@ def unmangled(text: str) -> str | None:
             back = raw.decode("utf-8")
             after = Reading("")
             after.weigh(back)
-            better = after.score > max(before.score, 0) and not after.rare and not after.private
-            if better or (not before.frequent and _is_western(back, text)):
+            better = (
+                after.score > max(before.score, 0)
+                and not after.weight(RARE)
+                and not after.weight(PRIVATE)
+            )
+            if better or (not before.weight(FREQUENT) and _is_western(back, text)):
                 return back
     return None
 
