@@ -44,12 +44,14 @@ SHAPES = {
 class Cell:
     """How one column is read; expressions refer to columns of ``stages``.
 
-    ``plain``: the raw cell needs no cleaning (TRUE for NULL). ``clean``: text of the others.
+    ``plain``: the raw cell needs no cleaning (TRUE for NULL). ``folded`` and then ``clean``: text
+    of the others.
     ``aux``: a value that several checks share. ``sure``: kinds of checks that a plain cell passes.
     """
 
     column: Column
     plain: Node
+    folded: Node
     clean: Node
     quick: Node
     slow: Node
@@ -100,7 +102,8 @@ def compile_cell(
         plain=case(
             [(any_of([is_null(raw(column)), value.plain(raw(column))]), exp.true())], exp.false()
         ),
-        clean=text.cleaned(raw(column), column, nulls),
+        folded=text.folded(raw(column), column),
+        clean=text.cleaned(stage(column, "w"), column, nulls),
         quick=value.quick(raw(column)),
         slow=value.slow(t),
         aux=identity.resident_body(v, stage(column, "k"))
@@ -196,22 +199,19 @@ def _formatted(column: Column, nulls: tuple[str, ...]) -> Value:
 def _text_repairs(
     column: Column, t: Node, kinds: Mapping[str, tuple[str, ...]]
 ) -> tuple[Repair, ...]:
-    cell = raw(column)
+    cell, folded = raw(column), stage(column, "w")
     trimmed = text.trimmed(cell)
     made = [
         # Only rows that the reader marked have the column that says so.
         Repair("mojibake", logged=True, happened=stage(column, "o")),
         Repair("trim", logged=False, happened=ne(trimmed, cell)),
     ]
-    plain = trimmed
     if text.is_code_like(column):
-        plain = fn("trim", text.half_width(trimmed), text.BLANKS)
-        wide = ne(text.half_width(trimmed), trimmed)
-        odd = text.has_compatible(plain, column)
-        made.append(Repair("full_width", logged=False, happened=wide))
+        made.append(Repair("full_width", logged=False, happened=ne(folded, trimmed)))
+        odd = text.has_compatible(folded, column)
         made.append(Repair("compatibility", logged=True, happened=odd))
     for kind, spellings in kinds.items():
+        spelled = case([(is_null(t), one_of(folded, spellings))])
         # A formula's error lost a value: whoever asks for it must find the cell.
-        spelled = case([(is_null(t), one_of(plain, spellings))])
         made.append(Repair(kind, logged=kind == "null_error", happened=spelled))
     return tuple(made)

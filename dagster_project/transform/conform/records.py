@@ -130,8 +130,9 @@ def write_control_totals(
         cell = next(c for c in plan.cells if c.column.name == total.column)
         name, previous = quoted(total.column), above.get((total.sheet, total.column), 0)
         above[total.sheet, total.column] = total.row
-        text = quoted(stage_name(total.column, "t"))
-        clean = f"SELECT {sql(cell.clean)} AS {text} FROM (SELECT $stated AS {name})"
+        text, folded = (quoted(stage_name(total.column, letter)) for letter in "tw")
+        clean = f"SELECT {sql(cell.folded)} AS {folded} FROM (SELECT $stated AS {name})"
+        clean = f"SELECT {sql(cell.clean)} AS {text} FROM ({clean})"
         con.execute(
             f"""INSERT INTO lake.ops.control_total
                 (batch_id, feed, sheet, source_row, column_name, stated, computed, agrees)

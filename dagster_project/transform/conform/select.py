@@ -30,6 +30,7 @@ from dagster_project.transform.conform.ast import (
     ne,
     negate,
     not_null,
+    null,
     number,
     one_of,
     plus,
@@ -100,9 +101,10 @@ def conforming_select(
 
 
 def typed(cells: Iterable[Cell], source: exp.Select) -> exp.Select:
-    """The source with the stages k, t and v of some columns: is it plain, its text, its value."""
+    """The source with stages of some columns: k is it plain, w folded, t its text, v its value."""
     chosen = list(cells)
     tree = _wrap(source, [(stage_name(c.column.name, "k"), c.plain) for c in chosen])
+    tree = _wrap(tree, [(stage_name(c.column.name, "w"), _folded(c)) for c in chosen])
     tree = _wrap(tree, [(stage_name(c.column.name, "t"), _text(c)) for c in chosen])
     return _wrap(tree, [(stage_name(c.column.name, "v"), _value(c)) for c in chosen])
 
@@ -118,6 +120,10 @@ def _named(columns: Iterable[Named]) -> list[Node]:
 
 def _select(columns: list[Node], inner: exp.Select) -> exp.Select:
     return exp.select(*columns, copy=False).from_(inner.subquery("s", copy=False), copy=False)
+
+
+def _folded(cell: Cell) -> Node:
+    return case([(stage(cell.column, "k"), null())], cell.folded)
 
 
 def _text(cell: Cell) -> Node:

@@ -12,7 +12,7 @@ def raw(column: Column) -> Node:
 
 
 def stage(column: Column, letter: str) -> Node:
-    """A stage column: k plain, t text, v value, x aux, f failure, r repairs, p parent found."""
+    """A stage column: k plain, w folded, t text, v value, x aux, f failure, r repairs, p parent."""
     return col(stage_name(column.name, letter))
 
 

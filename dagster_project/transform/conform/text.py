@@ -85,9 +85,13 @@ def trimmed(raw: Node) -> Node:
     return fn("trim", inner, BLANKS)
 
 
-def half_width(value: Node) -> Node:
-    """Full-width ASCII (U+FF01-FF5E) and the ideographic space as half-width: NFKC for codes."""
-    return fn("translate", value, compat.FULL_WIDTH, compat.HALF_WIDTH)
+def folded(raw: Node, column: Column) -> Node:
+    """Trimmed, and on codes with full-width ASCII and the ideographic space as half-width."""
+    value = trimmed(raw)
+    if not is_code_like(column):
+        return value
+    # A second trim: a full-width space may have stood inside of an apostrophe or quotes.
+    return fn("trim", fn("translate", value, compat.FULL_WIDTH, compat.HALF_WIDTH), BLANKS)
 
 
 def has_compatible(value: Node, column: Column) -> Node:
@@ -99,12 +103,9 @@ def _is_numeric(column: Column) -> bool:
     return column.type in ("integer", "decimal", "date", "timestamp")
 
 
-def cleaned(raw: Node, column: Column, nulls: tuple[str, ...]) -> Node:
-    """The cell's text, NULL where it says nothing."""
-    value = trimmed(raw)
+def cleaned(value: Node, column: Column, nulls: tuple[str, ...]) -> Node:
+    """The ``folded`` cell's text, NULL where it says nothing."""
     if is_code_like(column):
-        # A second trim: a full-width space may have stood inside of an apostrophe or quotes.
-        value = fn("trim", half_width(value), BLANKS)
         plain = fn("trim", compat.normalised(value, numeric=_is_numeric(column)), BLANKS)
         value = case([(has_compatible(value, column), plain)], value)
     if nulls:
