@@ -49,21 +49,23 @@ def unmangled(text: str) -> str | None:
     """
     if text.isascii():
         return None
-    before = Reading("")
-    before.weigh(text)
     for raw in _bytes_of(text):
         with contextlib.suppress(UnicodeDecodeError):
             back = raw.decode("utf-8")
-            after = Reading("")
-            after.weigh(back)
-            better = (
-                after.score > max(before.score, 0)
-                and not after.weight(RARE)
-                and not after.weight(PRIVATE)
-            )
-            if better or (not before.weight(FREQUENT) and _is_western(back, text)):
+            if _is_better(back, text):
                 return back
     return None
+
+
+def _is_better(back: str, text: str) -> bool:
+    before, after = Reading(""), Reading("")
+    before.weigh(text)
+    after.weigh(back)
+    if after.weight(RARE) or after.weight(PRIVATE):
+        return False
+    if after.score > max(before.score, 0):
+        return True
+    return not before.weight(FREQUENT) and _is_western(back, text)
 
 
 def _is_western(back: str, text: str) -> bool:
