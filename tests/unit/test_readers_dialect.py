@@ -237,6 +237,17 @@ def test_spoilt_rows_are_marked(tmp_path: Path) -> None:
     assert result.sheets[0].set_aside == 6
 
 
+@pytest.mark.parametrize("codec", ["latin-1", "gb18030"])
+def test_a_mangled_header_is_the_header(tmp_path: Path, codec: str) -> None:
+    """An export whose titles are mangled too is still found, and keeps its titles as they stand."""
+    columns = tuple(Column(f"c{n}", t, "string") for n, t in enumerate(("编号", "姓名", "面积")))
+    titles = [column.title.encode().decode(codec) for column in columns]
+    data = ",".join(titles) + "\n" + "P1,平定,1\n"
+    result = deliver(tmp_path, data.encode(), feed(columns=columns))
+    assert rows(tmp_path) == [("P1", "平定", "1")]
+    assert result.sheets[0].titles == tuple(titles)
+
+
 @pytest.mark.parametrize(
     ("mangled", "meant"),
     [

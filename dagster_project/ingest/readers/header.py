@@ -17,6 +17,7 @@ from dagster_project.contracts.units import power
 from dagster_project.contracts.words import RETURN_COLUMNS
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.headings import MOST, Chain, Span, chains, title
+from dagster_project.ingest.readers.mojibake import unmangled
 
 SEARCHED = 30
 """The header is looked for among this many first records."""
@@ -155,6 +156,8 @@ class Spelled:
         """The column that a chain of titles names: by all of it, by its lowest, or not at all."""
         for text in dict.fromkeys((title(chain), *chain[-1:])):
             if found := self._column(folded(text)):
+                return found
+            if (meant := unmangled(text)) and (found := self._column(folded(meant))):
                 return found
         return "", ""
 
