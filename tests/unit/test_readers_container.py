@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers import read
 from dagster_project.ingest.readers.container import unwrapped
 from dagster_project.ingest.readers.limits import Limits
 
@@ -98,6 +99,8 @@ def test_members_that_are_no_tables_are_named(tmp_path: Path) -> None:
     path.write_bytes(zipped(("a.csv", TABLE), ("说明.docx", b"x")))
     with unwrapped(path, name="a.zip", limits=Limits()) as table:
         assert table.others == ("说明.docx",)
+    result = read(path, None, "b", tmp_path / "rows.parquet", name="a.zip")
+    assert result.warnings == ("a.zip: what is no table in the archive was left alone: 说明.docx.",)
 
 
 def test_several_tables_are_refused_by_name(tmp_path: Path) -> None:

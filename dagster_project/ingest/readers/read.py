@@ -56,6 +56,11 @@ def read(
     ledger = Ledger() if ledger is None else ledger
     with unwrapped(path, name=name, limits=limits, scratch=out.parent) as source:
         ledger.container = source.container
+        if source.others:
+            ledger.warnings.append(
+                f"{name}: what is no table in the archive was left alone: "
+                f"{', '.join(source.others)}."
+            )
         kind = detect(source.path, name=name)
         ledger.format = kind
         _accept(kind, feed, name)
