@@ -151,7 +151,8 @@ def release(
     if as_json:
         emit({"hold_id": number, **asdict(done)})
     elif done.batches:
-        counts = "  ".join(f"{name} {count:,}" for name, count in done.counts.items())
+        named = {**done.counts, "deleted": done.deleted}
+        counts = "  ".join(f"{name} {count:,}" for name, count in named.items())
         console().print(f"{number} is merged: {counts}")
         note("`countylake run` brings gold and reports up to date")
     elif not done.held:

@@ -66,6 +66,7 @@ def test_a_hold_is_listed_shown_and_released(county: County) -> None:
     done = call(county, "hold", "release", "permit-1", "--why", "the office closed", "--by", "li")
     assert done.returncode == 0, done.stderr
     assert "permit-1 is merged" in done.stdout
+    assert "deleted 50" in " ".join(done.stdout.split())
     again = call(county, "hold", "release", "permit-1", "--why", "once more")
     assert again.returncode == 2
     assert "accepted already by li" in again.stderr

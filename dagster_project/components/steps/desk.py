@@ -99,6 +99,7 @@ class Desk:
         self.done.batches.append(arrival.batch_id)
         for name in COUNTS:
             self.done.counts[name] += getattr(counts, name)
+        self.done.deleted += counts.deleted
         batch_merged(
             self.workshop,
             feed,

@@ -13,7 +13,7 @@ COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
 
 @dataclass
 class FeedOutcome:
-    """What a feed's step did: counts, never cells."""
+    """What a feed's step did: counts, never cells. ``deleted`` records lack in a full snapshot."""
 
     feed: str
     status: str = "skipped"
@@ -22,6 +22,7 @@ class FeedOutcome:
     refused: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    deleted: int = 0
     score: Decimal = Decimal(0)
     error: str = ""
     failed_checks: set[str] = field(default_factory=set)
