@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import mmap
 import struct
-import unicodedata
 import zipfile
 import zlib
 from pathlib import Path
@@ -24,7 +23,7 @@ HEAD = 65_536
 STRANGE = 0.05
 """Text holds at most this share of control characters (NULs and stray bytes are told later)."""
 PLAUSIBLE = 0.9
-"""Bytes are UTF-16 when at least this share of what they decode to is assigned characters."""
+"""Bytes are UTF-16 when at least this share of what they decode to is what tables hold."""
 
 SAVE_AS = "Open it in Excel or WPS, save it as .xlsx or as CSV (UTF-8), and deliver that file"
 AGAIN = "Deliver it again, whole"
@@ -169,12 +168,13 @@ def _is_binary(head: bytes) -> bool:
 def _is_plausible(text: str) -> bool:
     """Whether most characters are such as tables hold: ASCII, Chinese, punctuation."""
     usual = sum(
-        character in "\t\r\n"
-        or (unicodedata.category(character)[0] in "LNPZS" and character < "\ud7ff")
+        "\t" <= character < "\x7f"
+        or "\u3000" <= character < "\u3040"
+        or "一" <= character <= "鿿"
+        or "\uff01" <= character <= "\uff5e"
         for character in text
     )
-    plain = sum(character < "\x7f" or "一" <= character <= "鿿" for character in text)
-    return usual >= PLAUSIBLE * len(text) and plain >= PLAUSIBLE * len(text)
+    return usual >= PLAUSIBLE * len(text)
 
 
 def _is_dbase(path: Path, head: bytes) -> bool:
