@@ -19,6 +19,7 @@ from dagster_project.contracts.model import (
     DELIMITERS,
     WORKBOOKS,
     Column,
+    Coordinates,
     Feed,
     FilePeriod,
     Layer,
@@ -66,6 +67,7 @@ def build_feed(document: Document) -> Feed:
         volume=float(custom.get("volume", Feed.volume)),
         period=FilePeriod(**period) if (period := custom.get("period")) else None,
         drift=custom.get("drift", {}),
+        coordinates=_coordinates(custom.get("coordinates")),
         description=_purpose(odcs),
         domain=odcs.domain or "",
         owner=_owner(odcs) or custom["department"]["name"],
@@ -73,6 +75,14 @@ def build_feed(document: Document) -> Feed:
         path=document.path,
         hash=document.hash,
     )
+
+
+def _coordinates(said: dict[str, Any] | None) -> Coordinates | None:
+    if said is None:
+        return None
+    west, south, east, north = (str(bound) for bound in said["within"])
+    system = said.get("system", "cgcs2000")
+    return Coordinates(said["longitude"], said["latitude"], (west, south, east, north), system)
 
 
 def build_table(document: Document, layer: Layer) -> Table:

@@ -31,6 +31,7 @@ def feed_problems(
     yield from _server_problems(feed, document)
     yield from _order_problems(feed, document)
     yield from _arrival_problems(feed, document)
+    yield from _place_problems(feed, document)
     yield from _title_problems(feed)
     for column in feed.columns:
         for sentence in (*column_faults(column, codes), *flag_faults(column, codes)):
@@ -137,6 +138,21 @@ def _arrival_problems(feed: Feed, document: Document) -> Iterator[Problem]:
         yield document.problem(f"{named} column of this contract; correct it", "customProperties")
     elif column.type not in {"timestamp", "date", "string"} or column.level in {"L3", "L4"}:
         what = f"{named} date of a record; name a date, or a code like 202305, of level L1 or L2"
+        yield document.problem(what, "customProperties")
+
+
+def _place_problems(feed: Feed, document: Document) -> Iterator[Problem]:
+    place = feed.coordinates
+    if place is None:
+        return
+    kinds = {column.name: column.type for column in feed.columns}
+    for name in (place.longitude, place.latitude):
+        if kinds.get(name) != "decimal":
+            what = f"`coordinates` names `{name}`, which is no number of this contract; correct it"
+            yield document.problem(what, "customProperties")
+    west, south, east, north = map(float, place.within)
+    if west >= east or south >= north:
+        what = "`within` of `coordinates` is not west, south, east, north; put them in this order"
         yield document.problem(what, "customProperties")
 
 

@@ -144,6 +144,19 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Coordinates:
+    """Two columns that are one place in CGCS2000, and how files write it.
+
+    ``within`` is west, south, east, north; ``system`` is that of the files.
+    """
+
+    longitude: str
+    latitude: str
+    within: tuple[str, str, str, str]
+    system: Literal["cgcs2000", "wgs84", "gcj02", "bd09"] = "cgcs2000"
+
+
+@dataclass(frozen=True)
 class Sla:
     """How often a feed comes (``every`` × ``unit``) and by when (HH:MM, Asia/Shanghai)."""
 
@@ -198,6 +211,7 @@ class Feed:
     volume: float = 0.3
     period: FilePeriod | None = None
     drift: Mapping[DriftKind, DriftAction] = field(default_factory=dict)
+    coordinates: Coordinates | None = None
     description: str = ""
     domain: str = ""
     owner: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dagster_project.contracts.model import Column, Feed, Severity
+from dagster_project.contracts.model import Column, Feed, Rule, Severity
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,29 @@ def feed_rule_ids(feed: Feed) -> tuple[str, ...]:
     """Every rule of a feed: the rows', the columns', the contract's own."""
     generated = (rule.id for column in feed.columns for rule in cell_rules(column))
     defects = (rule.id for rule in DEFECTS)
-    return (*defects, *generated, *(rule.id for rule in feed.rules))
+    place = [place_rule(feed).id] if feed.coordinates else []
+    return (*defects, *generated, *(rule.id for rule in feed.rules), *place)
+
+
+def place_rule(feed: Feed) -> Rule:
+    """The warning of a feed with coordinates: the place is outside the contract's rectangle.
+
+    Raises:
+        ValueError: The feed declares no coordinates.
+    """
+    place = feed.coordinates
+    if place is None:
+        raise ValueError(feed.name)
+    west, south, east, north = place.within
+    return Rule(
+        id=f"{place.longitude}.place",
+        expression=f"{place.longitude} BETWEEN {west} AND {east}"
+        f" AND {place.latitude} BETWEEN {south} AND {north}",
+        message=f"坐标在范围（{west}, {south}, {east}, {north}）之外",
+        dimension="accuracy",
+        severity="warn",
+        columns=(place.longitude, place.latitude),
+    )
 
 
 def _kinds(column: Column) -> Iterator[tuple[str, str, Severity]]:

@@ -221,6 +221,43 @@ MISTAKES = {
         "pattern: MMYYYY",
         "is `MMYYYY`; use one of: YYYY",
     ),
+    "place of no number": Wrong(
+        "asset",
+        "  - {property: delivery, value: full}",
+        "  - {property: delivery, value: full}\n  - property: coordinates\n"
+        "    value: {longitude: lon, latitude: name, within: [113, 37, 115, 39]}",
+        "customProperties:",
+        "`coordinates` names `name`, which is no number",
+    ),
+    "rectangle turned over": Wrong(
+        "asset",
+        "  - {property: delivery, value: full}",
+        "  - {property: delivery, value: full}\n  - property: coordinates\n"
+        "    value: {longitude: lon, latitude: lat, within: [113, 39, 115, 37]}",
+        "customProperties:",
+        "is not west, south, east, north",
+    ),
+    "share without limits": Wrong(
+        "asset",
+        "{property: unit, value: 元}",
+        "{property: share, value: percent}",
+        "name: original_value",
+        "a share needs `minimum` and `maximum`",
+    ),
+    "open end of a number": Wrong(
+        "asset",
+        "{property: unit, value: 元}",
+        "{property: openEnd, value: true}",
+        "name: original_value",
+        "`openEnd` is for dates, not for decimal",
+    ),
+    "month of a number": Wrong(
+        "asset",
+        "{property: unit, value: 元}",
+        "{property: partial, value: month}",
+        "name: original_value",
+        "`partial` is for dates, not for decimal",
+    ),
 }
 
 

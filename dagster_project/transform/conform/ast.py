@@ -135,6 +135,11 @@ def div(left: Node, divisor: int) -> Node:
     return binary(exp.IntDiv, left, divisor)
 
 
+def ratio(left: Node, right: Node) -> Node:
+    """Quotient, not cut to a whole number."""
+    return binary(exp.Div, left, right)
+
+
 def mul(left: Node, right: Node | int) -> Node:
     """Product."""
     return binary(exp.Mul, left, right)

@@ -14,9 +14,10 @@ from sqlglot.errors import SqlglotError
 
 from dagster_project.contracts import cell_rules
 from dagster_project.contracts.model import Column, Contracts, Feed, Rule
-from dagster_project.contracts.rules import DEFECTS
+from dagster_project.contracts.rules import DEFECTS, place_rule
 from dagster_project.contracts.units import power
 from dagster_project.errors import ContractError
+from dagster_project.transform.conform import coordinates
 from dagster_project.transform.conform.ast import Node
 from dagster_project.transform.conform.cells import Cell, compile_cell
 from dagster_project.transform.conform.checks import Check, rule_info
@@ -176,7 +177,8 @@ def compile_feed(
         _without(_cell(column, feed, contracts, powers.get(column.name)), switched_off)
         for column in feed.columns
     )
-    row_rules = tuple(_row_rule(rule, feed) for rule in feed.rules if rule.id not in switched_off)
+    own = [*feed.rules, *([place_rule(feed)] if feed.coordinates else [])]
+    row_rules = tuple(_row_rule(rule, feed) for rule in own if rule.id not in switched_off)
     defects = (rule for rule in DEFECTS if rule.id not in switched_off)
     groups = [[rule_info(rule, DEFECT_MESSAGES[rule.kind], "") for rule in defects]]
     groups += [[*(check.rule for check in c.checks), *_references(c, switched_off)] for c in cells]
@@ -231,6 +233,9 @@ def _cell(column: Column, feed: Feed, contracts: Contracts, power: int | None) -
             todo="Add it to schemas/codes or correct the name",
         )
     cell = compile_cell(column, code_list, feed.path, contracts.codes.get(GLYPHS), power or None)
+    place = feed.coordinates
+    if place and column.name in (place.longitude, place.latitude):
+        cell = replace(cell, repairs=(*cell.repairs, *coordinates.repairs(place, column)))
     if power is None:
         return cell
     # The header says that these are percentages: a small one is clear without its sign.

@@ -11,10 +11,12 @@ from dagster_project.transform.conform.ast import Node
 class Repair:
     """A repair of one column and when it happened, seen from raw text, clean text and value.
 
-    See ``facts.RepairInfo`` for ``logged`` and ``listed``.
+    See ``facts.RepairInfo`` for ``logged`` and ``listed``. A repair that looks at more than its own
+    cell happens ``always``, also to a cell that is plain.
     """
 
     id: str
     logged: bool
     happened: Node
     listed: bool = True
+    always: bool = False

@@ -12,7 +12,7 @@ from typing import Literal
 
 from sqlglot import exp
 
-from dagster_project.transform.conform import mojibake
+from dagster_project.transform.conform import coordinates, mojibake
 from dagster_project.transform.conform.ast import (
     Node,
     alias,
@@ -89,6 +89,9 @@ def conforming_select(
         rejected rows), ``_hash`` (of valid rows), reason words ``_w0…`` and repair words ``_r0…``.
     """
     tree = typed(plan.cells, source)
+    if plan.feed.coordinates:
+        columns = {cell.column.name: cell.column for cell in plan.cells}
+        tree = coordinates.located(plan.feed.coordinates, columns, tree)
     for stage_columns in (
         _helpers(plan, references),
         [*_failures(plan, references), *_repairs(plan, decoded=decoded)],
@@ -198,10 +201,12 @@ def _repairs(plan: Plan, *, decoded: bool) -> list[Named]:
     slots = iter(plan.repair_slots)
     for cell in plan.cells:
         pairs = [(repair, next(slots)) for repair in cell.repairs]
-        first, *others = [(case([(r.happened, number(s.mask))], number(0))) for r, s in pairs]
-        # The first is the decoding of mojibake, which may leave a cell that is plain.
-        word = case([(stage(cell.column, "k"), number(0))], plus(others))
-        word = plus([first, word]) if decoded else word
+        first, *others = [(r, case([(r.happened, number(s.mask))], number(0))) for r, s in pairs]
+        word = case(
+            [(stage(cell.column, "k"), number(0))], plus([bit for r, bit in others if not r.always])
+        )
+        # The first is the decoding of mojibake, of rows that have a column for it.
+        word = plus([word, *(bit for r, bit in others if r.always), *[first[1]] * decoded])
         words.setdefault(pairs[0][1].word, []).append(cast(word, "BIGINT"))
     return [
         (f"_r{word}", case([(_is_marked(plan), number(0))], plus(parts)))
