@@ -9,6 +9,7 @@ from typing import Literal
 
 import pytest
 
+from dagster_project.components.steps.checks import feed_checks
 from dagster_project.contracts import feed_rule_ids
 from dagster_project.contracts.model import Column, Coordinates, Feed
 from tests.conform_kit import Judged, feed_of, judge, plan_of
@@ -161,3 +162,10 @@ def test_the_rules_of_such_a_feed_are_listed() -> None:
     assert plan_of(feed).rule("lon.place").severity == "warn"
     (row,) = judge(plan_of(feed).without("lon.place"), {"no": "1", "lon": "112", "lat": "37"})
     assert row.reasons == ()
+
+
+def test_the_warning_is_a_check_of_the_feed() -> None:
+    """The orchestrator shows it under a name that it allows."""
+    found = [check for check in feed_checks(_feed()) if check.kind == "place"]
+    assert [(check.name, check.blocking) for check in found] == [("place", False)]
+    assert not [c for c in feed_checks(replace(_feed(), coordinates=None)) if c.kind == "place"]

@@ -12,12 +12,14 @@ import duckdb
 
 from dagster_project.contracts import cell_rules
 from dagster_project.contracts.model import Feed
+from dagster_project.contracts.rules import place_rule
 
 DELIVERED = "last_delivery_accepted"
 READABLE = "file_is_readable"
 ROWS = "rows_are_conserved"
 KEYS = "keys_are_unique"
 VOLUME = "volume_is_usual"
+PLACE = "place"
 WORDS = {
     "required": "必填",
     "type": "类型",
@@ -75,6 +77,9 @@ def feed_checks(feed: Feed) -> tuple[FeedCheck, ...]:
         for kind, titles in kinds.items()
     )
     rows = tuple(FeedCheck(rule.id, rule.message, blocking=False) for rule in feed.rules)
+    if feed.coordinates:
+        place = place_rule(feed)
+        rows = (*rows, FeedCheck(PLACE, place.message, blocking=False, kind=PLACE))
     usual = f"行数与最近几次交付的中位数相差不超过{feed.volume:.0%}"
     return (*WHOLE_BATCH, FeedCheck(VOLUME, usual, blocking=False), *cells, *rows)
 
