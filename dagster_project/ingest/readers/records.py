@@ -81,81 +81,108 @@ class Block:
 
 
 def blocks(
-    chunks: Iterable[bytes], *, name: str, delimiter: str = ",", longest: int = MAX_RECORD
+    chunks: Iterable[bytes],
+    *,
+    name: str,
+    delimiter: str = ",",
+    longest: int = MAX_RECORD,
+    size: int = BLOCK,
 ) -> Iterator[Block]:
-    """Cut UTF-8 text into blocks of whole records.
+    """Cut UTF-8 text into blocks of whole records, of about ``size`` bytes each.
 
     Raises:
         DeliveryError: A record does not end, or is longer than ``longest`` bytes.
     """
-    first, held, wanted = 1, b"", 0
-    waiting: list[bytes] = []
-    for chunk in chunks:
-        waiting.append(chunk)
-        wanted -= len(chunk)
-        if wanted > 0:
-            continue
-        cut = _block(b"".join((held, *waiting)), first, ord(delimiter), final=False)
-        held, waiting = cut.rest, []
-        wanted = len(held)  # a long record is not looked at again before it has doubled
-        _refuse_long(cut, longest, name)
-        if len(cut.block):
-            yield cut.block
-        first += len(cut.block)
-    if held or waiting:
-        cut = _block(b"".join((held, *waiting)), first, ord(delimiter), final=True)
-        _refuse_long(cut, longest, name)
-        if cut.rest:
-            raise _endless(name, first + len(cut.block))
-        yield cut.block
+    first, height, held = 1, 0, list[_Piece]()
+    for piece in _pieces(chunks, ord(delimiter), longest, name):
+        held.append(piece)
+        height += len(piece.data)
+        if height >= size:
+            yield (block := _joined(held, first))
+            first, height, held = first + len(block), 0, []
+    if held:
+        yield _joined(held, first)
 
 
 def leading(text: bytes, *, delimiter: str, whole: bool, most: int) -> list[list[str]]:
     """The cells of the first whole records of a text; ``whole`` says that all of it is given."""
-    block = _block(text, 1, ord(delimiter), final=whole).block
+    block = _joined([_piece(text, ord(delimiter), final=whole)], 1)
     first = range(min(len(block), most))
     return [split_record(block.text(n), delimiter=delimiter) for n in first]
 
 
-def joined(pieces: Iterable[Block], *, size: int = BLOCK) -> Iterator[Block]:
-    """The same records in larger blocks: pieces suit this module, blocks suit the engine."""
-    held: list[Block] = []
-    height = 0
-    for piece in pieces:
-        held.append(piece)
-        height += len(piece.data)
-        if height >= size:
-            yield _join(held)
-            held, height = [], 0
-    if held:
-        yield _join(held)
+@dataclass(frozen=True)
+class _Piece:
+    """Whole records as they were found: small, while masks fit the processor's cache.
+
+    ``feeds`` are the records' last bytes (behind the text where the last record ends with it),
+    ``literal`` and ``inner`` odd quotes and line ends within cells. ``rest`` is what is left of
+    the text, ``is_open`` says that it ends inside quotes.
+    """
+
+    data: bytes
+    feeds: Offsets
+    cells: Offsets
+    literal: Offsets
+    inner: Offsets
+    quoted: bool
+    doubled: bool
+    rest: bytes
+    is_open: bool
 
 
-def _join(pieces: Sequence[Block]) -> Block:
+def _pieces(chunks: Iterable[bytes], delimiter: int, longest: int, name: str) -> Iterator[_Piece]:
+    first, wanted = 1, 0
+    waiting: list[bytes] = []
+    for chunk in itertools.chain(chunks, [b""]):
+        waiting.append(chunk)
+        wanted -= len(chunk)
+        if wanted > 0 and chunk:
+            continue
+        data = b"".join(waiting) if len(waiting) > 1 else chunk
+        if not data:
+            return
+        piece = _piece(data, delimiter, final=not chunk)
+        _refuse_long(piece, first, longest, name)
+        if len(piece.feeds):
+            yield piece
+        first += len(piece.feeds)
+        waiting = [piece.rest] if piece.rest else []
+        wanted = len(piece.rest)  # a long record is not looked at again before it has doubled
+    if waiting:
+        raise _endless(name, first)
+
+
+def _joined(pieces: Sequence[_Piece], first: int) -> Block:
+    """Pieces suit this module, blocks suit the engine: its cost per call no longer shows."""
     offsets = [0, *itertools.accumulate(len(piece.data) for piece in pieces)]
     shifted = list(zip(pieces, offsets, strict=False))
+    feeds = np.concatenate([piece.feeds + offset for piece, offset in shifted])
+    starts = np.concatenate(([0], feeds[:-1] + 1)).astype(np.int64) if len(feeds) else feeds
+    lines = _lines(b"".join(piece.data for piece in pieces), starts, feeds)
     return Block(
-        data=b"".join(piece.data for piece in pieces),
-        first=pieces[0].first,
-        starts=np.concatenate([piece.starts + offset for piece, offset in shifted]),
-        ends=np.concatenate([piece.ends + offset for piece, offset in shifted]),
+        data=lines.data,
+        first=first,
+        starts=lines.starts,
+        ends=lines.ends,
         cells=np.concatenate([piece.cells for piece in pieces]),
-        odd=np.concatenate([piece.odd for piece in pieces]),
-        broken=np.concatenate([piece.broken for piece in pieces]),
+        odd=_holding([piece.literal + offset for piece, offset in shifted], feeds),
+        broken=_holding([piece.inner + offset for piece, offset in shifted], feeds),
         quoted=any(piece.quoted for piece in pieces),
         doubled=any(piece.doubled for piece in pieces),
-        breaks=sum((piece.breaks for piece in pieces), Counter()),
+        breaks=lines.breaks,
     )
 
 
-def _refuse_long(cut: _Cut, longest: int, name: str) -> None:
+def _refuse_long(piece: _Piece, first: int, longest: int, name: str) -> None:
     """A record that is too long is refused at once, whether its end has been seen or not."""
-    sizes = cut.block.ends - cut.block.starts
-    if len(sizes) and int(sizes.max()) > longest:
-        raise _too_long(name, cut.block.first + int(sizes.argmax()), longest)
-    if len(cut.rest) > longest:
-        row = cut.block.first + len(cut.block)
-        raise _endless(name, row, longest) if cut.is_open else _too_long(name, row, longest)
+    if len(piece.data) > longest:
+        sizes = np.diff(piece.feeds, prepend=-1)
+        if int(sizes.max()) > longest:
+            raise _too_long(name, first + int(sizes.argmax()), longest)
+    if len(piece.rest) > longest:
+        row = first + len(piece.feeds)
+        raise _endless(name, row, longest) if piece.is_open else _too_long(name, row, longest)
 
 
 def _too_long(name: str, row: int, longest: int) -> DeliveryError:
@@ -177,49 +204,34 @@ def _endless(name: str, row: int, longest: int = 0) -> DeliveryError:
     )
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """The whole records at the start of a text and what is left of it, perhaps inside quotes."""
-
-    block: Block
-    rest: bytes
-    is_open: bool
-
-
-def _block(data: bytes, first: int, delimiter: int, *, final: bool) -> _Cut:
+def _piece(data: bytes, delimiter: int, *, final: bool) -> _Piece:
     """The whole records at the start of ``data``."""
     marks = _marks(data, delimiter, final=final)
     edges = np.flatnonzero(marks.ends | marks.delimiters)
     last_cells = np.flatnonzero(marks.ends[edges])
     feeds = edges[last_cells]
     taken = int(feeds[-1]) + 1 if len(feeds) else 0
-    rest, unended = data[taken:], False
     if final and taken < len(data) and not marks.is_open:
-        feeds, rest, unended = np.append(feeds, len(data)), b"", True
+        feeds, taken = np.append(feeds, len(data)), len(data)
         last_cells = np.append(last_cells, len(edges))
-    starts = np.concatenate(([0], feeds[:-1] + 1)).astype(np.int64) if len(feeds) else feeds
-    lines = _lines(data[: len(data) - len(rest)], starts, feeds)
-    lines.breaks["LF"] -= unended
-    block = Block(
-        data=lines.data,
-        first=first,
-        starts=lines.starts,
-        ends=lines.ends,
+    return _Piece(
+        data=data[:taken],
+        feeds=feeds,
         cells=np.diff(last_cells, prepend=-1),
-        odd=_holding(marks.literal, feeds),
-        broken=_holding(marks.inner, feeds),
+        literal=marks.literal[marks.literal < taken],
+        inner=marks.inner[marks.inner < taken],
         quoted=marks.quoted,
         doubled=marks.doubled,
-        breaks=lines.breaks,
+        rest=data[taken:],
+        is_open=marks.is_open,
     )
-    return _Cut(block, rest, marks.is_open)
 
 
-def _holding(places: Offsets, feeds: Offsets) -> Mask:
+def _holding(places: Sequence[Offsets], feeds: Offsets) -> Mask:
     """Which records hold one of these places."""
-    if not len(places):
+    if not any(map(len, places)):
         return np.zeros(len(feeds), np.bool_)
-    return np.diff(np.searchsorted(places, feeds), prepend=0) > 0
+    return np.diff(np.searchsorted(np.concatenate(places), feeds), prepend=0) > 0
 
 
 @dataclass
@@ -233,14 +245,15 @@ class _Lines:
 
 
 def _lines(data: bytes, starts: Offsets, feeds: Offsets) -> _Lines:
+    unended = len(feeds) > 0 and int(feeds[-1]) == len(data)
     if b"\r" not in data:
-        return _Lines(data, starts, feeds, Counter(LF=len(feeds)))
+        return _Lines(data, starts, feeds, Counter(LF=len(feeds) - unended))
     view = np.frombuffer(data, np.uint8)
-    bare = feeds[view[np.minimum(feeds, len(view) - 1)] == CR]  # the last may end with the text
+    bare = feeds[view[np.minimum(feeds, len(view) - 1)] == CR]
     after = (view[feeds - 1] == CR) & (feeds > starts)
     twice = after & (view[np.maximum(feeds, 2) - 2] == CR) & (feeds > starts + 1)
     breaks = Counter(
-        LF=len(feeds) - len(bare) - int(after.sum()),
+        LF=len(feeds) - len(bare) - int(after.sum()) - unended,
         CRLF=int(after.sum()) - int(twice.sum()),
         CR=len(bare),
         CRCRLF=int(twice.sum()),

@@ -20,7 +20,7 @@ from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.marks import is_blank
 from dagster_project.ingest.readers.parse import Cells, Parser
-from dagster_project.ingest.readers.records import BLOCK, Block, Breaks, blocks, joined
+from dagster_project.ingest.readers.records import BLOCK, Block, Breaks, blocks
 from dagster_project.ingest.readers.result import Dialect, LineEnd, SheetRead
 from dagster_project.ingest.readers.rows import Classifier
 from dagster_project.ingest.readers.shape import Shape, no_rows
@@ -59,10 +59,13 @@ class TextTable:
         self.ledger.encoding, self.ledger.evidence = text.encoding, text.evidence
         tidy = Tidy()
         cells, chunks = self._cells(text, tidy)
-        pieces = blocks(
-            chunks, name=self.name, delimiter=cells.delimiter, longest=self.limits.record_bytes
+        stream = blocks(
+            chunks,
+            name=self.name,
+            delimiter=cells.delimiter,
+            longest=self.limits.record_bytes,
+            size=block,
         )
-        stream = joined(pieces, size=block)
         head = list(_until(stream, SEARCHED))
         layout = self._header(head, cells, text)
         shape = Shape(layout, self.batch_id)
