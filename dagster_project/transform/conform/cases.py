@@ -132,12 +132,14 @@ def settle(
         f" WHERE feed = ? AND state = 'open' AND failed_at <= ?::TIMESTAMPTZ",
         [plan.feed.name, head.delivered_at],
     )
-    opened = con.execute("SELECT count(*) FROM case_open").fetchone()
-    if rejected or (opened and opened[0]):
-        _carried(con, plan.feed)
+    row = con.execute("SELECT count(*) FROM case_open").fetchone()
+    opened = bool(row and row[0])
+    if rejected or opened:
+        _carried(con, plan.feed, opened=opened)
         _failed(con, plan)
         _valid(con, plan.feed)
         _change(con, plan.feed, head, whole=whole)
+        _write(con, plan.feed, opened=opened)
     for name in TEMPORARY:
         con.execute(f"DROP TABLE IF EXISTS temp.{name}")
 
@@ -179,8 +181,14 @@ def restore(con: duckdb.DuckDBPyConnection, feed: Feed, at: datetime) -> None:
     con.execute("DROP TABLE temp.cases_before")
 
 
-def _carried(con: duckdb.DuckDBPyConnection, feed: Feed) -> None:
+def _carried(con: duckdb.DuckDBPyConnection, feed: Feed, *, opened: bool) -> None:
     """Which rows carry the number of an open case; mostly no row carries any."""
+    if not opened:
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE case_carried"
+            " (_sheet VARCHAR, _source_row BIGINT, said VARCHAR)"
+        )
+        return
     cells = ", ".join(quoted(column.name) for column in feed.columns)
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE case_carried AS
@@ -232,7 +240,7 @@ def _number(text: str) -> str:
 
 
 def _change(con: duckdb.DuckDBPyConnection, feed: Feed, head: Head, *, whole: bool) -> None:
-    """Write the new state of every case that changes."""
+    """The new state of every case that changes."""
     values: dict[str, object] = {
         "landed": head.landed_id,
         "delivered_at": head.delivered_at if whole else head.committed_at,
@@ -241,10 +249,15 @@ def _change(con: duckdb.DuckDBPyConnection, feed: Feed, head: Head, *, whole: bo
         values |= {"feed": feed.name, "snapshot": feed.delivery == "full"}
     select = (_NEXT if whole else _AGAIN).replace("$delivered_at", "$delivered_at::TIMESTAMPTZ")
     con.execute(select, values)
-    con.execute(
-        f"DELETE FROM {CASES} WHERE feed = ? AND state = 'open'"
-        " AND case_id IN (SELECT case_id FROM case_next)",
-        [feed.name],
-    )
+
+
+def _write(con: duckdb.DuckDBPyConnection, feed: Feed, *, opened: bool) -> None:
+    """Put the new state in the place of the old one."""
+    if opened:
+        con.execute(
+            f"DELETE FROM {CASES} WHERE feed = ? AND state = 'open'"
+            " AND case_id IN (SELECT case_id FROM case_next)",
+            [feed.name],
+        )
     names = ", ".join(COLUMNS)
     con.execute(f"INSERT INTO {CASES} ({names}) SELECT {names} FROM case_next")
