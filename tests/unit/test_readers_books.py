@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import openpyxl
 import polars as pl
 import pytest
 
@@ -96,6 +97,26 @@ def test_both_epochs_give_the_same_days(tmp_path: Path, book_of: Opener, kind: F
         book = book_of(kind, tmp_path / f"{epoch_1904}", page, epoch_1904=epoch_1904)
         assert book.epoch_1904 is epoch_1904
         assert texts(book.sheets[0]) == wanted
+
+
+def test_numbers_that_are_no_day_stay_numbers(tmp_path: Path) -> None:
+    """A negative date is its number; day 60 is the 29 February 1900 that Excel alone knows."""
+    path = tmp_path / "a"
+    numbers = [59, 60, 60.5, 61, -1, -5.5, 0.25, 2958466]
+    write_xlsx(path, Page("甲", [[number, number] for number in numbers]))
+    book = openpyxl.load_workbook(path.open("rb"))
+    for row in range(1, len(numbers) + 1):
+        for column, form in ((1, "yyyy-mm-dd"), (2, "0.00")):
+            book.active.cell(row, column).number_format = form
+    book.save(path)
+    with opened(path, "xlsx", name="表", limits=Limits()) as found:
+        (sheet,) = found.sheets
+        assert [row[0] for row in texts(sheet)] == [
+            "1900-02-28", "1900-02-29", "1900-02-29 12:00:00", "1900-03-01", "-1", "-5.5",
+            "06:00:00", "2958466",
+        ]  # fmt: skip
+        assert [row[1] for row in texts(sheet)] == [str(number) for number in numbers]
+        assert CrossCheck(path, "表").compare({"甲": sheet.sample(sheets=1)}) == []
 
 
 @pytest.mark.parametrize("kind", BINARY)

@@ -41,7 +41,8 @@ class Marks:
 
     ``errors`` are the texts of error cells (``#N/A``), ``formulas`` those of formula cells without
     a stored value; the readers of values know neither. ``exact`` are numbers as they are stored,
-    where a binary number cannot hold their digits.
+    where a binary number cannot hold their digits. ``odd`` are stored numbers that no calendar has
+    a day for, should their cells be shown as dates; libraries make up different days for them.
     """
 
     merges: tuple[Merge, ...] = ()
@@ -50,6 +51,7 @@ class Marks:
     formulas: Cells = field(default_factory=dict)
     errors: Cells = field(default_factory=dict)
     exact: Cells = field(default_factory=dict)
+    odd: Cells = field(default_factory=dict)
 
     @property
     def stored(self) -> tuple[Cells, ...]:
@@ -116,7 +118,7 @@ class Sheet(ABC):
         """Some rows as a second reader sees them, for the check of so many sheets."""
         picked = CrossCheck.picks(self.height, self.width, sheets)
         near = itertools.islice(self._rows(self.marks.stored), max(picked))
-        return {row: cells for row, cells in near if row in picked}
+        return {row: cells for row, cells in near if row in picked and row not in self.marks.odd}
 
     def frames(self, names: Sequence[str], *, after: int) -> Iterator[pl.DataFrame]:
         """The rows below one as columns of text, numbered; empty cells are NULL.
@@ -128,14 +130,16 @@ class Sheet(ABC):
             names: One name per column of the sheet.
             after: The last row that is not wanted.
         """
+        known = [cells for cells in self.marks.texts if cells]
         fill = _Fill(self.filled(after))
         rows = enumerate(itertools.islice(self.values(), after, None), start=after + 1)
         blank, size = list[pl.DataFrame](), max(BATCH_CELLS // max(self.width, 1), BATCH_LEAST)
         while batch := list(itertools.islice(rows, min(BATCH, size))):
-            for row, values in batch:
-                for cells in self.marks.texts:
-                    for column, text in cells.get(row, {}).items():
-                        values[column - 1] = text
+            for cells in known:
+                for row, values in batch:
+                    if row in cells:
+                        for column, text in cells[row].items():
+                            values[column - 1] = text
             columns = [as_texts(column) for column in zip(*(v for _, v in batch), strict=True)]
             first = batch[0][0]
             columns = fill(columns, first)

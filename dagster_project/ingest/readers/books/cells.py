@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,15 +20,18 @@ import python_calamine
 
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books.base import Book, Marks, Merge, Sheet
+from dagster_project.ingest.readers.books.grid import number_text
 from dagster_project.ingest.readers.detect import NO_PASSWORD, SAVE_AS
 from dagster_project.ingest.readers.result import Format, SheetState
-from dagster_project.ingest.readers.values import Value
+from dagster_project.ingest.readers.values import Value, as_text
 
 KEPT = 6_000_000
 """Cells of sheets that are kept in memory after their head was looked at; larger ones are loaded
 again when their rows are read, one at a time."""
 
 _STATES: dict[str, SheetState] = {"Hidden": "hidden", "VeryHidden": "very_hidden"}
+FIRST_BUG = 60
+"""The day number that Excel gives to 1900-02-29, which never was."""
 _WORKSHEET = python_calamine.SheetTypeEnum.WorkSheet
 
 
@@ -79,11 +83,26 @@ class CellSheet(Sheet):
         raw, rows = self._raw, 0
         if raw.start:
             margin, rest = [""] * raw.start[1], [""] * (self.width - raw.end[1] - 1)
+            padded = bool(margin or rest)
             with named(self._shelf.name):
-                for rows, values in enumerate(raw.iter_rows(), start=1):  # noqa: B007 - counted
-                    yield [*margin, *values, *rest]
+                odd, bug_day = self.marks.odd, not self._shelf.survey.epoch_1904
+                for rows, values in enumerate(raw.iter_rows(), start=1):
+                    row = [*margin, *values, *rest] if padded else values
+                    for column, number in odd[rows].items() if rows in odd else ():
+                        if column <= len(row) and isinstance(row[column - 1], dt.date | dt.time):
+                            row[column - 1] = _no_day(number, row[column - 1], bug_day=bug_day)
+                    yield row
         for _ in range(rows, self.height):
             yield [""] * self.width
+
+
+def _no_day(number: str, shown: Value, *, bug_day: bool) -> Value:
+    """A stored number that is no day: itself, or the 29 February 1900 that only Excel knows."""
+    if number.startswith("-"):
+        return number_text(number)
+    if bug_day and FIRST_BUG <= float(number) < FIRST_BUG + 1:
+        return as_text(shown).replace("1900-02-28", "1900-02-29")
+    return shown
 
 
 class _Shelf:

@@ -101,7 +101,7 @@ class _Table:
         self.close_cell()
         if not self.in_row:
             self.open_row("")
-        said = attributes(raw)
+        said = attributes(raw) if raw else {}
         self.column += 1
         while self.column in self.down:
             self.column += 1
@@ -174,14 +174,17 @@ class _Page:
 
 
 def _span(raw: str, most: int) -> int:
+    if not raw:
+        return 1
     raw = raw.strip()
     return min(max(int(raw), 1), most) if raw.isascii() and raw.isdigit() and len(raw) < 9 else 1  # noqa: PLR2004
 
 
 def _shown(texts: list[str], number: str) -> str:
     """A cell's text: lines without blanks around them, and the number that Excel keeps aside."""
-    lines = "".join(texts).split("\n")
-    text = "\n".join(line.strip(" \xa0") for line in lines).strip("\n")
+    text = "".join(texts).strip(" \xa0")
+    if "\n" in text:
+        text = "\n".join(line.strip(" \xa0") for line in text.split("\n")).strip("\n")
     if number and _NUMBER.fullmatch(text):
         return number_text(number)
     return text

@@ -185,7 +185,9 @@ class _Document:
 
 
 def _count(attributes: dict[str, str], name: str) -> int:
-    raw = attributes.get(name, "1")
+    raw = attributes.get(name)
+    if raw is None:
+        return 1
     return max(int(raw), 1) if raw.isascii() and raw.isdigit() else 1
 
 

@@ -34,6 +34,12 @@ _CELL = re.compile(
     rb"(?:(<f[^>]*+>)(?:(?<=/>)|([^<]*+)</f>))?+(<v>([^<]*+)</v>|<v ?/>)?+</c>"
 )
 _FILLED = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*+(?<!/)>')
+_ODD = re.compile(
+    rb'<c r="([A-Z]++)(\d++)" s="\d++"(?: t="n")?+><v>(-[\d.Ee+-]++|60(?:\.\d++)?+)</v>'
+)
+_MAYBE_ODD = (b"<v>-", b"<v>60<", b"<v>60.")
+ODD = 100_000
+"""So many numbers that may be no days are kept; a column of dates holds few, one of money many."""
 _SHARED = re.compile(rb'si="(\d+)"')
 _DIGITS = re.compile(r"-?\d{16,}")
 _ENTITIES = (
@@ -56,6 +62,7 @@ class Found:
     formulas: dict[int, dict[int, str]] = field(default_factory=dict)
     errors: dict[int, dict[int, str]] = field(default_factory=dict)
     exact: dict[int, dict[int, str]] = field(default_factory=dict)
+    odd: dict[int, dict[int, str]] = field(default_factory=dict)
 
     def marks(self) -> Marks:
         """The marks, without merged ranges (calamine reads those)."""
@@ -66,6 +73,7 @@ class Found:
             self.formulas,
             self.errors,
             self.exact,
+            self.odd,
         )
 
 
@@ -171,7 +179,10 @@ class _Survey:
             self._found.width = max(self._found.width, column_number(self._last_column))
 
     def _special(self, data: bytes) -> None:
-        """Formulas without a value, error texts, long numbers; most pieces hold none."""
+        """Formulas without a value, error texts, long or odd numbers; most pieces hold none."""
+        if len(self._found.odd) < ODD and any(mark in data for mark in _MAYBE_ODD):
+            for letters, row, number in _ODD.findall(data):
+                self._put(self._found.odd, row, letters, number.decode())
         if not (b"<f" in data or b' t="e"' in data or _LONG.search(data)):
             return
         for letters, row, attributes, formula, text, value, content in _CELL.findall(data):
@@ -290,6 +301,8 @@ class _Cells:
             found.errors.setdefault(self.row, {})[self._column] = value
         elif self._kind == "n" and _DIGITS.fullmatch(value.strip()):
             found.exact.setdefault(self.row, {})[self._column] = value.strip()
+        elif self._kind == "n" and value.startswith(("-", "60")) and len(found.odd) < ODD:
+            found.odd.setdefault(self.row, {})[self._column] = value.strip()
 
 
 def _number(raw: str, fallback: int, most: int) -> int:
