@@ -74,12 +74,12 @@ def _xlsx(data: bytes) -> Iterator[int]:
         names = sorted(n for n in archive.namelist() if n.startswith("xl/worksheets/sheet"))
         for name in names:
             root = ET.fromstring(archive.read(name))  # noqa: S314 - our own files
-            rows = [
-                int(row.get("r", "0"))
-                for row in root.iter(f"{_MAIN}row")
-                if any(len(cell) for cell in row.iter(f"{_MAIN}c"))
-            ]
-            yield max(rows, default=0)
+            number = last = 0
+            for row in root.iter(f"{_MAIN}row"):
+                number = int(row.get("r", str(number + 1)))
+                if any(len(cell) for cell in row.iter(f"{_MAIN}c")):
+                    last = max(last, number)
+            yield last
 
 
 def _xls(data: bytes) -> Iterator[int]:
@@ -139,7 +139,8 @@ def _ods(data: bytes) -> Iterator[int]:
 
 
 def _html(data: bytes) -> Iterator[int]:
-    for table in re.findall(rb"<table.*?</table>", data, re.DOTALL | re.IGNORECASE):
+    page = re.sub(rb"<!--.*?-->|<script.*?</script>", b"", data, flags=re.DOTALL)
+    for table in re.findall(rb"<table.*?</table>", page, re.DOTALL | re.IGNORECASE):
         yield len(re.findall(rb"<tr[\s>]", table, re.IGNORECASE))
 
 

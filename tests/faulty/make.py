@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from dagster_project.paths import SAMPLES
-from tests.faulty import archives, encodings, other_books, tables, values, workbooks
+from tests.faulty import archives, encodings, other_books, pretenders, tables, values, workbooks
 from tests.faulty.kit import FILES, KEPT
 from tests.faulty.readme import readme
 
 FOLDER = SAMPLES / "faulty"
-GROUPS = (encodings, tables, archives, workbooks, other_books, values)
+GROUPS = (encodings, tables, archives, workbooks, other_books, pretenders, values)
 """Importing them has entered their files."""
 
 

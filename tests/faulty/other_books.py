@@ -152,3 +152,15 @@ def _bomb() -> bytes:
         members = {name: archive.read(name) for name in archive.namelist()}
     members["xl/worksheets/sheet1.xml"] += b" " * (70 << 20)
     return zipped(list(members.items()), pack=True)
+
+
+@file("W57_列号越界.xlsb")
+def _column_beyond() -> bytes:
+    """One number says that it stands in column 15,000,000; sheets have 16,384."""
+    with zipfile.ZipFile(io.BytesIO(_xlsb())) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    (sheet,) = (name for name in members if "sheet1.bin" in name and "rels" not in name)
+    number = members[sheet].index(b"\x05\x10\x03\x00\x00\x00")  # a real number in column D
+    place = (15_000_000).to_bytes(4, "little")
+    members[sheet] = members[sheet][: number + 2] + place + members[sheet][number + 6 :]
+    return zipped(list(members.items()))

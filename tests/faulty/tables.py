@@ -309,3 +309,22 @@ def _dbase() -> bytes:
 @file("T46_parquet改名.csv")
 def _parquet() -> bytes:
     return b"PAR1" + bytes(40) + b"PAR1"
+
+
+@file("T47_列名带空白.csv")
+def _padded_titles() -> bytes:
+    titles = ("编 号 ", "\u3000姓名", " 乡镇", "*金额", "备注\t")
+    return lines((titles, *ROWS)).encode("utf-8")
+
+
+@file("T48_未加引号的换行.csv")
+def _bare_newline() -> bytes:
+    return _rows(
+        ("P004", "段样丁", "岔口乡", "7.00", "第一行\n第二行"), ("P005", "冯样戊", "", "8", "")
+    )
+
+
+@file("T49_单引号.csv")
+def _apostrophes() -> bytes:
+    """Cells as a script of SQL quotes them; to a reader apostrophes are text."""
+    return lines((HEADER, *(tuple(f"'{cell}'" for cell in row) for row in ROWS))).encode("utf-8")

@@ -58,8 +58,8 @@ class Readings:
     def of(self, case: Expected) -> tuple[dict[str, Any], Path]:
         """The verdict on a case's file, and where its rows are."""
         if case.title not in self.done:
-            out = self.folder / str(len(self.done)) / "rows.parquet"
-            out.parent.mkdir()
+            out = self.folder / str(CASES.index(case)) / "rows.parquet"
+            out.parent.mkdir(exist_ok=True)
             self.done[case.title] = (_read(case, out), out)
         return self.done[case.title]
 

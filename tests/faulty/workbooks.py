@@ -1,13 +1,14 @@
-"""Workbooks: what their sheets, headers, cells and files get wrong."""
+"""Workbooks: what their sheets, headers, cells and packages get wrong."""
 
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable
 
-from tests.faulty.kit import HEADER, ROWS, TABLE, file, lines, zipped
-from tests.faulty.xlsx import Cell, Fault, Formula, Serial, Sheet, xlsx
+from tests.faulty.kit import HEADER, file, zipped
+from tests.faulty.xlsx import MAIN, Cell, Fault, Formula, Serial, Sheet, xlsx
 
 _TYPED: list[list[Cell]] = [
     [*HEADER],
@@ -15,6 +16,7 @@ _TYPED: list[list[Cell]] = [
     ["P002", "白样乙", "冶西镇", 800, "养老金补发"],
     ["P003", "程样丙", "锁簧镇", 45.25, "农机补贴"],
 ]
+_RELATIONS = "xl/_rels/workbook.xml.rels"
 _SECOND: list[list[Cell]] = [[*HEADER], ["P004", "段样丁", "岔口乡", 7, None]]
 
 
@@ -227,32 +229,6 @@ def _units_disagree() -> bytes:
     return xlsx(Sheet("冠山镇", first), Sheet("岔口乡", second))
 
 
-@file("W22_文字文档改名.xlsx")
-def _word_document() -> bytes:
-    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
-    namespace = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-    return zipped(
-        [
-            (
-                "[Content_Types].xml",
-                b'<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006'
-                b'/content-types"><Override PartName="/word/document.xml" ContentType="'
-                + kind.encode()
-                + b'"/></Types>',
-            ),
-            (
-                "word/document.xml",
-                f'<w:document xmlns:w="{namespace}"><w:body/></w:document>'.encode(),
-            ),
-        ]
-    )
-
-
-@file("W23_pdf改名.xlsx")
-def _pdf() -> bytes:
-    return b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
-
-
 @file("W24_残缺.xlsx")
 def _cut_off() -> bytes:
     whole = xlsx(Sheet("补贴", _TYPED))
@@ -314,59 +290,99 @@ def _beyond_header() -> bytes:
     return xlsx(Sheet("补贴", rows))
 
 
-@file("D20_html.xls")
-def _html() -> bytes:
-    cells = "".join(
-        "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in row) + "</tr>\n"
-        for tag, row in zip(("th", "td", "td", "td"), TABLE, strict=True)
+@file("W33_富文本.xlsx")
+def _rich_text() -> bytes:
+    """Shared strings of several runs, and one with the reading of its characters beside it."""
+    items = (
+        *(f"<si><t>{cell}</t></si>" for cell in HEADER),
+        "<si><t>P001</t></si>",
+        "<si><r><t>安</t></r><r><rPr><b/></rPr><t>样甲</t></r></si>",
+        '<si><t>冠山镇</t><rPh sb="0" eb="3"><t>guanshan</t></rPh></si>',
+        '<si><t xml:space="preserve"> 低保金 </t></si>',
     )
-    head = '<html><head><meta http-equiv="Content-Type" content="text/html; charset=gb2312"></head>'
-    return f"{head}\n<body><table border=1>\n{cells}</table></body></html>\n".encode("gb18030")
-
-
-@file("D20_制表文本.xls")
-def _tab_text() -> bytes:
-    return lines(TABLE, delimiter="\t", end="\r\n").encode("gb18030")
-
-
-@file("D20_xml2003.xls")
-def _xml2003() -> bytes:
-    rows = "".join(
-        "<Row>"
-        + "".join(f'<Cell><Data ss:Type="{_data_type(cell)}">{cell}</Data></Cell>' for cell in row)
-        + "</Row>\n"
-        for row in TABLE
+    body = (
+        '<row r="1">' + "".join(f'<c r="{"ABCDE"[n]}1" t="s"><v>{n}</v></c>' for n in range(5))
+        + '</row><row r="2"><c r="A2" t="s"><v>5</v></c><c r="B2" t="s"><v>6</v></c>'
+        '<c r="C2" t="s"><v>7</v></c><c r="D2"><v>1200.5</v></c><c r="E2" t="s"><v>8</v></c></row>'
+    )  # fmt: skip
+    strings = f'<sst xmlns="{MAIN}" count="9" uniqueCount="9">{"".join(items)}</sst>'
+    return _with_sheet(
+        lambda xml: re.sub(r"<sheetData>.*</sheetData>", f"<sheetData>{body}</sheetData>", xml),
+        strings=strings,
     )
-    spreadsheet = "urn:schemas-microsoft-com:office:spreadsheet"
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<?mso-application progid="Excel.Sheet"?>\n'
-        f'<Workbook xmlns="{spreadsheet}" xmlns:ss="{spreadsheet}">\n'
-        f'<Worksheet ss:Name="补贴"><Table>\n{rows}</Table></Worksheet></Workbook>\n'
-    ).encode()
 
 
-def _data_type(cell: str) -> str:
-    return "Number" if cell.replace(".", "").isdigit() else "String"
+@file("W34_单元格无坐标.xlsx")
+def _no_references() -> bytes:
+    """Rows and cells without their places, as small writers leave them: they follow each other."""
+    return _with_sheet(lambda xml: re.sub(r' r="[A-Z]*[0-9]+"', "", xml))
 
 
-@file("D20_ooxml.xls")
-def _ooxml_as_xls() -> bytes:
-    return xlsx(Sheet("补贴", _TYPED))
+@file("W35_中文日期格式.xlsx")
+def _chinese_days() -> bytes:
+    """Formats 31 and 57 are days of Chinese systems; nothing in the file says so."""
+    rows: list[list[Cell]] = [
+        ["编号", "姓名", "日期"],
+        ["P001", "安样甲", Serial(45077, style=4)],
+        ["P002", "白样乙", Serial(45077, style=5)],
+        ["P003", "程样丙", Serial(45077, style=6)],
+    ]
+    return xlsx(Sheet("日期", rows))
 
 
-@file("D20_csv改名.xlsx")
-def _csv_as_xlsx() -> bytes:
-    return lines((HEADER, *ROWS)).encode("gb18030")
+@file("W36_百分比格式.xlsx")
+def _percent_format() -> bytes:
+    """0.9566 shown as 95.66%: what is stored is read."""
+    rows: list[list[Cell]] = [
+        ["编号", "姓名", "占比"],
+        ["P001", "安样甲", Serial(0.9566, style=7)],
+        ["P002", "白样乙", "95.66%"],
+    ]
+    return xlsx(Sheet("占比", rows))
 
 
-def _with_sheet(change: Callable[[str], str]) -> bytes:
-    """The plain workbook with its sheet's XML changed."""
+@file("W37_表从C5开始.xlsx")
+def _margins() -> bytes:
+    """Empty rows above and empty columns on the left are no part of the table."""
+    rows: list[list[Cell]] = [[], [], [], [], *([None, None, *row] for row in _TYPED)]
+    return xlsx(Sheet("补贴", rows))
+
+
+@file("W38_时间与时长.xlsx")
+def _clocks() -> bytes:
+    rows: list[list[Cell]] = [
+        ["编号", "姓名", "时间"],
+        ["P001", "安样甲", Serial(45077 + 33300 / 86400, with_time=True)],
+        ["P002", "白样乙", Serial(45077, with_time=True)],
+        ["P003", "程样丙", Serial(59)],
+        ["P004", "段样丁", Serial(60)],
+    ]
+    return xlsx(Sheet("时间", rows))
+
+
+@file("W39_列号越界.xlsx")
+def _column_beyond() -> bytes:
+    return _with_sheet(lambda xml: xml.replace('r="E4"', 'r="ZZZZ4"'))
+
+
+def _with_sheet(change: Callable[[str], str], *, strings: str = "") -> bytes:
+    """The plain workbook with its sheet's XML changed, and with shared strings if there are any."""
     with zipfile.ZipFile(io.BytesIO(xlsx(Sheet("补贴", _TYPED)))) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
     target = "xl/worksheets/sheet1.xml"
-    return zipped(
-        [
-            (name, change(data.decode()).encode() if name == target else data)
-            for name, data in members
+    made = [
+        (name, change(data.decode()).encode() if name == target else data) for name, data in members
+    ]
+    if strings:
+        made.append(("xl/sharedStrings.xml", strings.encode()))
+        made = [
+            (name, _with_strings(data) if "_rels/workbook" in name else data) for name, data in made
         ]
-    )
+    return zipped(list(dict(made).items()))
+
+
+def _with_strings(relations: bytes) -> bytes:
+    """The workbook's relations with one more, to its shared strings."""
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/sharedStrings"
+    one = f'<Relationship Id="rId9" Type="{kind}" Target="sharedStrings.xml"/></Relationships>'
+    return relations.replace(b"</Relationships>", one.encode())

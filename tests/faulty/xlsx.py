@@ -11,18 +11,23 @@ from xml.sax.saxutils import escape, quoteattr
 
 from tests.faulty.kit import zipped
 
-_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+FORMATS = (0, 14, 49, 22, 31, 57, 164, 10)
+"""Styles by their places: general, a day, text, a day with a time; then the days of Chinese systems
+(31 and 57 are built in, 164 is spelt out) and a percentage."""
+CHINESE_DAY = "yyyy&quot;年&quot;m&quot;月&quot;d&quot;日&quot;"
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 
 
 @dataclass(frozen=True)
 class Serial:
-    """A number that is shown as a day, or as a day with a time."""
+    """A number that is shown as a day, as a day with a time, or in another of ``FORMATS``."""
 
     value: float
     with_time: bool = False
+    style: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,21 +129,21 @@ def _workbook(sheets: Sequence[Sheet], *, epoch_1904: bool) -> str:
     )
     epoch = '<workbookPr date1904="1"/>' if epoch_1904 else ""
     body = f"{epoch}<sheets>{entries}</sheets>"
-    return f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}">{body}</workbook>'
+    return f'<workbook xmlns="{MAIN}" xmlns:r="{_OFFICE}">{body}</workbook>'
 
 
 def _styles() -> str:
-    """Formats: 0 general, 1 a day, 2 text, 3 a day with a time."""
     formats = "".join(
         f'<xf numFmtId="{number}" fontId="0" fillId="0" borderId="0" xfId="0"/>'
-        for number in (0, 14, 49, 22)
+        for number in FORMATS
     )
+    day = f'<numFmts count="1"><numFmt numFmtId="164" formatCode="{CHINESE_DAY}"/></numFmts>'
     plain = '<xf numFmtId="0" fontId="0" fillId="0" borderId="0"/>'
     return (
-        f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font/></fonts>'
+        f'<styleSheet xmlns="{MAIN}">{day}<fonts count="1"><font/></fonts>'
         '<fills count="1"><fill/></fills><borders count="1"><border/></borders>'
-        f'<cellStyleXfs count="1">{plain}</cellStyleXfs><cellXfs count="4">{formats}</cellXfs>'
-        "</styleSheet>"
+        f'<cellStyleXfs count="1">{plain}</cellStyleXfs>'
+        f'<cellXfs count="{len(FORMATS)}">{formats}</cellXfs></styleSheet>'
     )
 
 
@@ -157,7 +162,7 @@ def _sheet(sheet: Sheet) -> str:
     merges = "".join(f'<mergeCell ref="{reference}"/>' for reference in sheet.merges)
     return "".join(
         (
-            f'<worksheet xmlns="{_MAIN}">',
+            f'<worksheet xmlns="{MAIN}">',
             f'<dimension ref="{sheet.dimension}"/>' if sheet.dimension else "",
             f"<cols>{columns}</cols>" if columns else "",
             f"<sheetData>{body}</sheetData>",
@@ -186,7 +191,8 @@ def _cell(at: str, cell: Cell) -> str:
     if isinstance(cell, int | float):
         return f'<c r="{at}"><v>{cell!r}</v></c>'
     if isinstance(cell, Serial):
-        return f'<c r="{at}" s="{3 if cell.with_time else 1}"><v>{cell.value!r}</v></c>'
+        style = cell.style or (3 if cell.with_time else 1)
+        return f'<c r="{at}" s="{style}"><v>{cell.value!r}</v></c>'
     if isinstance(cell, Fault):
         return f'<c r="{at}" t="e"><v>{cell.code}</v></c>'
     if isinstance(cell, Formula):

@@ -1,13 +1,12 @@
 """``make fuzz``: a campaign of damaged files against the readers.
 
 Each is read in a child process with bounded memory and time. Anything but a verdict is a finding,
-and is kept below ``var/fuzz`` with its number: ``python -m tests.fuzz.run --only NUMBER`` reads one
-again. ``FUZZ_SECONDS`` bounds the campaign (60), ``FUZZ_SEED`` sets its first number.
+and is kept below ``var/fuzz`` to be read again by ``countylake read``. ``FUZZ_SECONDS`` bounds the
+campaign (60), ``FUZZ_SEED`` sets its first number; numbers mean other files when samples are added.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import select
@@ -116,13 +115,10 @@ def keep(finding: Finding, folder: Path) -> Path:
 
 def main() -> int:
     """Run a campaign; 1 when it found anything."""
-    parser = argparse.ArgumentParser(description="damaged files against the readers")
-    parser.add_argument("--only", type=int, help="read one mutant again")
-    only = parser.parse_args().only
-    first = only if only is not None else int(os.environ.get("FUZZ_SEED") or time.time_ns() >> 20)
-    seconds = 0.0 if only is not None else float(os.environ.get("FUZZ_SECONDS") or 60)
+    first = int(os.environ.get("FUZZ_SEED") or time.time_ns() >> 20)
+    seconds = float(os.environ.get("FUZZ_SECONDS") or 60)
     read, kinds = 0, dict[str, int]()
-    for finding in campaign(first, seconds=seconds, count=1):
+    for finding in campaign(first, seconds=seconds):
         read += 1
         if finding is not None:
             kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
