@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers.books import opened
+from dagster_project.ingest.readers.books import Merge, opened
 from dagster_project.ingest.readers.books.sheet_xml import Found, survey
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import Format
@@ -212,15 +212,32 @@ def test_a_part_that_lies_about_its_size_is_damaged(tmp_path: Path) -> None:
 
 
 def test_deep_nesting_ends_no_process(tmp_path: Path) -> None:
-    """A hundred thousand open elements are damage, or nothing at all."""
+    """Thousands of open elements are nothing, hundreds of thousands are damage."""
     deep = b"<x>" * 100_000 + b"</x>" * 100_000
     path = write_xlsx(tmp_path / "a", Page("甲", [["a"]]))
     edit(path, SHEET, lambda data: data.replace(b"<sheetData>", deep + b"<sheetData>"))
     with opened(path, "xlsx", name="表", limits=Limits()) as book:
         assert book.sheets[0].head(1) == [(1, ["a"])]
+    deeper = b"<x>" * 250_000
+    edit(path, SHEET, lambda data: data.replace(b"<sheetData>", deeper + b"<sheetData>"))
+    refusal = refused(path, "xlsx")
+    assert (refusal.reason, "nested" in str(refusal)) == ("damaged", True)
     page = tmp_path / "a.html"
     page.write_text("<table><tr><td>" * 1000)
     assert refused(page, "html").reason == "not_a_table"
+
+
+def test_merges_over_one_another_cost_no_more_than_one(tmp_path: Path) -> None:
+    """Ranges that overlap, as no program makes them, do not multiply the work."""
+    rows = "".join(f'<mergeCell ref="A{n}:A900000"/>' for n in range(2, 500))
+    far = '<row r="30000"><c r="B30000"><v>1</v></c></row></sheetData>'
+    path = write_xlsx(tmp_path / "a", Page("甲", [["a"], ["b"]]))
+    text = f"{far}<mergeCells>{rows}</mergeCells>".encode()
+    edit(path, SHEET, lambda data: data.replace(b"</sheetData>", text))
+    with opened(path, "xlsx", name="表", limits=Limits()) as book:
+        (only,) = book.sheets
+        assert only.filled(1) == [Merge(2, 1, 30_000, 1)]
+        assert sum(frame["x"].count() for frame in only.frames(["x", "y"], after=1)) == 29_999
 
 
 def test_a_package_without_its_parts_is_damaged(tmp_path: Path) -> None:

@@ -155,14 +155,18 @@ class Sheet(ABC):
                 blank.append(frame[held:])
 
     def filled(self, after: int) -> list[Merge]:
-        """The merged ranges below a row whose text is given to the cells below their first."""
-        return [
-            Merge(m.top, m.left, min(m.bottom, self.height), m.right)
-            for m in self.merges
-            if after < m.top < min(m.bottom, self.height)
-            and m.left <= self.width
-            and not (m.left == 1 and m.right >= self.width > 1)
-        ]
+        """The merged ranges below a row whose text is given to the cells below their first.
+
+        Of ranges that overlap, as no program makes them, the first one counts.
+        """
+        found, reached = list[Merge](), dict[int, int]()
+        for m in sorted(self.merges, key=lambda merge: merge.top):
+            bottom, across = min(m.bottom, self.height), m.left == 1 and m.right >= self.width > 1
+            if max(after, reached.get(m.left, 0)) < m.top < bottom and m.left <= self.width:
+                reached[m.left] = bottom
+                if not across:
+                    found.append(Merge(m.top, m.left, bottom, m.right))
+        return found
 
     def _rows(self, known: Sequence[Cells]) -> Iterator[Row]:
         """Every row as text."""

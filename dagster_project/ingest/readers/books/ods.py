@@ -14,7 +14,7 @@ from pathlib import Path
 from dagster_project.ingest.readers.books.base import Book, Merge
 from dagster_project.ingest.readers.books.grid import Budget, Grid, number_text
 from dagster_project.ingest.readers.books.package import Package
-from dagster_project.ingest.readers.books.xmlstream import local, locals_of, parsed, parser
+from dagster_project.ingest.readers.books.xmlstream import follow, local, locals_of, parsed, parser
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.values import as_text
 
@@ -35,8 +35,7 @@ def opened(path: Path, *, name: str, limits: Limits) -> Iterator[Book]:
     document = _Document(name, Budget(limits.cells))
     with Package(path, name, limits) as package, parsed(name):
         stream = parser(name)
-        stream.StartElementHandler = document.start
-        stream.EndElementHandler = document.end
+        follow(stream, name, document.start, document.end)
         stream.CharacterDataHandler = document.text
         for chunk in package.chunks("content.xml"):
             stream.Parse(chunk, False)  # noqa: FBT003 - the library's own form

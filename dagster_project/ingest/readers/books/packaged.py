@@ -13,6 +13,7 @@ from dagster_project.ingest.readers.books.grid import too_large
 from dagster_project.ingest.readers.books.package import Package
 from dagster_project.ingest.readers.books.xmlstream import (
     entities,
+    follow,
     local,
     locals_of,
     parsed,
@@ -104,7 +105,7 @@ class _Book:
 def _parse(package: Package, part: str, name: str, book: _Book) -> None:
     with parsed(f"{name}, part {part}"):
         stream = parser(f"{name}, part {part}")
-        stream.StartElementHandler = book.start
+        follow(stream, name, book.start)
         for chunk in package.chunks(part):
             stream.Parse(chunk, False)  # noqa: FBT003 - the library's own form
         stream.Parse(b"", True)  # noqa: FBT003 - the library's own form

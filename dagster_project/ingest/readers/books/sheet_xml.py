@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from xml.parsers import expat
 
 from dagster_project.ingest.readers.books.base import Marks
-from dagster_project.ingest.readers.books.xmlstream import local, parsed, parser
+from dagster_project.ingest.readers.books.xmlstream import follow, local, parsed, parser
 
 LONGEST_ROW = 8 << 20
 """A row with more bytes than this is left to the parser."""
@@ -108,7 +109,7 @@ class _Survey:
     def __init__(self, found: Found, where: str, *, exact: bool) -> None:
         self._found, self._cells, self._exact = found, _Cells(found), exact
         self._stream = parser(where)
-        self._cells.listen(self._stream)
+        self._cells.listen(self._stream, where)
         self._shared = dict[bytes, bytes]()
         self._last_column = b"A"
 
@@ -237,11 +238,10 @@ class _Cells:
         self._texts: list[str] | None = None
         self._value = self._formula = ""
 
-    def listen(self, stream: object) -> None:
+    def listen(self, stream: expat.XMLParserType, where: str) -> None:
         """Take the parser's events."""
-        stream.StartElementHandler = self._start  # type: ignore[attr-defined]
-        stream.EndElementHandler = self._end  # type: ignore[attr-defined]
-        stream.CharacterDataHandler = self._text  # type: ignore[attr-defined]
+        follow(stream, where, self._start, self._end)
+        stream.CharacterDataHandler = self._text
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         name = local(tag)

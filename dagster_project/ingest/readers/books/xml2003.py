@@ -13,7 +13,7 @@ from xml.parsers import expat
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books.base import Book, Merge
 from dagster_project.ingest.readers.books.grid import Budget, Grid, number_text
-from dagster_project.ingest.readers.books.xmlstream import local, locals_of, parsed, parser
+from dagster_project.ingest.readers.books.xmlstream import follow, local, locals_of, parsed, parser
 from dagster_project.ingest.readers.detect import SAVE_AS
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import SheetState
@@ -91,8 +91,7 @@ class _Document:
 
     def listen(self, stream: expat.XMLParserType) -> None:
         """Take the parser's events."""
-        stream.StartElementHandler = self._start
-        stream.EndElementHandler = self._end
+        follow(stream, self._where, self._start, self._end)
         stream.CharacterDataHandler = self._text
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from xml.parsers import expat
 
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.detect import SAVE_AS
+
+DEPTH = 200_000
+"""Open elements; spreadsheets have about ten."""
 
 
 def parser(where: str, *, encoding: str | None = None) -> expat.XMLParserType:
@@ -27,6 +30,39 @@ def parser(where: str, *, encoding: str | None = None) -> expat.XMLParserType:
     made.StartDoctypeDeclHandler = refuse
     made.EntityDeclHandler = refuse
     return made
+
+
+def follow(
+    stream: expat.XMLParserType,
+    where: str,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Hand elements on as they begin and end; refuse what is nested beyond all use.
+
+    The parser keeps the name of every open element: without a bound they fill the memory.
+    """
+    depth = 0
+
+    def begins(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEPTH:
+            raise DeliveryError(
+                f"its XML elements are nested more than {DEPTH} deep",
+                where=where,
+                todo=SAVE_AS,
+                reason="damaged",
+            )
+        start(tag, attributes)
+
+    def ends(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        end(tag)
+
+    stream.StartElementHandler = begins
+    stream.EndElementHandler = ends
 
 
 def entities(where: str) -> DeliveryError:
