@@ -61,8 +61,7 @@ def read(
                 f"{name}: what is no table in the archive was left alone: "
                 f"{', '.join(source.others)}."
             )
-        kind = detect(source.path, name=name)
-        ledger.format = kind
+        kind = ledger.format = detect(source.path, name=name)
         _accept(kind, feed, name)
         if kind == "csv":
             table = TextTable(feed, batch_id, name, ledger, limits=limits, lenient=lenient)
@@ -72,6 +71,11 @@ def read(
             rows = book.read(source.path, kind, out)
     if not rows:
         ledger.warnings.append(f"{name}: the file holds a header and no data rows.")
+    return _result(ledger, kind, rows, path)
+
+
+def _result(ledger: Ledger, kind: Format, rows: int, path: Path) -> ReadResult:
+    """The books of a file that was read."""
     order = {sheet.name: n for n, sheet in enumerate(ledger.sheets)}
     return ReadResult(
         sha256=path.name if _SHA256.fullmatch(path.name) else digest(path),
