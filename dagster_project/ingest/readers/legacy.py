@@ -175,8 +175,9 @@ def _refuse_faulty_utf8(file: _File) -> None:
     good, bad = _utf8_characters(_lines(file.path))
     if good < MAINLY_UTF8 * (good + bad):
         return
+    share = good * 1_000_000 // (good + bad)  # cut off: all but one are not 100%
     raise DeliveryError(
-        f"{good / (good + bad):.4%} of the {good + bad} non-ASCII characters are valid UTF-8, but "
+        f"{share / 10_000:.4f}% of the {good + bad} non-ASCII characters are valid UTF-8, but "
         f"{bad} {'byte is' if bad == 1 else 'bytes are'} not: {place(file.path, file.fault)}",
         where=file.name,
         todo="Correct what was pasted there in another encoding, or export it again as UTF-8",
