@@ -18,7 +18,7 @@ from dagster_project.ingest.readers.books.sheet_xml import Found, survey
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import Format
 from tests.binary_kit import record, write_xlsb
-from tests.book_kit import Page, bomb, edit, write_ods, write_xlsx, write_xml2003, zipped
+from tests.book_kit import Page, bomb, edit, write_ods, write_xls, write_xlsx, write_xml2003, zipped
 
 SHEET = "sheet1.xml"
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -150,6 +150,17 @@ def test_a_far_cell_refuses_the_other_kinds(tmp_path: Path) -> None:
     ]  # fmt: skip
     for path, kind in kinds:
         assert refused(path, kind).reason == "too_large", kind
+
+
+def test_impossible_claims_of_an_old_workbook_are_damage(tmp_path: Path) -> None:
+    """Calamine asks for memory for what an .xls claims to hold, and ends the process."""
+    path = write_xls(tmp_path / "a", Page("甲", [["a", "b"], ["1", "2"]]))
+    honest = struct.pack("<HHIIHHH", 0x200, 14, 0, 2, 0, 2, 0)
+    data = path.read_bytes()
+    assert data.count(honest) == 1
+    for claim in ((0, 1 << 31, 0, 2), (9, 2, 0, 2), (0, 2, 0, 60_000)):
+        path.write_bytes(data.replace(honest, struct.pack("<HHIIHHH", 0x200, 14, *claim, 0)))
+        assert refused(path, "xls").reason == "damaged"
 
 
 def refused(path: Path, kind: Format, limits: Limits | None = None) -> DeliveryError:

@@ -19,8 +19,10 @@ from dagster_project.ingest.readers.values import ERRORS
 UNKNOWN_FORMULA = "=?"
 """Formulas are stored as a machine's steps; their text is not made up again."""
 BIFF8 = 0x0600
+MAX_ROW, MAX_COLUMN = 65_536, 256
 
 _BOF, _EOF, _DATEMODE, _BOUNDSHEET = 0x0809, 0x0A, 0x22, 0x85
+_DIMENSIONS = 0x200
 _ROW, _COLINFO, _BOOLERR, _FORMULA, _STRING, _MULRK = 0x208, 0x7D, 0x205, 0x06, 0x207, 0xBD
 _FILLED = frozenset({0x203, 0x27E, 0x204, 0xFD, 0xD6, _BOOLERR, _FORMULA})
 _SHARED_PARTS = frozenset({0x4BC, 0x221, 0x36})
@@ -125,6 +127,7 @@ class _Sheet:
             _BOOLERR: self._error,
             _MULRK: self._numbers,
             _ROW: self._row,
+            _DIMENSIONS: self._claim,
             _COLINFO: self._columns,
         }
 
@@ -168,6 +171,13 @@ class _Sheet:
         (row,) = struct.unpack_from("<H", self._data, at)
         (last,) = struct.unpack_from("<H", self._data, at + size - 2)
         self._reaches(row + 1, last + 1)
+
+    def _claim(self, at: int, size: int) -> None:
+        """Refuse impossible extents: calamine asks for memory for what is claimed."""
+        if size >= struct.calcsize("<IIHH"):
+            top, bottom, left, right = struct.unpack_from("<IIHH", self._data, at)
+            if not (top <= bottom <= MAX_ROW and left <= right <= MAX_COLUMN):
+                raise ValueError
 
     def _row(self, at: int, _: int) -> None:
         if self._data[at + 12] & 0x20:

@@ -6,6 +6,7 @@ import posixpath
 import struct
 from pathlib import Path
 
+from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books import biff12, sheet_xml
 from dagster_project.ingest.readers.books.base import Marks
 from dagster_project.ingest.readers.books.cells import Survey
@@ -19,6 +20,7 @@ from dagster_project.ingest.readers.books.xmlstream import (
     parsed,
     parser,
 )
+from dagster_project.ingest.readers.detect import SAVE_AS
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import Format
 
@@ -57,6 +59,8 @@ def survey(path: Path, kind: Format, name: str, limits: Limits) -> Survey:
                 where = f"{name}, sheet {parts[part]}"
                 found = _sheet(package, part, where, limits.cells - cells)
                 marks[parts[part]] = found.marks()
+                if found.height > sheet_xml.MAX_ROW or found.width > sheet_xml.MAX_COLUMN:
+                    raise _beyond(where)
                 if cells + found.height * found.width > limits.cells:
                     raise too_large(found.height, found.width, cells, limits.cells, where)
                 cells += found.height * found.width
@@ -71,9 +75,18 @@ def _sheet(package: Package, part: str, where: str, most: int) -> sheet_xml.Foun
         with package.damage_named(*_CUT):
             return biff12.survey(b"".join(package.chunks(part)))
     found = sheet_xml.survey(package.chunks(part), where)
-    if found.height * found.width > most:
+    if most < found.height * found.width <= sheet_xml.MAX_ROW * sheet_xml.MAX_COLUMN:
         found = sheet_xml.survey(package.chunks(part), where, exact=True)
     return found
+
+
+def _beyond(where: str) -> DeliveryError:
+    return DeliveryError(
+        "a cell stands beyond the last row or column that a sheet can have",
+        where=where,
+        todo=SAVE_AS,
+        reason="damaged",
+    )
 
 
 class _Book:

@@ -18,7 +18,7 @@ from dagster_project.ingest.readers.books.xmlstream import follow, local, parsed
 
 LONGEST_ROW = 8 << 20
 """A row with more bytes than this is left to the parser."""
-MAX_COLUMN, MAX_ROW = 16_384, 1_048_576
+MAX_COLUMN, MAX_ROW, NUMBER = 16_384, 1_048_576, 1 << 30
 
 # Possessive throughout: no row is tried twice. \1 is the row's own number in every cell's place.
 _ROW = re.compile(
@@ -253,7 +253,7 @@ class _Cells:
             self._texts, self._has_formula = [], True
             self._formula_id = attributes.get("si", "")
         elif name == "row":
-            self.row = _number(attributes.get("r", ""), self.row + 1, MAX_ROW)
+            self.row = _number(attributes.get("r", ""), self.row + 1, NUMBER)
             self._column = 0
             if attributes.get("hidden") in {"1", "true"}:
                 self._found.hidden_rows.add(self.row)
@@ -280,7 +280,7 @@ class _Cells:
         letters = place.rstrip("0123456789")
         if letters and letters.isascii() and letters.isalpha():
             self._column = column_number(letters.upper())
-            self.row = _number(place[len(letters) :], self.row, MAX_ROW)
+            self.row = _number(place[len(letters) :], self.row, NUMBER)
         else:
             self._column += 1
         self._kind = attributes.get("t", "n")
