@@ -270,6 +270,10 @@ class _Table:
             ledger.warnings.append(
                 f"{sheet.where}: the sheet is hidden; its {rows} rows were read."
             )
+        if filled := sheet.filled(layout.row):
+            ledger.warnings.append(
+                f"{sheet.where}: {len(filled)} merged cells give their text to the rows they span."
+            )
         if hidden:
             ledger.warnings.append(
                 f"{sheet.where}: {hidden} rows are hidden or filtered away; they were read, too."
