@@ -74,7 +74,8 @@ def conformed_rows(plan: Plan, batch_id: str, delivered_at: datetime) -> str:
     It is the statement that conformed the batch, if this process did, over bronze instead of the
     delivered file; its parameters become literals.
     """
-    text, names = statement(plan, next(iter(plan.statements), frozenset()))
+    references, _ = next(iter(plan.statements), (frozenset[str](), "all"))
+    text, names = statement(plan, references)
     values = bound(delivered_at)
     for name in sorted(names, key=len, reverse=True):
         value = values[name]
