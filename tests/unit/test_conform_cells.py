@@ -43,6 +43,10 @@ REPAIRED: list[tuple[Column, str | None, Any, list[str], list[str]]] = [
     # Blanks, wrappers, invisible characters (D05).
     (TEXT, "　平定 县\u00a0\t", "平定 县", ["trim"], []),
     (CODE, "'140321", "140321", ["trim"], []),
+    *((CODE, s, "P001", ["trim"], []) for s in ("'P001'", "' P001 '", "'P001' ", "'P001")),
+    *((CODE, s, None, ["trim"], []) for s in ("'", "''", "' '")),
+    (CODE, "P001'", "P001'", [], []),
+    (TEXT, "'冠山镇'", "冠山镇", ["trim"], []),
     (CODE, '="140321"', "140321", ["trim"], []),
     (CODE, "\u200b140321\ufeff", "140321", ["trim"], []),
     (TEXT, "   ", None, ["trim"], []),

@@ -80,8 +80,9 @@ def _is_name(column: Column) -> bool:
 
 
 def trimmed(raw: Node) -> Node:
-    """Without blanks around, a leading apostrophe, or the wrapper ``="…"``; may be empty."""
-    inner = fn("regexp_replace", fn("trim", raw, BLANKS), r"""(?s)^(?:="(.*)"|'(.*))$""", r"\1\2")
+    """Without blanks around, a leading apostrophe, or the wrappers ``="…"`` and ``'…'``."""
+    wrapped = r"""(?s)^(?:="(.*)"|'(.*?)'?)$"""
+    inner = fn("regexp_replace", fn("trim", raw, BLANKS), wrapped, r"\1\2")
     return fn("trim", inner, BLANKS)
 
 
