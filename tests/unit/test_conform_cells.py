@@ -143,6 +143,11 @@ REPAIRED: list[tuple[Column, str | None, Any, list[str], list[str]]] = [
         for s in ("民國112年5月31日", "民国112.5.31", "中華民國一一二年五月三十一日")
     ),
     (DAY, "民国元年1月1日", date(1912, 1, 1), [], ["date_roc"]),
+    *(
+        (DAY, s, date(2023, 5, 31), [], ["date_century"])
+        for s in ("23-5-31", "23/05/31", "23.5.31", "23年5月31日", "23-05-31")
+    ),
+    (DAY, "２３．５．３１", date(2023, 5, 31), ["full_width"], ["date_century"]),
     (DAY, "45077", date(2023, 5, 31), [], ["date_serial"]),
     (DAY, "44559", date(2021, 12, 29), [], ["date_serial"]),
     (DAY, "45351.0", date(2024, 2, 29), [], ["date_serial"]),
@@ -229,7 +234,8 @@ BROKEN: list[tuple[Column, str, str]] = [
     (DAY, "2023-02-29", "c.type"),
     (DAY, "2023-04-31", "c.type"),
     (DAY, "2023-05", "c.type"),
-    (DAY, "23-5-31", "c.type"),
+    *((DAY, s, "c.type") for s in ("5/31/23", "3-5-31", "23-5", "23-5/31", "23年5-31", "230531")),
+    *((DAY, s, "c.type") for s in ("23-2-29", "23-13-1", "24年4月31日")),
     (DAY, "1900-01-00", "c.type"),
     (DAY, "112.5.31", "c.type"),  # the Republic's years only by name
     (DAY, "民国112年2月30日", "c.type"),
@@ -314,6 +320,28 @@ def test_a_date_may_be_a_month_or_an_open_end_where_the_contract_says_so() -> No
         found = one_cell(until, text)
         assert (found.values["c"], found.logged) == (date(9999, 12, 31), (("c", "open_end"),))
     assert one_cell(until, "9998-12-31").reasons == ("c.type",)
+
+
+def test_a_year_of_two_digits_is_of_the_century_that_it_can_mean() -> None:
+    """Of this one up to the delivery's day, else of the last; unread where both could be meant."""
+    found = {text: one_cell(DAY, text).values["c"] for text in ("23-6-1", "23-6-2", "00-2-29")}
+    assert found == {
+        "23-6-1": date(2023, 6, 1),
+        "23-6-2": date(1923, 6, 2),
+        "00-2-29": date(2000, 2, 29),
+    }
+    born = Column("c", "出生日期", "date", minimum="1850-01-01")
+    assert one_cell(born, "23-5-31").reasons == ("c.type",)
+    assert one_cell(born, "58-3-2").values["c"] == date(1958, 3, 2)
+    assert one_cell(born, "00-2-29").values["c"] == date(2000, 2, 29)
+    since = Column("c", "设立日期", "date", minimum="1949-10-01")
+    assert one_cell(since, "23-5-31").values["c"] == date(2023, 5, 31)
+    assert one_cell(since, "35-5-31").reasons == ("c.range",)
+    until = Column("c", "至", "date", open_end=True)
+    assert one_cell(until, "35-12-31").values["c"] == date(2035, 12, 31)
+    recent = Column("c", "至", "date", open_end=True, minimum="1949-10-01")
+    assert one_cell(recent, "35-12-31").values["c"] == date(2035, 12, 31)
+    assert one_cell(recent, "60-12-31").reasons == ("c.type",)
 
 
 def test_shares_are_stored_in_one_form() -> None:

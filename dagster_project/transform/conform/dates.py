@@ -1,8 +1,9 @@
 """Days and times as people and spreadsheets write them (domain D12, D13).
 
-A date is read only where it says one day: a two-digit year, a lunar day, a day that no calendar has
-stay unread. What else a date may say (a month, an open end) is the contract's choice. Serials of
-the 1904 system are the reader's matter, which knows the workbook.
+A date is read only where it says one day: a lunar day and a day that no calendar has stay unread;
+years of two digits are the matter of ``centuries``. What else a date may say (a month, an open end)
+is the contract's choice. Serials of the 1904 system are the reader's matter, which knows the
+workbook.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from dagster_project.contracts.model import Column
+from dagster_project.transform.conform import centuries
 from dagster_project.transform.conform.ast import (
     Node,
     all_of,
@@ -76,6 +78,7 @@ def date(column: Column, nulls: tuple[str, ...]) -> Value:
     def slow(value: Node) -> Node:
         branches = [
             (_is_spelled(value, column), _spelled(value, column)),
+            (centuries.is_short(value), centuries.day(value, column)),
             *([(one_of(value, OPEN_WORDS), cast(text(OPEN_END), "DATE"))] * column.open_end),
         ]
         read = fn("coalesce", cast(_parsed(value), "DATE"), cast(_serial(value), "DATE"))
@@ -88,11 +91,13 @@ def date(column: Column, nulls: tuple[str, ...]) -> Value:
         is_republic = fn("regexp_matches", t, f"^{_REPUBLIC}")
         is_month = all_of([not_null(v), _is_month(t)]) if column.partial else exp.false()
         is_open = one_of(t, OPEN_WORDS) if column.open_end else exp.false()
-        special = any_of([serial, is_republic, is_month, is_open])
+        is_short = centuries.is_short(t)
+        special = any_of([serial, is_republic, is_month, is_open, is_short])
         read = all_of([not_null(v), negate(special), negate(like(t, standard))])
         made = [
             Repair("date_serial", logged=True, happened=serial),
             Repair("date_roc", logged=True, happened=all_of([not_null(v), is_republic])),
+            Repair("date_century", logged=True, happened=all_of([not_null(v), is_short])),
             Repair("date_format", logged=False, happened=all_of([read, negate(has_time)])),
             Repair("date_format", logged=True, happened=all_of([read, has_time])),
         ]
