@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from dagster_project.contracts import load
 from dagster_project.contracts.model import Column
+from dagster_project.paths import schemas_dir
 from tests.conform_kit import cells, feed_of, judge, one_cell, plan_of
 
 TEXT = Column("c", "备注", "string", textual=True)
@@ -342,6 +344,14 @@ def test_a_year_of_two_digits_is_of_the_century_that_it_can_mean() -> None:
     recent = Column("c", "至", "date", open_end=True, minimum="1949-10-01")
     assert one_cell(recent, "35-12-31").values["c"] == date(2035, 12, 31)
     assert one_cell(recent, "60-12-31").reasons == ("c.type",)
+
+
+def test_a_grid_may_be_valid_without_an_end() -> None:
+    """The register of grids writes an open end as a date, or in words."""
+    column = next(c for c in load(schemas_dir()).feeds["grid"].columns if c.name == "valid_to")
+    for text in ("9999-12-31", "长期"):
+        assert one_cell(column, text).values["valid_to"] == date(9999, 12, 31)
+    assert one_cell(column, None).ok
 
 
 def test_shares_are_stored_in_one_form() -> None:
