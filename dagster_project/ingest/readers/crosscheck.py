@@ -28,6 +28,8 @@ ROUND = 11
 """Significant digits in which two numbers must agree (libraries round the last ones)."""
 
 _ERROR = re.compile(r"#(?:N/A|REF!|DIV/0!|VALUE!|NAME\?|NULL!|NUM!|SPILL!|GETTING_DATA)")
+WHITE = " \t\r\n"
+"""White space at a text's ends is the workbook's to keep or not (``xml:space``): no difference."""
 _ESCAPE = re.compile(r"_x[0-9A-Fa-f]{4}_")
 
 
@@ -109,7 +111,7 @@ def agree(one: str, other: str) -> bool:
     """Whether two readings of one cell are the same value."""
     if one == other or _ERROR.fullmatch(other) or _ESCAPE.search(other):
         return True
-    if one.replace("\r\n", "\n") == other.replace("\r\n", "\n"):
+    if one.replace("\r\n", "\n").strip(WHITE) == other.replace("\r\n", "\n").strip(WHITE):
         return True
     try:
         return f"{float(one):.{ROUND}g}" == f"{float(other):.{ROUND}g}"

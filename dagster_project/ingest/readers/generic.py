@@ -110,7 +110,7 @@ def _reads_like_titles(cells: Sequence[str], usual: int) -> bool:
         return False
     if _values(said) or not all(_may_be_title(cell) for cell in said):
         return False
-    return len(set(said)) > len(said) / 2
+    return len(said) == 1 or len(set(said)) >= max(len(said) / 2, 2)
 
 
 def _is_data(cells: Sequence[str], usual: int) -> bool:
@@ -147,7 +147,7 @@ def _values(cells: Sequence[str]) -> list[str]:
 def _extent(records: Records, at: int, merges: Sequence[Span]) -> tuple[int, int]:
     """Where the header begins and how many records it takes."""
     begin, size = at, _depth(records, at, merges)
-    if begin and _is_parent_line(records, begin - 1, merges):
+    while begin and size < MOST and _is_parent_line(records, begin - 1, merges):
         begin, size = begin - 1, size + 1
     return begin, min(size, MOST)
 
