@@ -10,8 +10,10 @@ from typing import Literal
 import pytest
 
 from dagster_project.components.steps.checks import feed_checks
-from dagster_project.contracts import feed_rule_ids
+from dagster_project.contracts import feed_rule_ids, load
 from dagster_project.contracts.model import Column, Coordinates, Feed
+from dagster_project.paths import schemas_dir
+from dagster_project.transform.conform import compile_feed
 from tests.conform_kit import Judged, feed_of, judge, plan_of
 
 WITHIN = ("113.441143", "37.662684", "114.046117", "38.110831")
@@ -169,3 +171,13 @@ def test_the_warning_is_a_check_of_the_feed() -> None:
     found = [check for check in feed_checks(_feed()) if check.kind == "place"]
     assert [(check.name, check.blocking) for check in found] == [("place", False)]
     assert not [c for c in feed_checks(replace(_feed(), coordinates=None)) if c.kind == "place"]
+
+
+def test_every_contract_with_a_longitude_says_what_a_place_is() -> None:
+    """Wherever the county's files hold places, exchanged ones are put right."""
+    contracts = load(schemas_dir())
+    feeds = [f for f in contracts.feeds.values() if any(c.name == "lon" for c in f.columns)]
+    assert len(feeds) == 4
+    for feed in feeds:
+        (row,) = judge(compile_feed(feed, contracts), {"lon": "37.804988", "lat": "113.630107"})
+        assert _pair(row) == (Decimal("113.630107"), Decimal("37.804988"))
