@@ -207,17 +207,14 @@ def _endless(name: str, row: int, longest: int = 0) -> DeliveryError:
 def _piece(data: bytes, delimiter: int, *, final: bool) -> _Piece:
     """The whole records at the start of ``data``."""
     marks = _marks(data, delimiter, final=final)
-    edges = np.flatnonzero(marks.ends | marks.delimiters)
-    last_cells = np.flatnonzero(marks.ends[edges])
-    feeds = edges[last_cells]
+    feeds = np.flatnonzero(marks.ends)
     taken = int(feeds[-1]) + 1 if len(feeds) else 0
     if final and taken < len(data) and not marks.is_open:
         feeds, taken = np.append(feeds, len(data)), len(data)
-        last_cells = np.append(last_cells, len(edges))
     return _Piece(
         data=data[:taken],
         feeds=feeds,
-        cells=np.diff(last_cells, prepend=-1),
+        cells=_cells(marks.delimiters[:taken], feeds),
         literal=marks.literal[marks.literal < taken],
         inner=marks.inner[marks.inner < taken],
         quoted=marks.quoted,
@@ -225,6 +222,15 @@ def _piece(data: bytes, delimiter: int, *, final: bool) -> _Piece:
         rest=data[taken:],
         is_open=marks.is_open,
     )
+
+
+def _cells(delimiters: Mask, feeds: Offsets) -> Offsets:
+    """How many cells each record has: one more than delimiters outside of quotes."""
+    if not len(feeds):
+        return feeds
+    starts = np.concatenate(([0], feeds[:-1] + 1))
+    counts = np.add.reduceat(delimiters.view(np.uint8), starts, dtype=np.uint32)
+    return counts.astype(np.int64) + 1
 
 
 def _holding(places: Sequence[Offsets], feeds: Offsets) -> Mask:
@@ -291,15 +297,11 @@ def _marks(data: bytes, delimiter: int, *, final: bool) -> _Marks:
     view = np.frombuffer(data, np.uint8)
     ends, delimiters = view == LF, view == delimiter
     if b"\r" in data:
-        returns = view == CR
-        returns[-1] &= final  # a CR at the very end may yet be followed by an LF
-        if len(data) > 1:
-            twice = returns[:-1] & (view[1:] == CR)
-            returns[:-1] &= ~ends[1:]
-            twice[:-1] &= ends[2:]
-            twice[-1] &= not final  # and so may two of them
-            returns[:-1] &= ~twice
-        ends |= returns
+        bare = view == CR
+        bare[:-1] &= ~ends[1:]
+        bare[-1] &= final  # a CR at the very end may yet be followed by an LF
+        if bare.any():
+            ends |= _without_doubled(bare, view, ends, final=final)
     nowhere = np.zeros(0, np.int64)
     marks = _Marks(ends, delimiters, literal=nowhere, inner=nowhere)
     if b'"' in data:
@@ -313,6 +315,16 @@ def _marks(data: bytes, delimiter: int, *, final: bool) -> _Marks:
         marks.is_open = bool(inside[-1])
         marks.quoted, marks.doubled = True, bool((quotes[1:] & quotes[:-1]).any())
     return marks
+
+
+def _without_doubled(bare: Mask, view: Bytes, ends: Mask, *, final: bool) -> Mask:
+    """Carriage returns that end a record: those that no CR LF follows, nor may yet follow."""
+    followed = np.zeros(len(view), np.bool_)
+    if len(view) > 1:
+        followed[:-1] = view[1:] == CR
+        followed[:-2] &= ends[2:]
+        followed[-2] &= not final
+    return bare & ~followed
 
 
 def _inside(view: Bytes, quotes: Mask, edges: Mask, delimiter: int) -> tuple[Mask, Offsets]:
