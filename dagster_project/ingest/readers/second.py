@@ -22,6 +22,10 @@ STRINGS = 20_000
 """Shared strings beyond these are not looked up: reaching them would cost more than the read."""
 
 
+LOCAL_DATES = frozenset({*range(27, 37), *range(50, 59)})
+"""Numbers of built-in formats that are dates and times in Chinese Excel; openpyxl lacks them."""
+
+
 class TooFarError(Exception):
     """A shared string that is not looked up."""
 
@@ -40,6 +44,11 @@ class SecondReader:
         apply_stylesheet(reader.archive, reader.wb)
         self._archive = reader.archive
         self._book: Any = reader.wb  # its date formats are known to openpyxl's own readers only
+        self._book._date_formats |= {  # noqa: SLF001
+            n
+            for n, style in enumerate(self._book._cell_styles)  # noqa: SLF001
+            if style.numFmtId in LOCAL_DATES
+        }
         self._parts = {sheet.name: rel.target for sheet, rel in reader.parser.find_sheets()}
         package: Any = reader.package
         table = package.find(SHARED_STRINGS)
