@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import mmap
+import re
 import struct
 import zipfile
 import zlib
@@ -79,6 +80,7 @@ _ODS = b"application/vnd.oasis.opendocument.spreadsheet"
 _SPREADSHEET_2003 = "urn:schemas-microsoft-com:office:spreadsheet"
 _FLAT_ODS = "urn:oasis:names:tc:opendocument:xmlns:office"
 _UNREADABLE = (OSError, ValueError, NotImplementedError, RuntimeError)
+_JSON = re.compile(r"[\[{]\s*[\[{\"]")
 _DBASE = frozenset(b"\x03\x30\x31\x83\x8b\xf5")
 
 
@@ -118,6 +120,8 @@ def _text(path: Path, head: bytes, name: str) -> Format:
     start = text.removeprefix("\ufeff").lstrip().lower()
     if start.startswith("<"):
         return _markup(start, name)
+    if _JSON.match(start):
+        raise _no_table("a JSON document", name)
     for opening, what in UNSUPPORTED:
         if start.encode(errors="replace").startswith(opening):
             raise _unread(what, name)
