@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from dagster_project.ingest.readers.crosscheck import agree
 from dagster_project.ingest.readers.verdict import verdict
-from tests.book_kit import Page, write_xlsx
+from tests.book_kit import Page, edit, write_xlsx
 
 TOWNS = ("冠山镇", "冶西镇", "锁簧镇", "张庄镇", "东回镇", "柏井镇")
 
@@ -58,3 +61,48 @@ def test_three_lines_of_merged_titles_are_one_header(tmp_path: Path) -> None:
     assert sheet["columns"][:2] == ["乡镇", "保障情况_低保_户数"]
     assert sheet["columns"][-1] == "保障情况_特困_金额"
     assert sheet["data_rows"] == len(TOWNS)
+
+
+def test_a_town_subtotal_is_a_total(tmp_path: Path) -> None:
+    """``冠山镇小计`` and ``2026年合计`` are totals where all else in the row is numbers."""
+    rows = "".join(f"{town}{n}村,{n},2026-01-0{n + 1}\n" for n in range(4) for town in TOWNS)
+    totals = "冠山镇小计,6,\n2026年合计,36,\n"
+    others = "税务总会计,3,\n减免合计,7,2026-01-09\n"
+    sheet = sheet_of(told(tmp_path, f"村名,户数,日期\n{rows}{totals}{others}"))
+    assert sheet["dropped"] == {"total": 2}
+    assert sheet["data_rows"] == 26, "a date, or another ending, makes it a record like any other"
+
+
+def test_the_titles_of_every_printed_page_are_titles(tmp_path: Path) -> None:
+    """A report's pages repeat the lines above the header, in text tables and with empty cells."""
+    page = "资产台账,,\n单位：元,,\n资产,原值,日期\n"
+    rows = "".join(f"机井{n},{n},2026-01-0{n + 1}\n" for n in range(6))
+    sheet = sheet_of(told(tmp_path, page + rows + page + rows.replace("机井", "水泵")))
+    assert sheet["dropped"] == {"repeated_header": 1, "title": 4}
+    assert sheet["data_rows"] == 12
+
+
+def test_the_counts_that_database_tools_print_are_footnotes(tmp_path: Path) -> None:
+    """A table printed by psql ends with ``(6 rows)``; a bare number in brackets is a value."""
+    rows = "".join(f"机井{n}|{n}\n" for n in range(6))
+    sheet = sheet_of(told(tmp_path, f"资产|原值\n{rows}(6)|9\n(6 rows)\n"))
+    assert sheet["dropped"] == {"footnote": 1}
+    assert sheet["data_rows"] == 7
+
+
+def test_a_json_document_is_no_table(tmp_path: Path) -> None:
+    """A list of objects has lines and commas, and is refused; a title in brackets is not."""
+    made = told(tmp_path, '[\n {"姓名": "王建国", "户数": 1},\n {"姓名": "李秀英", "户数": 2}\n]\n')
+    assert made["refused"]["reason"] == "not_a_table"
+    rows = "".join(f"机井{n},{n}\n" for n in range(6))
+    assert sheet_of(told(tmp_path, f"[编号],原值\n{rows}"))["data_rows"] == 6
+
+
+def test_chinese_built_in_date_formats_are_dates_to_both_readers(tmp_path: Path) -> None:
+    """Excel numbers ``2023年5月31日`` among its own formats; openpyxl knows no such number."""
+    page = Page("甲", [["村名", "日期"], *([town, date(2023, 5, 31)] for town in TOWNS)])
+    path = write_xlsx(tmp_path / "日期.xlsx", page)
+    edit(path, "styles.xml", lambda data: data.replace(b'<xf numFmtId="164"', b'<xf numFmtId="31"'))
+    sheet_of(verdict(path, out=tmp_path / "rows.parquet"))
+    rows = pl.read_parquet(tmp_path / "rows.parquet")
+    assert rows["日期"].unique().to_list() == ["2023-05-31"]

@@ -208,6 +208,7 @@ def _layout(
         feed=ad_hoc([name for name, is_known in zip(names, known, strict=True) if is_known]),
         lines=lines,
         units=_units(names, titles, known, records[:begin]),
+        above=tuple(tuple(cells) for _, cells in records[:begin]),
     )
 
 

@@ -43,7 +43,8 @@ class Layout:
     ``titles`` are flattened. ``names`` has one entry per column of the file: the contract column's
     name, or for a column that the contract lacks its title (``_column_<n>`` when that is blank or
     taken). ``known`` says which of them are columns of ``feed``. ``units`` are units that the file
-    states for its columns and that are not the contract's own.
+    states for its columns and that are not the contract's own. ``above`` are the records above
+    the header: titles that printed pages repeat.
     """
 
     sheet: str
@@ -55,6 +56,7 @@ class Layout:
     feed: Feed
     lines: tuple[tuple[str, ...], ...] = ()
     units: Mapping[str, str] = field(default_factory=dict)
+    above: tuple[tuple[str, ...], ...] = ()
 
     @property
     def header_rows(self) -> int:
@@ -267,6 +269,7 @@ def _layout(
         feed=feed,
         lines=span.lines,
         units=spelled.foreign(spelled.preamble(above, names) | units),
+        above=tuple(tuple(cells) for _, cells in above),
     )
 
 

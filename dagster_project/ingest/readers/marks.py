@@ -17,6 +17,8 @@ TOTAL = (
     rf"{_GAP}(?:[(（][^)）]*[)）])?{_GAP}[:：]?{_GAP}[\d.,，]*{_GAP}[条户人笔元个件项套宗]?{_GAP}$"
     rf"|^{_GAP}其{_GAP}中{_GAP}[:：].{{0,20}}$"
 )
+SUM_OF = rf"[^{BLANKS}]{_GAP}(?:合{_GAP}计|小{_GAP}计|总{_GAP}计){_GAP}[:：]?{_GAP}$"
+"""``冠山镇小计``: a total of what its label names, where all else in the row is numbers."""
 _NOTE = (
     rf"^{_GAP}[*※]?{_GAP}(?:注{_GAP}\d*|备注|附注|说明|填表说明|填报说明|填表人|填报人|制表人|制表|"
     r"审核人|复核人|负责人|单位负责人|填报单位|填表单位|制表单位|填报日期|填表日期|制表日期|制表时间|"
@@ -27,6 +29,7 @@ _SAID = (
     rf"|\d+{_GAP}行受影响"
     rf"|\d+{_GAP}(?i:rows?){_GAP}(?i:selected|affected|in set|returned|fetched).*)"
     rf"{_GAP}[。.)）]*{_GAP}$"
+    rf"|^{_GAP}[(（]{_GAP}\d+{_GAP}(?:rows?|行(?:记录)?){_GAP}[)）]{_GAP}$"
 )
 PART = rf"^{_GAP}(?:本[页月季年表])?{_GAP}(?:平{_GAP}均|其{_GAP}中)"
 """Rows that state a part or a mean: no sum of the rows above."""
@@ -36,7 +39,7 @@ EXAMPLE = (
     rf"^{_GAP}[(（【]?{_GAP}(?:填[写表报])?(?:示例|样例|范例|例子|例如|例){_GAP}\d*{_GAP}[)）】]?"
     rf"{_GAP}[:：]?{_GAP}$"
 )
-LABEL = f"{TOTAL}|{FOOTNOTE}|{EXAMPLE}|{RULER}"
+LABEL = f"{TOTAL}|{SUM_OF}|{FOOTNOTE}|{EXAMPLE}|{RULER}"
 """What the first filled cell of a totals row, footnote or example looks like (RE2 and ``re``)."""
 
 EXAMPLE_SHEET = re.compile(r"示例|样例|范例|样表|example|sample", re.IGNORECASE)
@@ -51,6 +54,7 @@ QUERY = re.compile(
 is_total, is_part, is_footnote, is_example, is_ruler = (
     re.compile(pattern).match for pattern in (TOTAL, PART, FOOTNOTE, EXAMPLE, RULER)
 )
+is_sum_of = re.compile(SUM_OF).search
 STEMS = "甲乙丙丁戊己庚辛壬癸"
 NUMBERED = 4
 """So many cells at least are numbered in a line of column numbers; fewer could be data."""

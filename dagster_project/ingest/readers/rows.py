@@ -20,6 +20,7 @@ from dagster_project.ingest.readers.marks import (
     is_footnote,
     is_part,
     is_ruler,
+    is_sum_of,
     is_total,
     numbers_columns,
 )
@@ -38,6 +39,7 @@ class Classifier:
     keys: tuple[int, ...]
     numeric: tuple[tuple[int, str], ...]
     headings: frozenset[tuple[str, ...]] = frozenset()
+    titles: frozenset[tuple[str, ...]] = frozenset()
 
     @classmethod
     def of(cls, feed: Feed, layout: Layout) -> Classifier:
@@ -50,6 +52,7 @@ class Classifier:
             keys=tuple(positions[name] for name in feed.key if name in positions),
             numeric=tuple((n, name) for name, n in positions.items() if name in summable),
             headings=frozenset(_compared(line) for line in layout.lines),
+            titles=frozenset(_compared(line) for line in layout.above if layout.width > 1),
         )
 
     def kind(self, row: int, cells: Sequence[str]) -> Kind | None:
@@ -61,6 +64,8 @@ class Classifier:
             return "title"
         if _compared(cells) in self.headings:
             return "repeated_header"
+        if _compared(cells) in self.titles:
+            return "title"
         if row == self.layout.row + 1 and self.layout.row and numbers_columns(cells):
             return "title"
         return self._labelled(label, cells)
@@ -76,7 +81,7 @@ class Classifier:
         others = [n for n in self.keys if n != label]
         if others and all(n < len(cells) and not is_blank(cells[n]) for n in others):
             return None
-        if is_total(said):
+        if is_total(said) or (is_sum_of(said) and _states_numbers(filled[1:])):
             return "total"
         return "footnote" if is_footnote(said) and len(filled) <= FOOTNOTE_CELLS else None
 
@@ -88,6 +93,11 @@ class Classifier:
             cell = cells[position].strip(BLANKS) if position < len(cells) else ""
             if cell and (self.keys or AMOUNT.fullmatch(cell)):
                 yield ControlTotal(self.layout.sheet, row, name, cell)
+
+
+def _states_numbers(cells: Sequence[str]) -> bool:
+    """Whether there are cells and all of them state numbers."""
+    return bool(cells) and all(AMOUNT.fullmatch(cell.strip(BLANKS)) for cell in cells)
 
 
 def _compared(cells: Sequence[str]) -> tuple[str, ...]:

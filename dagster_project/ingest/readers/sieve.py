@@ -23,7 +23,9 @@ class Sieve:
     def __init__(self, classifier: Classifier, ledger: Ledger, positions: list[str]) -> None:
         self._classifier, self._ledger, self._positions = classifier, ledger, positions
         self._below = classifier.layout.row + 1
-        lines = ([cell.strip(BLANKS) for cell in line] for line in classifier.layout.lines)
+        layout = classifier.layout
+        known = (*layout.lines, *layout.above)
+        lines = ([cell.strip(BLANKS) for cell in line] for line in known)
         self._first_titles = [next(filter(None, line)) for line in lines if any(line)]
 
     def data(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -35,6 +37,7 @@ class Sieve:
         first = frame[self._positions[0]]
         plain = first.str.contains(PLAIN).fill_null(value=False)
         plain &= frame[SOURCE_ROW] != self._below
+        plain &= ~first.str.ends_with("计").fill_null(value=False)
         for title in self._first_titles:
             if title[:1].isascii():
                 plain &= ~first.str.starts_with(title).fill_null(value=False)
