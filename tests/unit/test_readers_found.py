@@ -106,3 +106,34 @@ def test_chinese_built_in_date_formats_are_dates_to_both_readers(tmp_path: Path)
     sheet_of(verdict(path, out=tmp_path / "rows.parquet"))
     rows = pl.read_parquet(tmp_path / "rows.parquet")
     assert rows["日期"].unique().to_list() == ["2023-05-31"]
+
+
+def agreements(sheet: dict[str, Any]) -> list[bool | None]:
+    """Whether each stated total agrees with the rows, in the file's order."""
+    return [total["agrees"] for total in sheet["control_totals"]]
+
+
+def test_totals_agree_wherever_they_stand(tmp_path: Path) -> None:
+    """A total may stand above its rows, and may sum up the subtotals since a total of its kind."""
+    first = sheet_of(told(tmp_path, "乡镇,户数\n合计,10\n甲镇,1\n乙镇,2\n丙镇,7\n"))
+    assert agreements(first) == [True]
+    north, south = (
+        "甲村,1\n小计,1\n乙村,2\n小计,2\n合计,3\n",
+        "丙村,4\n小计,4\n丁村,5\n小计,5\n合计,9\n",
+    )
+    nested = f"乡镇,户数\n{north}{south}总计,12\n"
+    assert agreements(sheet_of(told(tmp_path, nested))) == [True] * 7
+
+
+def test_totals_that_no_rows_give_are_told_with_their_sum(tmp_path: Path) -> None:
+    """A wrong subtotal is told the sum since the total before it, a wrong last one that of all."""
+    text = "乡镇,户数\n甲村,1\n乙村,2\n小计,3\n丙村,4\n丁村,5\n小计,8\n总计,11\n"
+    sheet = sheet_of(told(tmp_path, text))
+    assert agreements(sheet) == [True, False, False]
+    assert [total["computed"] for total in sheet["control_totals"]] == ["3", "9", "12"]
+
+
+def test_a_cell_that_is_no_number_leaves_only_its_own_totals_open(tmp_path: Path) -> None:
+    """What cannot be summed is neither right nor wrong."""
+    text = "乡镇,户数\n甲村,1\n乙村,2\n小计,3\n丙村,约四\n丁村,5\n小计,9\n总计,12\n"
+    assert agreements(sheet_of(told(tmp_path, text))) == [True, None, None]

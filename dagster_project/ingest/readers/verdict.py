@@ -5,6 +5,7 @@ It is made of what the reader noted; nothing is read twice but the sums behind c
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from cryptography.hazmat.primitives import hashes
 
@@ -118,47 +120,74 @@ def _sheet(
 def reconciled(rows: Path, totals: Sequence[ControlTotal]) -> dict[ControlTotal, dict[str, Any]]:
     """Each stated total with the sum of the rows that it covers.
 
-    A subtotal covers the rows since the total before it, a grand total all of them: whichever of
-    the two agrees is told. ``agrees`` is None where a cell cannot be read as a plain number.
+    A total covers rows that adjoin it: those since an earlier total (subtotals, and totals of
+    subtotals), those down to a later one (totals that stand first), or all of them. Where none of
+    these agrees, what is told is the sum since the total before, and for the last one of all rows.
+    ``agrees`` is None where a cell cannot be read as a plain number.
     """
-    told: dict[ControlTotal, dict[str, Any]] = {}
-    above: dict[tuple[str, str], int] = {}
+    places: dict[tuple[str, str], list[ControlTotal]] = {}
     for total in sorted(totals, key=lambda one: (one.sheet, one.row)):
-        place = (total.sheet, total.column)
-        whole = _sum(rows, total, after=0)
-        part = _sum(rows, total, after=above.get(place, 0)) if place in above else whole
-        above[place] = total.row
-        stated = _number(total.stated)
-        computed = part if part == stated else whole
-        told[total] = {
-            "row": total.row,
-            "column": total.column,
-            "stated": total.stated,
-            "computed": None if computed is None else format(computed.normalize(), "f"),
-            "agrees": None if computed is None or stated is None else computed == stated,
-        }
-    return told
+        places.setdefault((total.sheet, total.column), []).append(total)
+    told = dict[ControlTotal, dict[str, Any]]()
+    for stated in places.values():
+        parts = _parts(rows, stated)
+        for at, total in enumerate(stated):
+            told[total] = _compared(total, at, parts)
+    return {total: told[total] for total in sorted(told, key=lambda one: (one.sheet, one.row))}
 
 
-def _sum(rows: Path, total: ControlTotal, *, after: int) -> Decimal | None:
-    """The sum of a column's cells between two rows; None where one of them is no number."""
-    cell = pl.col(total.column).str.replace_all(_NOT_DIGITS, "")
+def _compared(total: ControlTotal, at: int, parts: Sequence[Decimal | None]) -> dict[str, Any]:
+    """The total at a place among those of its column, with the sums that it may state."""
+    stated, above, below, all_of = (
+        _number(total.stated), _sums(parts[at::-1]), _sums(parts[at + 1 :]), _sums(parts),
+    )  # fmt: skip
+    whole = all_of[-1] if len(all_of) == len(parts) else None
+    is_last = at == len(parts) - 2
+    computed = whole if is_last else next(iter(above), None)
+    if stated is not None and stated in {*above, *below, whole}:
+        computed = stated
+    return {
+        "row": total.row,
+        "column": total.column,
+        "stated": total.stated,
+        "computed": None if computed is None else format(computed.normalize(), "f"),
+        "agrees": None if computed is None or stated is None else computed == stated,
+    }
+
+
+def _sums(parts: Sequence[Decimal | None]) -> list[Decimal]:
+    """The sum of the first part, of the first two, and so on up to one that cannot be read."""
+    readable = itertools.takewhile(lambda part: part is not None, parts)
+    return list(itertools.accumulate(part for part in readable if part is not None))
+
+
+def _parts(rows: Path, totals: Sequence[ControlTotal]) -> list[Decimal | None]:
+    """The sums of a column's cells above the first of its totals, between them, and below all.
+
+    None stands for a part one cell of which is no number.
+    """
+    sheet, column = totals[0].sheet, totals[0].column
+    places = np.array([total.row for total in totals])
+    cell = pl.col(column).str.replace_all(_NOT_DIGITS, "")
     number = cell.cast(pl.Decimal(38, SCALE), strict=False)
-    covered = (
-        (pl.col("_sheet") == total.sheet)
-        & (pl.col(SOURCE_ROW) < total.row)
-        & (pl.col(SOURCE_ROW) > after)
-        & (~pl.col(DEFECT).is_in(SET_ASIDE)).fill_null(value=True)
+    part = pl.col(SOURCE_ROW).map_batches(
+        lambda row: pl.Series(np.searchsorted(places, row.to_numpy())),
+        return_dtype=pl.Int64,
+        is_elementwise=True,
     )
-    unread = (number.is_null() & cell.is_not_null() & (cell != "")).any()
+    covered = (pl.col("_sheet") == sheet) & (~pl.col(DEFECT).is_in(SET_ASIDE)).fill_null(value=True)
     found = (
         pl.scan_parquet(rows)
         .filter(covered)
-        .select(number.sum().alias("sum"), unread.alias("unread"))
+        .group_by(part.alias("part"))
+        .agg(
+            number.sum().alias("sum"),
+            (number.is_null() & cell.is_not_null() & (cell != "")).any().alias("unread"),
+        )
         .collect(engine="streaming")
-        .row(0)
     )
-    return None if found[1] else Decimal(found[0] or 0)
+    sums = {at: None if unread else Decimal(value or 0) for at, value, unread in found.rows()}
+    return [sums.get(at, Decimal(0)) for at in range(len(totals) + 1)]
 
 
 def _number(text: str) -> Decimal | None:
