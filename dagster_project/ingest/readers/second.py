@@ -43,12 +43,10 @@ class SecondReader:
         reader.read_workbook()
         apply_stylesheet(reader.archive, reader.wb)
         self._archive = reader.archive
-        self._book: Any = reader.wb  # its date formats are known to openpyxl's own readers only
-        self._book._date_formats |= {  # noqa: SLF001
-            n
-            for n, style in enumerate(self._book._cell_styles)  # noqa: SLF001
-            if style.numFmtId in LOCAL_DATES
-        }
+        book: Any = reader.wb  # its date formats are known to openpyxl's own readers only
+        styles = enumerate(book._cell_styles)  # noqa: SLF001
+        book._date_formats |= {n for n, style in styles if style.numFmtId in LOCAL_DATES}  # noqa: SLF001
+        self._book = book
         self._parts = {sheet.name: rel.target for sheet, rel in reader.parser.find_sheets()}
         package: Any = reader.package
         table = package.find(SHARED_STRINGS)
