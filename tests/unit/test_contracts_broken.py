@@ -223,17 +223,15 @@ MISTAKES = {
     ),
     "place of no number": Wrong(
         "asset",
-        "  - {property: delivery, value: full}",
-        "  - {property: delivery, value: full}\n  - property: coordinates\n"
-        "    value: {longitude: lon, latitude: name, within: [113, 37, 115, 39]}",
+        "latitude: lat, within",
+        "latitude: name, within",
         "customProperties:",
         "`coordinates` names `name`, which is no number",
     ),
     "rectangle turned over": Wrong(
         "asset",
-        "  - {property: delivery, value: full}",
-        "  - {property: delivery, value: full}\n  - property: coordinates\n"
-        "    value: {longitude: lon, latitude: lat, within: [113, 39, 115, 37]}",
+        "within: [110.2, 34.5, 114.6, 40.8]",
+        "within: [110.2, 40.8, 114.6, 34.5]",
         "customProperties:",
         "is not west, south, east, north",
     ),
