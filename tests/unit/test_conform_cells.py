@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from dagster_project.contracts import load
-from dagster_project.contracts.model import Column
+from dagster_project.contracts.model import Code, CodeList, Column, Contracts
 from dagster_project.paths import schemas_dir
+from dagster_project.transform.conform import compile_feed
 from tests.conform_kit import cells, feed_of, judge, one_cell, plan_of
 
 TEXT = Column("c", "备注", "string", textual=True)
@@ -418,3 +419,25 @@ def test_a_clean_cell_and_a_dirty_one_of_the_same_value_have_the_same_hash() -> 
         {"c": "１", "d": "45077", "m": "12.5万元"},
     )
     assert clean.values == dirty.values
+
+
+def test_old_codes_and_old_words_of_a_list_are_read() -> None:
+    """What was a code then is one in the rows of then; an old spelling becomes today's code."""
+    until = date(2015, 12, 31)
+    entries = (
+        Code("140303", "矿区", valid_to=until),
+        Code("140321", "平定县", ("平定", "142622")),
+        Code("2004-101", "现金（2004）", valid_from=date(2005, 1, 1), valid_to=until),
+    )
+    column = Column("c", "代码", "string", codes="old")
+    contracts = Contracts({}, {}, {"old": CodeList("old", "own", entries)})
+    key = Column("key", "主键", "string", key_position=1, required=True)
+    plan = compile_feed(feed_of(key, column), contracts)
+    texts = ["140303", "矿区", "142622", "平定", "2004-101", "142623"]
+    found = judge(plan, *({"key": "1", "c": text} for text in texts))
+    assert [row.values["c"] for row in found[:5]] == [
+        *("140303", "140303", "140321", "140321", "2004-101"),
+    ]
+    word = (("c", "code_synonym"),)
+    assert [row.logged for row in found[:5]] == [(), word, word, word, ()]
+    assert found[5].reasons == ("c.code",)
