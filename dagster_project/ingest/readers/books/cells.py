@@ -136,6 +136,15 @@ def opened(path: Path, kind: Format, *, name: str, survey: Survey) -> Iterator[B
             book = stack.enter_context(load(path))
             metas = list(book.sheets_metadata)
         shelf = _Shelf(book, survey, name)
+        if kind != "xls" and any(
+            meta.typ == _WORKSHEET and meta.name not in survey.marks for meta in metas
+        ):
+            raise DeliveryError(
+                "a sheet of this workbook lies where its package does not say",
+                where=name,
+                todo=SAVE_AS,
+                reason="damaged",
+            )
         left_out = [meta.name for meta in metas if meta.typ != _WORKSHEET]
         sheets = tuple(
             CellSheet(shelf, meta.name, name, state_of(meta.visible))

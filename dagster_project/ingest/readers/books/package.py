@@ -34,10 +34,10 @@ class Package:
         try:
             self._archive = zipfile.ZipFile(self._path)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise self._damaged() from error
+            raise self.damaged() from error
         self.parts = {entry.filename: entry for entry in self._archive.infolist()}
         if len(self.parts) < len(self._archive.infolist()):
-            raise self._damaged()
+            raise self.damaged()
         return self
 
     def __exit__(
@@ -55,7 +55,7 @@ class Package:
             DeliveryError: The part lacks, is damaged, or unpacks out of all proportion.
         """
         if part not in self.parts:
-            raise self._damaged()
+            raise self.damaged()
         try:
             whole = copy.copy(self.parts[part])
             whole.file_size = UNBOUNDED  # what it claims must not hide what follows
@@ -66,9 +66,9 @@ class Package:
                     self._bound(part, size)
                     yield chunk
                 if size != self.parts[part].file_size:
-                    raise self._damaged()
+                    raise self.damaged()
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-            raise self._damaged() from error
+            raise self.damaged() from error
         except (NotImplementedError, RuntimeError) as error:
             raise DeliveryError(
                 "this workbook is packed by a method that is not read",
@@ -76,6 +76,10 @@ class Package:
                 todo=SAVE_AS,
                 reason="unsupported",
             ) from error
+
+    def unpacked(self, part: str) -> int:
+        """Bytes of a part so far as it was unpacked."""
+        return self._unpacked.get(part, 0)
 
     def _bound(self, part: str, size: int) -> None:
         """Refuse what unpacks to far more than its size, a part alone or all of them."""
@@ -105,9 +109,10 @@ class Package:
         try:
             yield
         except kinds as error:
-            raise self._damaged() from error
+            raise self.damaged() from error
 
-    def _damaged(self) -> DeliveryError:
+    def damaged(self) -> DeliveryError:
+        """The refusal of a package that is not whole or contradicts itself."""
         return DeliveryError(
             "this workbook is damaged or was uploaded only in part",
             where=self._name,

@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books.base import Marks
 from dagster_project.ingest.readers.books.xmlstream import follow, local, parsed, parser
+from dagster_project.ingest.readers.detect import SAVE_AS
 
 LONGEST_ROW = 8 << 20
 """A row with more bytes than this is left to the parser."""
@@ -41,6 +43,8 @@ _ODD = re.compile(
 _MAYBE_ODD = (b"<v>-", b"<v>60<", b"<v>60.")
 ODD = 100_000
 """So many numbers that may be no days are kept; a column of dates holds few, one of money many."""
+FORMULAS = 256 << 20
+"""Characters of formulas that are kept, each as often as it is used."""
 _SHARED = re.compile(rb'si="(\d+)"')
 _DIGITS = re.compile(r"-?\d{16,}")
 _ENTITIES = (
@@ -64,6 +68,23 @@ class Found:
     errors: dict[int, dict[int, str]] = field(default_factory=dict)
     exact: dict[int, dict[int, str]] = field(default_factory=dict)
     odd: dict[int, dict[int, str]] = field(default_factory=dict)
+    formula_text: int = field(default=0, compare=False)
+
+    def formula(self, row: int, column: int, text: str, where: str) -> None:
+        """Keep a formula without a stored value.
+
+        Raises:
+            DeliveryError: All of them are too long: one shared formula is repeated in each cell.
+        """
+        self.formula_text += len(text)
+        if self.formula_text > FORMULAS:
+            raise DeliveryError(
+                f"its formulas without stored values hold more than {FORMULAS >> 20} MiB of text",
+                where=where,
+                todo=SAVE_AS,
+                reason="too_large",
+            )
+        self.formulas.setdefault(row, {})[column] = text
 
     def marks(self) -> Marks:
         """The marks, without merged ranges (calamine reads those)."""
@@ -107,7 +128,8 @@ class _Survey:
     """Cuts a part into rows; what is plain is matched, all else is parsed."""
 
     def __init__(self, found: Found, where: str, *, exact: bool) -> None:
-        self._found, self._cells, self._exact = found, _Cells(found), exact
+        self._found, self._cells, self._exact = found, _Cells(found, where), exact
+        self._where = where
         self._stream = parser(where)
         self._cells.listen(self._stream, where)
         self._shared = dict[bytes, bytes]()
@@ -192,7 +214,8 @@ class _Survey:
                 if shared and text:
                     self._shared[shared[1]] = text
                 known = text or (self._shared.get(shared[1], b"") if shared else b"")
-                self._put(self._found.formulas, row, letters, "=" + _unescaped(known))
+                place = int(row), column_number(letters)
+                self._found.formula(*place, "=" + _unescaped(known), self._where)
             elif b't="e"' in attributes:
                 self._put(self._found.errors, row, letters, _unescaped(content))
             elif _DIGITS.fullmatch(number := content.decode("ascii", "replace")) and (
@@ -229,8 +252,8 @@ def _beyond(letters: bytes) -> re.Pattern[bytes]:
 class _Cells:
     """The parser's view of a worksheet."""
 
-    def __init__(self, found: Found) -> None:
-        self.row = 0
+    def __init__(self, found: Found, where: str) -> None:
+        self.row, self._where = 0, where
         self._found, self._column = found, 0
         self._shared = dict[str, str]()
         self._kind = self._formula_id = ""
@@ -296,7 +319,7 @@ class _Cells:
             if self._formula and self._formula_id:
                 self._shared[self._formula_id] = self._formula
             text = self._formula or self._shared.get(self._formula_id, "")
-            found.formulas.setdefault(self.row, {})[self._column] = f"={text}"
+            found.formula(self.row, self._column, f"={text}", self._where)
         elif self._kind == "e":
             found.errors.setdefault(self.row, {})[self._column] = value
         elif self._kind == "n" and _DIGITS.fullmatch(value.strip()):
