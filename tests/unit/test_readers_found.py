@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from dagster_project.ingest.readers.crosscheck import agree
 from dagster_project.ingest.readers.verdict import verdict
@@ -137,3 +138,30 @@ def test_a_cell_that_is_no_number_leaves_only_its_own_totals_open(tmp_path: Path
     """What cannot be summed is neither right nor wrong."""
     text = "乡镇,户数\n甲村,1\n乙村,2\n小计,3\n丙村,约四\n丁村,5\n小计,9\n总计,12\n"
     assert agreements(sheet_of(told(tmp_path, text))) == [True, None, None]
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        "乡镇,合计,其中：男,其中：女",
+        "乡镇,性别(1:男 2:女),户数,备注",
+        "合计,小计一,小计二,小计三",
+        "乡镇,2026年1月,2026年2月,2026年3月",
+        "乡镇,2026-01-01,2026-02-01,2026-03-01",
+        "乡镇,2026/3/30,2026/3/31,2026/4/1",
+        f"乡镇,{'是否享受国家规定的农村居民最低生活保障待遇' * 4},户数,备注",
+    ],
+)
+def test_titles_of_forms_are_titles(tmp_path: Path, titles: str) -> None:
+    """Parts, codes explained, totals, months, days and whole questions head columns, too."""
+    rows = "".join(f"{town},{n},{n + 2},{n * 3}\n" for n, town in enumerate(TOWNS, start=1))
+    sheet = sheet_of(told(tmp_path, f"{titles}\n{rows}"))
+    assert (sheet["header_line"], sheet["columns"]) == (1, titles.split(","))
+    assert sheet["data_rows"] == len(TOWNS)
+
+
+@pytest.mark.parametrize("row", ["甲,2026-01-01,2026-02-01", "甲,2026-01-01,2026-01-01,2026-01-01"])
+def test_dates_of_a_record_are_no_titles(tmp_path: Path, row: str) -> None:
+    """The two ends of a period, or one day three times, are values: no header is made of them."""
+    made = told(tmp_path, f"{row}\n{row.replace('甲', '乙').replace('2026', '2025')}\n")
+    assert made["refused"]["reason"] == "no_header"

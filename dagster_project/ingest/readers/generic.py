@@ -6,9 +6,11 @@ become the columns of an ad-hoc feed of texts, so that rows are shaped and count
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 from dagster_project.contracts.model import Column, Feed, Sla
 from dagster_project.errors import DeliveryError
@@ -18,7 +20,7 @@ from dagster_project.ingest.readers.marks import QUERY, is_blank, is_footnote, i
 
 SHARE = 0.6
 """A header fills at least this share of the table's usual width."""
-LONGEST = 60
+LONGEST = 120
 """Titles are shorter than this."""
 
 _VALUE = re.compile(
@@ -26,8 +28,11 @@ _VALUE = re.compile(
     r"\d{15}|\d{17}[\dXx]|1[3-9]\d{9}|(?i:true|false|null)"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_STATED = re.compile(r"[^:：]{1,12}[:：]\s*\S")
-"""``填报单位：财政局``: a line of the preamble, not a title."""
+_DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](?:(\d{1,2})日?)?")
+RUN = 3
+"""So many months or days at even steps are titles; two can be the ends of a period."""
+_STATED = re.compile(r"(?!\s*其中)(?:[^:：()（）]|[(（][^:：()（）]*[)）]){1,12}[:：]\s*\S")
+"""``填报单位：财政局``: a line of the preamble; ``其中：男`` and ``性别(1:男 2:女)`` are titles."""
 _UNIT = re.compile(r"[(（](?:单位[:：])?([^()（）]*(?:元|㎡|平方米|m²|亩|公顷))[)）]\s*$")
 _PREAMBLE = re.compile(
     r"(?:金额|货币|计量|面积)?单位\s*[:：]\s*((?:人民币)?[^\s,，;；)）]*(?:元|亩|㎡|平方米))"
@@ -104,9 +109,9 @@ def _reads_like_titles(cells: Sequence[str], usual: int) -> bool:
     said = [cell.strip() for cell in cells if not is_blank(cell)]
     if not said or len(said) < SHARE * usual or (usual > 1 and len(said) < 2):  # noqa: PLR2004
         return False
-    if QUERY.search(said[0]) or is_total(said[0]) or any(is_ruler(cell) for cell in said):
+    if QUERY.search(said[0]) or any(is_ruler(cell) for cell in said):
         return False
-    if is_footnote(said[0]) and len(said) < usual:
+    if (is_footnote(said[0]) or is_total(said[0])) and len(said) < usual:
         return False
     if _values(said) or not all(_may_be_title(cell) for cell in said):
         return False
@@ -132,7 +137,7 @@ def _may_be_title(cell: str) -> bool:
 
 
 def _values(cells: Sequence[str]) -> list[str]:
-    """The cells that are values, not titles; a run of years is a run of titles."""
+    """The cells that are values, not titles; a run of years, months or days is one of titles."""
     found = [cell.strip() for cell in cells if _VALUE.fullmatch(cell.strip())]
     years = [int(cell) for cell in found if _YEAR.fullmatch(cell)]
     if (
@@ -141,7 +146,22 @@ def _values(cells: Sequence[str]) -> list[str]:
         and years in (sorted(set(years)), sorted(set(years), reverse=True))
     ):
         return []
-    return found
+    return [] if _is_calendar(found) else found
+
+
+def _is_calendar(cells: Sequence[str]) -> bool:
+    """Whether all of these are months or days at even steps, as titles of a year's figures are."""
+    dates = [match for cell in cells if (match := _DAY.fullmatch(cell))]
+    if len(dates) < RUN or len(dates) < len(cells):
+        return False
+    try:
+        days = [date(int(d[1]), int(d[2]), int(d[3] or 1)) for d in dates]
+    except ValueError:
+        return False
+    months = {(b.year - a.year) * 12 + b.month - a.month for a, b in itertools.pairwise(days)}
+    steps = {(b - a).days for a, b in itertools.pairwise(days)}
+    monthly = len({day.day for day in days}) == 1 and len(months) == 1 and 0 not in months
+    return monthly or (len(steps) == 1 and 0 not in steps)
 
 
 def _extent(records: Records, at: int, merges: Sequence[Span]) -> tuple[int, int]:
