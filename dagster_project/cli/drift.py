@@ -56,6 +56,7 @@ def list_drifts(
     """Feeds that wait because a file's structure changed."""
     from rich.table import Table
 
+    from dagster_project.cli.tables import local
     from dagster_project.components.steps.amending import drifts
     from dagster_project.components.steps.workshop import Workshop
 
@@ -63,25 +64,18 @@ def list_drifts(
     if as_json:
         emit({"drifts": [asdict(hold) for hold in found]})
         return
+    if not found:
+        console().print("no changed structure waits")
+        return
     table = Table(pad_edge=False, title="结构变化 changed structures", title_justify="left")
-    for head in (
-        "编号 id",
-        "归集任务 feed",
-        "文件 file",
-        "状态 state",
-        "发现 findings",
-        "决定 decision",
-    ):
+    table.add_column("编号 id", no_wrap=True)
+    decided = ("状态 state", "决定 decision") if everything else ()
+    for head in ("文件 file", "自 since", "发现 findings", *decided):
         table.add_column(head, overflow="fold")
     for hold in found:
-        table.add_row(
-            hold.hold_id,
-            hold.feed,
-            literally(hold.path),
-            hold.state,
-            literally("\n".join(_lines(hold))),
-            literally(_decision(hold)),
-        )
+        cells = [hold.path, local(hold.opened_at), "\n".join(_lines(hold))]
+        cells += [hold.state, _decision(hold)] if everything else []
+        table.add_row(hold.hold_id, *(literally(cell) for cell in cells))
     console().print(table)
 
 
@@ -188,10 +182,12 @@ def _lines(hold: Hold) -> list[str]:
 
 
 def _decision(hold: Hold) -> str:
+    from dagster_project.cli.tables import local
+
     if hold.decided_at is None:
         return ""
     after = f" → {hold.contract_version_after}" if hold.contract_version_after else ""
-    return f"{hold.decided_at:%Y-%m-%d} {hold.decided_by}: {hold.why}{after}"
+    return f"{local(hold.decided_at)} {hold.decided_by}: {hold.why}{after}"
 
 
 def _plain(proposal: Proposal | None) -> dict[str, Any] | None:

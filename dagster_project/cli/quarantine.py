@@ -80,7 +80,10 @@ def show(
         return
     if kinds:
         console().print(_kinds_table(kinds))
-    console().print(_rows_table(rows))
+    if rows:
+        console().print(_rows_table(rows, one_feed=bool(feed)))
+    else:
+        console().print("没有待更正的行 no row waits for correction")
     if every:
         console().print(_closed_table(closed))
     if limit in {len(rows), len(closed)}:
@@ -141,14 +144,17 @@ def _kinds_table(kinds: list[OpenKind]) -> Table:
     return table
 
 
-def _rows_table(rows: list[RejectedRow]) -> Table:
-    heads = ("归集任务", "文件 file", "工作表", "行 row", "原因 reasons", "编号 case")
-    table = _table("问题数据 open rejected rows", *heads)
+def _rows_table(rows: list[RejectedRow], *, one_feed: bool) -> Table:
+    """The rows; no column says the same in each of them, and a case's number can be copied."""
+    with_sheet = any(row.sheet for row in rows)
+    heads = [*([] if one_feed else ["归集任务"]), "文件 file", *(["工作表"] if with_sheet else [])]
+    table = _table("问题数据 open rejected rows", *heads, "行 row", "原因 reasons")
+    table.add_column("编号 case", no_wrap=True)
     for row in rows:
         table.add_row(
-            f"{row.title} [dim]{row.feed}[/dim]",
+            *([] if one_feed else [f"{row.title} [dim]{row.feed}[/dim]"]),
             literally(row.file),
-            literally(row.sheet),
+            *([literally(row.sheet)] if with_sheet else []),
             str(row.row),
             literally("\n".join(row.sentences)),
             row.case_id,

@@ -90,8 +90,10 @@ def _sheets(sheets: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table(pad_edge=False)
-    table.add_column("工作表 sheet", overflow="fold")
-    for head in ("表头行 header", "列 columns", "记录 records", "数据 data", "剔除", "搁置"):
+    table.add_column("工作表\nsheet", overflow="fold")
+    for head in ("表头行\nheader", "列\ncolumns", "记录\nrecords", "数据\ndata"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for head in ("剔除\ndropped", "搁置\nset aside"):
         table.add_column(head, justify="right", no_wrap=True)
     for sheet in sheets:
         name = sheet["name"] or "—"
@@ -117,20 +119,20 @@ def _show_sheet(sheet: dict[str, Any]) -> None:
     if words:
         screen.print(literally(name + " · ".join(words)))
     for total in sheet["control_totals"]:
-        sign = {True: "=", False: "≠", None: "?"}[total["agrees"]]
-        screen.print(
-            literally(
-                f"{name}合计核对 row {total['row']} {total['column']}: stated {total['stated']} "
-                f"{sign} computed {total['computed']}"
-            )
+        sign = "=" if total["agrees"] else "≠"
+        found = (
+            f"stated {total['stated']}, not compared: a cell is no plain number"
+            if total["agrees"] is None
+            else f"stated {total['stated']} {sign} computed {total['computed']}"
         )
+        screen.print(literally(f"{name}合计核对 row {total['row']} {total['column']}: {found}"))
 
 
 def _show_conform(made: dict[str, Any]) -> None:
     screen = console()
     screen.print(
         f"按契约 by the contract: accepted {made['accepted']:,} · rejected {made['rejected']:,}"
-        f" · repeated keys {made['repeated']:,}"
+        f" (of the accepted {made['repeated']:,} repeat a key)"
     )
     for what, counts in (("问题 rule", made["rules"]), ("修复 repair", made["repairs"])):
         for name, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])):

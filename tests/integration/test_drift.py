@@ -402,7 +402,9 @@ def test_the_commands_speak_for_people_and_machines(site: County) -> None:
     site.run()
     listed = json.loads(site.call("drift", "list", "--json").stdout)["drifts"]
     number = listed[0]["hold_id"]
-    assert "建筑面积" in site.call("drift", "list").stdout
+    told = site.call("drift", "list").stdout
+    assert "建筑面积" in told
+    assert "since" in told
     shown = site.call("drift", "show", number)
     assert shown.returncode == 0, shown.stderr
     assert "+version: 1.0.1" in shown.stdout
@@ -418,6 +420,7 @@ def test_the_commands_speak_for_people_and_machines(site: County) -> None:
     again = site.call("drift", "refuse", number, "--why", "y")
     assert (again.returncode, "accepted already" in again.stderr) == (2, True)
     assert json.loads(site.call("drift", "list", "--json").stdout)["drifts"] == []
+    assert site.call("drift", "list").stdout == "no changed structure waits\n"
     kept = json.loads(site.call("drift", "list", "--all", "--json").stdout)["drifts"]
     assert [(one["hold_id"], one["decided_by"], one["why"]) for one in kept] == [
         (number, "李工", "来函")

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from dagster_project.cli.quarantine import _rows_table
 from dagster_project.cli.run import tell
 from dagster_project.cli.shared import complain, folders, literally
 from dagster_project.cli.tables import answer_tables
+from dagster_project.components.steps.overview import RejectedRow
 from dagster_project.paths import Home
 
 
@@ -32,7 +34,7 @@ def test_a_run_says_why_a_feed_was_not_taken(capsys: pytest.CaptureFixture[str])
     )
     feed = {
         "feed": "population", "title": "实有人口", "last_status": "failed", "score": None,
-        "error": "公安局/实有人口_1.csv: the file is empty.", **counts,
+        "error": "公安局/实有人口_1.csv: the file is empty.", "holds": [], "alarm": "", **counts,
     }  # fmt: skip
     done = {
         "site": {"code": "140321", "name": "平定县", "home": "county"}, "day": "2023-06-01",
@@ -67,3 +69,18 @@ def test_an_answer_is_never_cut_off(columns: int) -> None:
     assert all(shown.count(str(number)) == len(rows) for number in rows[0])
     assert all(name in shown for name in names)
     assert "…" not in shown
+
+
+def test_a_case_number_stands_on_one_line_of_a_narrow_screen() -> None:
+    """It is there to be copied; columns that say the same in every row are left out."""
+    row = RejectedRow(
+        feed="house", title="实有房屋", file="住房和城乡建设局/实有房屋_20230531_更正.csv",
+        sheet="", row=14032, reasons=(), sentences=("房屋编码不符合格式 ^[1-9]\\d{22}$",), cells={},
+        batch_id="b", case_id="JHB806A95A3961",
+    )  # fmt: skip
+    for one_feed in (True, False):
+        shown = StringIO()
+        Console(file=shown, width=80).print(_rows_table([row], one_feed=one_feed))
+        assert row.case_id in shown.getvalue()
+        assert ("归集任务" in shown.getvalue()) is not one_feed
+        assert "工作表" not in shown.getvalue()
