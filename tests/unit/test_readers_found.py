@@ -160,8 +160,15 @@ def test_titles_of_forms_are_titles(tmp_path: Path, titles: str) -> None:
     assert sheet["data_rows"] == len(TOWNS)
 
 
-@pytest.mark.parametrize("row", ["甲,2026-01-01,2026-02-01", "甲,2026-01-01,2026-01-01,2026-01-01"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "甲,2026-01-01,2026-02-01",
+        "甲,2026-01-01,2026-01-01,2026-01-01",
+        "甲,2026-01-01,2026-02-01,2026-03-01",
+    ],
+)
 def test_dates_of_a_record_are_no_titles(tmp_path: Path, row: str) -> None:
-    """The two ends of a period, or one day three times, are values: no header is made of them."""
+    """Two ends of a period, one day three times, days over days: no header is made of them."""
     made = told(tmp_path, f"{row}\n{row.replace('甲', '乙').replace('2026', '2025')}\n")
     assert made["refused"]["reason"] == "no_header"

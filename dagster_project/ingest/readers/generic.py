@@ -124,12 +124,16 @@ def _is_data(cells: Sequence[str], usual: int) -> bool:
 
 
 def _recurs(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether one of these texts stands again in its column: titles do not, values do."""
+    """Whether one of these texts stands again in its column, or a day over days: values do."""
     others = [list(line) for line in below if list(line) != list(cells)]
     return any(
-        not is_blank(cell) and any(n < len(line) and line[n] == cell for line in others)
+        not is_blank(cell) and any(n < len(line) and _alike(line[n], cell) for line in others)
         for n, cell in enumerate(cells)
     )
+
+
+def _alike(value: str, cell: str) -> bool:
+    return value == cell or bool(_DAY.fullmatch(value) and _DAY.fullmatch(cell))
 
 
 def _may_be_title(cell: str) -> bool:
