@@ -58,6 +58,7 @@ _SPELLED_DAY = f"({_YEAR})年({_CHINESE}+)月({_CHINESE}+)[日号]"
 _SPELLED_MONTH = f"({_YEAR})年({_CHINESE}+)月"
 _REPUBLIC_DAY = rf"{_REPUBLIC}({_PART})[年./-] *({_PART})[月./-] *({_PART})[日号]?"
 _REPUBLIC_MONTH = rf"{_REPUBLIC}({_PART})[年./-] *({_PART})月?"
+_DAY_ALONE = "[12][0-9]{3}(?:[-/.年][0-9]{1,2}[-/.月][0-9]{1,2}[日号]?|[0-9]{4})"
 _MONTH = "([12][0-9]{3})[-/.年](0?[1-9]|1[0-2])月?"
 _COMPACT_MONTH = "([12][0-9]{3})(0[1-9]|1[0-2])"
 _UNITS = ("一", "二", "三", "四", "五", "六", "七", "八", "九")
@@ -156,14 +157,20 @@ def _formats() -> exp.Array:
 
 
 def _parsed(value: Node) -> Node:
-    """The text by the first format that fits; the year always has four digits."""
+    """The text by the first format that fits; the year always has four digits.
+
+    A day alone asks the formats of days only: one that no calendar has would ask all of them.
+    """
     half_days = fn("regexp_replace", value, r"\s*上午\s*", " AM ")
     half_days = fn("regexp_replace", half_days, r"\s*下午\s*", " PM ")
     # The county's own clock, said aloud by systems that know of others.
     local = fn("regexp_replace", half_days, r"([0-9])\+08:?00$", r"\1")
     local = fn("replace", local, "号", "日")
     begins = fn("regexp_matches", value, r"^[12][0-9]{3}(?:[-/.年]|[0-9]{4})")
-    return case([(begins, fn("try_strptime", local, _formats()))])
+    day = fn("try_strptime", fn("replace", value, "号", "日"), array(DAYS))
+    return case(
+        [(matches(value, _DAY_ALONE), day), (begins, fn("try_strptime", local, _formats()))]
+    )
 
 
 def _is_spelled(value: Node, column: Column) -> Node:
