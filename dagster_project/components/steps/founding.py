@@ -60,6 +60,9 @@ def found(home: Home, wanted: Site) -> Founded:
     save_site(home, wanted.model_copy(update={"pseudonym_key": secret}))
     site = give_key(home)
     ready_dagster(site.folder(home, "dagster_home"))
+    inbox = site.folder(home, "inbox")
+    if site.role == "county" and inbox.is_relative_to(home.root.resolve()):
+        inbox.mkdir(parents=True, exist_ok=True)  # one elsewhere is its owner's to make
     return Founded(home, site, is_new=True)
 
 
