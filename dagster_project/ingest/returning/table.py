@@ -6,6 +6,7 @@ cell is text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, BinaryIO
 
@@ -32,6 +33,10 @@ MOST_ROWS = 1_048_575
 """Rows below the header that a sheet can hold."""
 MOST_CHARACTERS = 32_767
 SHEET = "数据"
+MOST_NAMED = 28
+"""Characters of a sheet's name (31), less what tells equal ones apart."""
+_UNNAMEABLE = re.compile(r"[\[\]:*?/\\\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+"""What OpenDocument and XML sheets may be called by, and a workbook's must not."""
 
 Row = tuple[str, int, Sequence[str | None]]
 """Sheet, record number and the row's cells."""
@@ -66,7 +71,8 @@ def write_table(out: BinaryIO, table: Titled, rows: Iterable[Row], cases: Cases)
 
 
 def _begin(book: Workbook, title: str, titles: Sequence[str]) -> Any:
-    sheet: Any = book.create_sheet(title)
+    named = _UNNAMEABLE.sub("_", title)[:MOST_NAMED].strip("'") or SHEET
+    sheet: Any = book.create_sheet(named)
     for column, width in enumerate(WIDTHS, start=len(titles) + 1):
         sheet.column_dimensions[get_column_letter(column)].width = width
     sheet.freeze_panes = "A2"

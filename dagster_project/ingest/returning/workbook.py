@@ -26,6 +26,7 @@ from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header
 from dagster_project.ingest.readers.values import as_text
 from dagster_project.ingest.returning.defuse import is_dangerous
 from dagster_project.ingest.returning.findings import Case, Cases, Copy, return_columns
+from dagster_project.ingest.returning.parts import cut
 
 UNPACKED = 64 << 20
 """A workbook that unpacks to more (a million cells, some 700 MB of memory) is not copied whole."""
@@ -71,7 +72,7 @@ def annotate_workbook(source: Path, out: BinaryIO, feed: Feed, cases: Cases, *, 
         reader = _Reader(stream, data_only=True, keep_links=False, keep_vba=False)
         reader.read()
         book: Any = reader.wb
-        _cut_links(book)
+        cut(book)
         for one in book.worksheets:
             table = _Sheet(one, f"{name}, sheet {one.title}")
             table.defuse()
@@ -91,18 +92,6 @@ class _Reader(ExcelReader):
         book: Any = self.wb
         book._date_formats, book._timedelta_formats = set(), set()  # noqa: SLF001
         super().read_worksheets()
-
-
-def _cut_links(book: Any) -> None:
-    """Names that point into other files would make spreadsheets complain; so would formulas."""
-    for names in (book.defined_names, *(sheet.defined_names for sheet in book.worksheets)):
-        for name in [name for name, one in names.items() if "[" in str(one.attr_text)]:
-            del names[name]
-    for sheet in book.worksheets:
-        for table in sheet.tables.values():
-            for column in table.tableColumns:
-                column.calculatedColumnFormula = None
-                column.totalsRowFormula = None
 
 
 class _Sheet:
