@@ -159,3 +159,19 @@ def test_an_overgrown_part_is_refused(
     path = write_xlsx(tmp_path / "a", Page("甲", [["a"]]))
     edit(path, part, lambda data: data + b" " * 100_000)
     assert refusal(path).reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '<row r="4294967295"><c r="A4294967295"><v>1</v></c></row>',
+        '<row r="9"><c r="A999999999"><v>1</v></c></row>',
+        '<row r="100000000"><c><v>1</v></c></row>',
+    ],
+)
+def test_a_row_beyond_all_numbers_ends_no_process(tmp_path: Path, row: str) -> None:
+    """A number too long to be a row's is no reason to take it for the next one."""
+    path = write_xlsx(tmp_path / "a", Page("甲", [["a"]]))
+    text = f"{row}</sheetData>".encode()
+    edit(path, "sheet1.xml", lambda data: data.replace(b"</sheetData>", text))
+    assert refusal(path).reason == "damaged"

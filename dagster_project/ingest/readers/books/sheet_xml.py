@@ -329,4 +329,7 @@ class _Cells:
 
 
 def _number(raw: str, fallback: int, most: int) -> int:
-    return min(int(raw), most) if raw.isascii() and raw.isdigit() and len(raw) < 9 else fallback  # noqa: PLR2004
+    """A number that a place states, ``most`` if it is larger: it must not look like a small one."""
+    if not (raw.isascii() and raw.isdigit()):
+        return fallback
+    return most if len(raw) > len(str(most)) else min(int(raw), most)
