@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers.books import opened, packaged, sheet_xml, texts
+from dagster_project.ingest.readers.books import bounds, opened, packaged, sheet_xml, texts
 from dagster_project.ingest.readers.books.package import Package
 from dagster_project.ingest.readers.limits import Limits
-from tests.book_kit import Page, edit, write_xlsx
+from tests.book_kit import Page, edit, write_ods, write_xlsx
 
 SHEET = "xl/worksheets/sheet1.xml"
 STRINGS = "xl/sharedStrings.xml"
@@ -175,3 +175,30 @@ def test_a_row_beyond_all_numbers_ends_no_process(tmp_path: Path, row: str) -> N
     text = f"{row}</sheetData>".encode()
     edit(path, "sheet1.xml", lambda data: data.replace(b"</sheetData>", text))
     assert refusal(path).reason == "damaged"
+
+
+def test_a_repeated_row_is_bounded_by_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few bytes of an OpenDocument sheet can repeat a long text a million times."""
+    monkeypatch.setattr(bounds, "MOST", 1 << 20)
+    path = write_ods(tmp_path / "a", Page("甲", [["编号"], ["字" * 30_000]]))
+    row = b'<table:table-row table:number-rows-repeated="50">'
+    edit(path, "content.xml", lambda data: data.replace(b"<table:table-row>", row))
+    with (
+        pytest.raises(DeliveryError, match="of text") as caught,
+        opened(path, "ods", name="表", limits=Limits()),
+    ):
+        pass
+    assert caught.value.reason == "too_large"
+
+
+def test_a_merged_text_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So can a merged range when it is filled down."""
+    monkeypatch.setattr(bounds, "MOST", 1 << 20)
+    rows = [["编号", "x"], ["字" * 30_000, "x"], *[[None, "x"]] * 50]
+    path = write_xlsx(tmp_path / "a", Page("甲", rows, merges=[(2, 1, 52, 1)]))
+    with opened(path, "xlsx", name="表", limits=Limits()) as book:
+        frames = book.sheets[0].frames(["a", "b"], after=1)
+        with pytest.raises(DeliveryError, match="of text"):
+            list(frames)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from dagster_project.ingest.readers.books.bounds import Text
 from dagster_project.ingest.readers.crosscheck import CrossCheck, Sample
 from dagster_project.ingest.readers.result import Format, SheetState
 from dagster_project.ingest.readers.shape import SOURCE_ROW, Row
@@ -131,7 +132,7 @@ class Sheet(ABC):
             after: The last row that is not wanted.
         """
         known = [cells for cells in self.marks.texts if cells]
-        fill = _Fill(self.filled(after))
+        fill = _Fill(self.filled(after), Text(self.where))
         rows = enumerate(itertools.islice(self.values(), after, None), start=after + 1)
         blank, size = list[pl.DataFrame](), max(BATCH_CELLS // max(self.width, 1), BATCH_LEAST)
         while batch := list(itertools.islice(rows, min(BATCH, size))):
@@ -189,7 +190,8 @@ def _filled_rows(frame: pl.DataFrame, names: Sequence[str]) -> int:
 class _Fill:
     """Gives a merged range's text to the cells below its first one, batch by batch."""
 
-    def __init__(self, merges: Sequence[Merge]) -> None:
+    def __init__(self, merges: Sequence[Merge], given: Text) -> None:
+        self._given = given
         self._merges = sorted(merges, key=lambda merge: merge.top, reverse=True)
         self._open = list[tuple[Merge, str]]()
 
@@ -205,7 +207,9 @@ class _Fill:
             cells = changed.setdefault(merge.left - 1, [])
             if not cells:
                 cells += columns[merge.left - 1].to_list()
-            for row in range(max(merge.top + 1, first), min(merge.bottom, last) + 1):
+            top, bottom = max(merge.top + 1, first), min(merge.bottom, last)
+            self._given.take(len(text) * max(bottom - top + 1, 0))
+            for row in range(top, bottom + 1):
                 cells[row - first] = cells[row - first] or text
         self._open = [(merge, text) for merge, text in self._open if merge.bottom > last]
         return [

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers.books import bounds
 from dagster_project.ingest.readers.books.base import Marks, Merge, Sheet
 from dagster_project.ingest.readers.result import SheetState
 from dagster_project.ingest.readers.values import Value, as_text
@@ -58,6 +59,8 @@ class Budget:
 
     limit: int
     spent: int = 0
+    text: int = 0
+    """Characters of their texts, each as often as it is repeated."""
 
 
 class Grid(Sheet):
@@ -93,6 +96,9 @@ class Grid(Sheet):
             return
         last = row + times - 1
         self.fits(last, max(self._width, len(cells), *self.uncached.get(row, {0: ""})))
+        self._budget.text += sum(map(len, cells)) * times
+        if self._budget.text > bounds.MOST:
+            raise bounds.too_long(self.where)
         for _ in range(self._height + 1, row):
             self._take([])
         for _ in range(times):

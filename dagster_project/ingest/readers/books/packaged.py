@@ -9,6 +9,7 @@ from pathlib import Path
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books import biff12, sheet_xml, texts
 from dagster_project.ingest.readers.books.base import Marks
+from dagster_project.ingest.readers.books.bounds import too_long
 from dagster_project.ingest.readers.books.cells import Survey
 from dagster_project.ingest.readers.books.grid import too_large
 from dagster_project.ingest.readers.books.package import Package
@@ -66,7 +67,7 @@ def survey(path: Path, kind: Format, name: str, limits: Limits) -> Survey:
                 cells += found.height * found.width
                 text += _text(package, part, where, strings, found.height * found.width)
                 if text > texts.MOST:
-                    raise texts.too_long(where)
+                    raise too_long(where)
             elif part.lower().endswith(_READ) and part not in {main, relations, strings.part}:
                 _refuse_entities(package, part, name)
     return Survey(book.epoch_1904, marks)

@@ -12,6 +12,8 @@ from array import array
 from dataclasses import dataclass
 
 from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers.books import bounds
+from dagster_project.ingest.readers.books.bounds import too_long
 from dagster_project.ingest.readers.books.grid import AS_CSV
 from dagster_project.ingest.readers.books.package import Package
 from dagster_project.ingest.readers.books.xmlstream import (
@@ -21,9 +23,8 @@ from dagster_project.ingest.readers.books.xmlstream import (
     parsed,
     parser,
 )
-from dagster_project.ingest.readers.limits import MIB
 
-MOST = 512 * MIB
+MOST = bounds.MOST
 """Bytes of text in all cells of a workbook, and of its shared strings."""
 
 _TAG = re.compile(rb"<[^>]*+>")
@@ -176,16 +177,6 @@ def shown(package: Package, part: str, where: str, strings: Strings) -> int:
     counted = _Shown(lengths(package, strings, where))
     _follow(package, part, where, counted)
     return counted.total
-
-
-def too_long(where: str) -> DeliveryError:
-    """The refusal of a workbook whose cells hold too much text."""
-    return DeliveryError(
-        f"the cells of this workbook hold more than {MOST // MIB} MiB of text",
-        where=where,
-        todo=AS_CSV,
-        reason="too_large",
-    )
 
 
 def overgrown(where: str) -> DeliveryError:
