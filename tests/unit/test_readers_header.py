@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,3 +274,12 @@ def test_named_sheets_are_read_and_must_be_there(tmp_path: Path) -> None:
     assert read_file(tmp_path / "a.xlsx", named).rows["owner"].to_list() == ["明细"]
     other = contract(*HOUSE.columns, sheets="named", sheet_names=("汇总",))
     assert refusal(tmp_path / "a.xlsx", other) == "columns_missing"
+
+
+def test_a_preamble_of_units_takes_no_time(tmp_path: Path) -> None:
+    """A line that says 单位： ten thousand times is read as fast as any other."""
+    path = tmp_path / "a.csv"
+    path.write_text("单位：" * 50_000 + "\n编号,姓名\n1,甲\n", encoding="utf-8")
+    began = time.monotonic()
+    assert verdict(path)["refused"] is None
+    assert time.monotonic() - began < 10

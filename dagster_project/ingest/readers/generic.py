@@ -16,7 +16,15 @@ from dagster_project.contracts.model import Column, Feed, Sla
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.header import SEARCHED, Layout, Records
 from dagster_project.ingest.readers.headings import MOST, Chain, Span, chains, spells_parents, title
-from dagster_project.ingest.readers.marks import QUERY, is_blank, is_footnote, is_ruler, is_total
+from dagster_project.ingest.readers.marks import (
+    NUMBERED,
+    QUERY,
+    is_blank,
+    is_footnote,
+    is_ruler,
+    is_total,
+)
+from dagster_project.ingest.readers.mojibake import unmangled
 
 SHARE = 0.6
 """A header fills at least this share of the table's usual width."""
@@ -35,7 +43,7 @@ _STATED = re.compile(r"(?!\s*其中)(?:[^:：()（）]|[(（][^:：()（）]*[)�
 """``填报单位：财政局``: a line of the preamble; ``其中：男`` and ``性别(1:男 2:女)`` are titles."""
 _UNIT = re.compile(r"[(（](?:单位[:：])?([^()（）]*(?:元|㎡|平方米|m²|亩|公顷))[)）]\s*$")
 _PREAMBLE = re.compile(
-    r"(?:金额|货币|计量|面积)?单位\s*[:：]\s*((?:人民币)?[^\s,，;；)）]*(?:元|亩|㎡|平方米))"
+    r"(?:金额|货币|计量|面积)?单位\s*[:：]\s*((?:人民币)?[^\s,，;；)）]{0,20}(?:元|亩|㎡|平方米))"
 )
 
 
@@ -144,12 +152,11 @@ def _values(cells: Sequence[str]) -> list[str]:
     """The cells that are values, not titles; a run of years, months or days is one of titles."""
     found = [cell.strip() for cell in cells if _VALUE.fullmatch(cell.strip())]
     years = [int(cell) for cell in found if _YEAR.fullmatch(cell)]
-    if (
-        len(found) > 1
-        and len(years) == len(found)
-        and years in (sorted(set(years)), sorted(set(years), reverse=True))
-    ):
+    ordered = years in (sorted(set(years)), sorted(set(years), reverse=True))
+    if len(found) > 1 and len(years) == len(found) and ordered:
         return []
+    if len(found) >= NUMBERED and found == [str(n + 1) for n in range(len(found))]:
+        return [] if len(found) < _filled(cells) else found
     return [] if _is_calendar(found) else found
 
 
@@ -219,7 +226,7 @@ def _layout(
     taken = records[begin : begin + size]
     lines = tuple(tuple(cells) for _, cells in taken)
     made = chains(lines, first_row=taken[0][0], merges=merges)
-    titles = [title(chain) for chain in made]
+    titles = [unmangled(text) or text for text in map(title, made)]
     known = _known(made)
     names = tuple(_named(titles, known))
     return Layout(
