@@ -97,8 +97,10 @@ def refusal(path: Path, feed: Feed | None = None) -> str:
         (("姓名", "张三", "李四"), 1, 2, ["姓名"]),
         (("编号,户主,面积,备注", "甲,乙,1,2", "1,张三,80,x"), 1, 1,
          ["编号", "户主", "面积", "备注"]),
+        (("乡镇,1,2,3,4", "冠山镇,1,5,6,7", "冶西镇,2,2,3,9"), 1, 2, ["乡镇", "1", "2", "3", "4"]),
+        (("ç¼–å\x8f·,æˆ·ä¸»", "1,å¼\xa0ä¸‰"), 1, 1, ["编号", "户主"]),
     ],
-    ids=["plain", "preamble", "query", "one column", "numbered columns"],
+    ids=["plain", "preamble", "query", "one column", "numbered columns", "months", "mangled"],
 )  # fmt: skip
 def test_the_header_is_found_by_shape(
     tmp_path: Path, lines: tuple[str, ...], line: int, rows: int, columns: list[str]
@@ -158,6 +160,14 @@ def test_merged_titles_are_flattened_and_merged_cells_filled(tmp_path: Path) -> 
     assert found.sheet["columns"] == ["村名", "户主", "住房_面积", "住房_间数"]
     assert found.rows["村名"].to_list() == ["东村", "东村", "西村"]
     assert found.rows["住房_面积"].to_list() == ["80", "90", None]
+
+
+def test_a_sentence_over_the_whole_table_is_no_data(tmp_path: Path) -> None:
+    """One cell merged over all columns below the header is set aside as a footnote."""
+    rows = [["编号", "户主"], ["1", "张三"], ["以上数据经核实无误", None]]
+    found = read_file(sheet_of(tmp_path / "a.xlsx", rows, "A3:B3"))
+    assert found.sheet["dropped"] == {"footnote": 1}
+    assert found.rows["户主"].to_list() == ["张三"]
 
 
 def test_a_contract_names_columns_of_two_lines_by_either(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ _VALUE = re.compile(
     r"[-+(￥¥]?[\d０-９][\d０-９,，.\s]*[%％)]?|[\d０-９]{4}[-/.年][\d０-９]{1,2}[-/.月][\d０-９]{0,2}日?.*|"
     r"\d{15}|\d{17}[\dXx]|1[3-9]\d{9}|(?i:true|false|null)"
 )
+MONTHS = frozenset(str(month) for month in range(1, 13))
+"""Titles of months without a word; figures below them may well be the same."""
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](?:(\d{1,2})日?)?")
 RUN = 3
@@ -135,7 +137,8 @@ def _recurs(cells: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether one of these texts stands again in its column, or a day over days: values do."""
     others = [list(line) for line in below if list(line) != list(cells)]
     return any(
-        not is_blank(cell) and any(n < len(line) and _alike(line[n], cell) for line in others)
+        not (is_blank(cell) or cell.strip() in MONTHS)
+        and any(n < len(line) and _alike(line[n], cell) for line in others)
         for n, cell in enumerate(cells)
     )
 

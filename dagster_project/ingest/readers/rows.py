@@ -32,7 +32,7 @@ class Classifier:
     """Classifies the records around one header.
 
     ``keys`` are the positions of the business key; ``numeric`` those of columns whose totals can
-    be compared.
+    be compared. ``across`` are the rows whose one cell is merged over the whole table.
     """
 
     layout: Layout
@@ -40,9 +40,10 @@ class Classifier:
     numeric: tuple[tuple[int, str], ...]
     headings: frozenset[tuple[str, ...]] = frozenset()
     titles: frozenset[tuple[str, ...]] = frozenset()
+    across: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, feed: Feed, layout: Layout) -> Classifier:
+    def of(cls, feed: Feed, layout: Layout, *, across: frozenset[int] = frozenset()) -> Classifier:
         """The classifier of a feed's table with this layout."""
         typed = {c.name for c in feed.columns if c.type in {"integer", "decimal"}}
         summable = typed if typed or feed.key else {c.name for c in feed.columns}
@@ -53,6 +54,7 @@ class Classifier:
             numeric=tuple((n, name) for name, n in positions.items() if name in summable),
             headings=frozenset(_compared(line) for line in layout.lines),
             titles=frozenset(_compared(line) for line in layout.above if layout.width > 1),
+            across=across,
         )
 
     def kind(self, row: int, cells: Sequence[str]) -> Kind | None:
@@ -68,7 +70,7 @@ class Classifier:
             return "title"
         if row == self.layout.row + 1 and self.layout.row and numbers_columns(cells):
             return "title"
-        return self._labelled(label, cells)
+        return self._labelled(label, cells) or ("footnote" if row in self.across else None)
 
     def _labelled(self, label: int, cells: Sequence[str]) -> Kind | None:
         """What a record is by its first filled cell, below the header."""

@@ -22,7 +22,7 @@ class Sieve:
 
     def __init__(self, classifier: Classifier, ledger: Ledger, positions: list[str]) -> None:
         self._classifier, self._ledger, self._positions = classifier, ledger, positions
-        self._below = classifier.layout.row + 1
+        self._asked = [classifier.layout.row + 1, *classifier.across]
         layout = classifier.layout
         known = (*layout.lines, *layout.above)
         lines = ([cell.strip(BLANKS) for cell in line] for line in known)
@@ -36,7 +36,7 @@ class Sieve:
         """
         first = frame[self._positions[0]]
         plain = first.str.contains(PLAIN).fill_null(value=False)
-        plain &= frame[SOURCE_ROW] != self._below
+        plain &= ~frame[SOURCE_ROW].is_in(self._asked)
         plain &= ~first.str.ends_with("计").fill_null(value=False)
         for title in self._first_titles:
             if title[:1].isascii():
@@ -64,7 +64,7 @@ class Sieve:
 
     def _labelled(self, frame: pl.DataFrame, label: pl.Series) -> pl.DataFrame:
         odd = (
-            (frame[SOURCE_ROW] == self._below)
+            frame[SOURCE_ROW].is_in(self._asked)
             | label.is_null()
             | label.is_in(self._first_titles)
             | label.str.contains(LABEL)

@@ -126,6 +126,11 @@ class TextTable:
             self.ledger.warnings.append(
                 f"{self.name}: {tidy.nuls} NUL characters were removed from the text."
             )
+        if mangled := parser.defects["mojibake"]:
+            self.ledger.warnings.append(
+                f"{self.name}: {mangled} rows hold text that was decoded wrongly before it was "
+                "sent (å¹³ for 平); it is restored where that is proven."
+            )
         self.ledger.missing += layout.missing
         self.ledger.unknown += layout.unknown_titled
         self.ledger.units |= layout.units

@@ -225,7 +225,9 @@ class _Table:
         """The data rows in the form of bronze; what is no data is entered into the ledger."""
         sheet, layout = self.sheet, self.layout
         shape = Shape(layout, batch_id)
-        classifier = Classifier.of(layout.feed, layout)
+        wide = [m for m in sheet.merges if m.left == 1 and m.right >= max(layout.width, 2)]
+        across = frozenset(m.top for m in wide if m.top == m.bottom > layout.row)
+        classifier = Classifier.of(layout.feed, layout, across=across)
         sieve = Sieve(classifier, self.ledger, shape.positions)
         for row, cells in sheet.head(layout.first_row - 1) if layout.row else ():
             self.ledger.sets_aside(classifier, row, cells)
