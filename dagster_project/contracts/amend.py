@@ -45,7 +45,13 @@ class _Place:
 
 
 def quoted(value: str) -> str:
-    """A text as YAML writes it within a flow sequence: plain where it may be."""
+    """A text as YAML writes it within a flow sequence: plain where it may be.
+
+    Raises:
+        ContractError: It holds characters that no person sees, or that YAML cannot hold.
+    """
+    if not value.isprintable():
+        raise _unwritable("a title holds control characters")
     if _PLAIN.fullmatch(value) and value.casefold() not in _WORDS:
         return value
     return "'" + value.replace("'", "''") + "'"
