@@ -196,7 +196,8 @@ def test_a_repeated_row_is_bounded_by_its_text(
 def test_a_merged_text_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So can a merged range when it is filled down."""
     monkeypatch.setattr(bounds, "MOST", 1 << 20)
-    rows = [["编号", "x"], ["字" * 30_000, "x"], *[[None, "x"]] * 50]
+    rows: list[list[str | None]] = [["编号", "x"], ["字" * 30_000, "x"]]
+    rows += [[None, "x"]] * 50
     path = write_xlsx(tmp_path / "a", Page("甲", rows, merges=[(2, 1, 52, 1)]))
     with opened(path, "xlsx", name="表", limits=Limits()) as book:
         frames = book.sheets[0].frames(["a", "b"], after=1)

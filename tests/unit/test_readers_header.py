@@ -293,3 +293,12 @@ def test_a_preamble_of_units_takes_no_time(tmp_path: Path) -> None:
     began = time.monotonic()
     assert verdict(path)["refused"] is None
     assert time.monotonic() - began < 10
+
+
+def test_a_number_beside_words_is_not_shown(tmp_path: Path) -> None:
+    """What stands in a totals row below names may be a person's: only its place is told."""
+    path = tmp_path / "a.csv"
+    path.write_text("编号,姓名,金额\n1,甲,5\n小计,140321199003071234,5\n", encoding="utf-8")
+    told = verdict(path)
+    assert [one["stated"] for one in told["sheets"][0]["control_totals"]] == [None, "5"]
+    assert "140321199003071234" not in str(told)

@@ -149,7 +149,8 @@ def _compared(total: ControlTotal, at: int, parts: Sequence[Decimal | None]) -> 
     return {
         "row": total.row,
         "column": total.column,
-        "stated": total.stated,
+        # Beside a column of words it may be a person's number: no cell is shown that is no total.
+        "stated": None if computed is None else total.stated,
         "computed": None if computed is None else format(computed.normalize(), "f"),
         "agrees": None if computed is None or stated is None else computed == stated,
     }
