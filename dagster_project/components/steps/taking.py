@@ -45,7 +45,7 @@ def take_all(
         if (hold := pausing(writer.con, feed.name)) is not None:
             rest = len(mine) - number
             done.held.append(
-                f"{feed.name}: {rest} {'delivery waits' if rest == 1 else 'deliveries wait'} in the"
+                f"{rest} {'delivery waits' if rest == 1 else 'deliveries wait'} in the"
                 f" inbox until hold {hold.hold_id} is decided."
             )
             return
