@@ -221,17 +221,21 @@ def _ods_value(cell: Cell) -> tuple[str, str]:
         )  # fmt: skip
     if isinstance(cell, Error):
         return 'office:value-type="string" office:string-value=""', cell.text
-    if isinstance(cell, (bool, int, float)):
-        if isinstance(cell, bool):
-            word = str(cell).lower()
-            return f'office:value-type="boolean" office:boolean-value="{word}"', word.upper()
-        return f'office:value-type="float" office:value="{cell!r}"', str(cell)
+    if isinstance(cell, bool):
+        word = str(cell).lower()
+        return f'office:value-type="boolean" office:boolean-value="{word}"', word.upper()
+    return f"office:value-type={_ods_typed(cell)}", str(cell)
+
+
+def _ods_typed(cell: Cell) -> str:
+    """The type and the value of a cell without a formula."""
+    if isinstance(cell, (int, float)):
+        return f'"float" office:value="{cell!r}"'
     if isinstance(cell, dt.time):
-        value = cell.strftime("PT%HH%MM%SS")
-        return f'office:value-type="time" office:time-value="{value}"', str(cell)
+        return f'"time" office:time-value="{cell.strftime("PT%HH%MM%SS")}"'
     if isinstance(cell, dt.date):
-        return f'office:value-type="date" office:date-value="{cell.isoformat()}"', str(cell)
-    return 'office:value-type="string"', str(cell)
+        return f'"date" office:date-value="{cell.isoformat()}"'
+    return '"string"'
 
 
 # --- tables that only carry a workbook's name ------------------------------------------------

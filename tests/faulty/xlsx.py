@@ -141,7 +141,8 @@ def _styles() -> str:
     plain = '<xf numFmtId="0" fontId="0" fillId="0" borderId="0"/>'
     return (
         f'<styleSheet xmlns="{MAIN}">{day}<fonts count="1"><font/></fonts>'
-        '<fills count="1"><fill><patternFill patternType="none"/></fill></fills><borders count="1"><border/></borders>'
+        '<fills count="1"><fill><patternFill patternType="none"/></fill></fills>'
+        '<borders count="1"><border/></borders>'
         f'<cellStyleXfs count="1">{plain}</cellStyleXfs>'
         f'<cellXfs count="{len(FORMATS)}">{formats}</cellXfs></styleSheet>'
     )

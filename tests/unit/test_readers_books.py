@@ -13,7 +13,7 @@ import pytest
 
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books import Book, Merge, Sheet, opened
-from dagster_project.ingest.readers.crosscheck import CrossCheck
+from dagster_project.ingest.readers.books.crosscheck import CrossCheck
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import Format
 from tests.binary_kit import write_biff5, write_xlsb

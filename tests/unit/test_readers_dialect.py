@@ -12,8 +12,8 @@ from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers import ReadResult, read
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.limits import Limits
-from dagster_project.ingest.readers.mojibake import unmangled
-from dagster_project.ingest.readers.text import TextTable
+from dagster_project.ingest.readers.table.mojibake import unmangled
+from dagster_project.ingest.readers.text.table import TextTable
 
 COLUMNS = (
     Column("person_no", "人员编号", "string", key_position=1, required=True),

@@ -8,7 +8,7 @@ import pytest
 
 from dagster_project.contracts.model import Column, Feed, Sla
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers import decode, legacy
+from dagster_project.ingest.readers.text import decode, legacy
 
 SIMPLIFIED = "编号,姓名,地址\n1,陈大文,平定县冠山镇\n2,李小明,娘子关镇\n"
 TRADITIONAL = "編號,姓名,地址\n1,陳大文,臺北市中正區\n2,李小明,高雄市鼓山區\n"

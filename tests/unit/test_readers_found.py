@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from dagster_project.ingest.readers.crosscheck import agree
+from dagster_project.ingest.readers.books.crosscheck import agree
 from dagster_project.ingest.readers.verdict import verdict
 from tests.book_kit import Page, edit, write_xlsx
 

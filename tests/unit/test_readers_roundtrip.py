@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dagster_project.contracts.model import Column, Feed, Sla
 from dagster_project.ingest.readers import read
 from dagster_project.ingest.readers.ledger import Ledger
-from dagster_project.ingest.readers.text import TextTable
+from dagster_project.ingest.readers.text.table import TextTable
 from dagster_project.ingest.readers.verdict import verdict
 
 SIMPLIFIED = "安样甲冠山镇低保金补发龙头乡户籍登记簿"

@@ -16,7 +16,7 @@ from dagster_project.contracts.model import Column, Feed, Sla
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers import ReadResult, read
 from dagster_project.ingest.readers.ledger import Ledger
-from dagster_project.ingest.readers.text import TextTable
+from dagster_project.ingest.readers.text.table import TextTable
 
 COLUMNS = (
     Column("person_no", "人员编号", "string", key_position=1, required=True),

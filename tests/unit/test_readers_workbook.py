@@ -14,8 +14,8 @@ import pytest
 from dagster_project.contracts.model import Column, Feed, Sla
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers import ReadResult, read
-from dagster_project.ingest.readers.crosscheck import CrossCheck, agree
-from dagster_project.ingest.readers.values import as_text, as_texts
+from dagster_project.ingest.readers.books.crosscheck import CrossCheck, agree
+from dagster_project.ingest.readers.books.values import as_text, as_texts
 
 HEADER = ["人员编号", "面积", "日期", "备注"]
 

@@ -31,7 +31,7 @@ from dagster_project.contracts.drift import (
 from dagster_project.contracts.model import DriftKind, Feed
 from dagster_project.errors import DeliveryError, ModelError
 from dagster_project.ingest.readers import ReadResult
-from dagster_project.ingest.readers.header import folded
+from dagster_project.ingest.readers.table.header import folded
 from dagster_project.lineage.columns import ROWS
 from dagster_project.lineage.impact import Affected, downstream
 from dagster_project.transform.conform import BatchCounts, Plan

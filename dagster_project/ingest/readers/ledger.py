@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dagster_project.errors import LakeError
-from dagster_project.ingest.readers.marks import as_line
 from dagster_project.ingest.readers.result import (
     Container,
     ControlTotal,
@@ -16,7 +15,8 @@ from dagster_project.ingest.readers.result import (
     Format,
     SheetRead,
 )
-from dagster_project.ingest.readers.rows import Classifier
+from dagster_project.ingest.readers.table.marks import as_line
+from dagster_project.ingest.readers.table.rows import Classifier
 
 
 @dataclass

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers.books.workbook import Workbook
 from dagster_project.ingest.readers.container import unwrapped
 from dagster_project.ingest.readers.detect import detect
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import Format, ReadResult
-from dagster_project.ingest.readers.text import TextTable
-from dagster_project.ingest.readers.workbook import Workbook
+from dagster_project.ingest.readers.text.table import TextTable
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

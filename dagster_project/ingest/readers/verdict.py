@@ -24,7 +24,7 @@ from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.read import digest, read
 from dagster_project.ingest.readers.result import SET_ASIDE, ControlTotal, SheetRead
-from dagster_project.ingest.readers.shape import DEFECT, SOURCE_ROW
+from dagster_project.ingest.readers.table.shape import DEFECT, SOURCE_ROW
 
 SCALE = 8
 """Decimal places in which control totals are summed; longer fractions are not compared."""

@@ -16,12 +16,12 @@ from typing import BinaryIO
 
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.words import RETURN_COLUMNS
-from dagster_project.ingest.readers import decode
-from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header
-from dagster_project.ingest.readers.parse import Cells
-from dagster_project.ingest.readers.records import Block, blocks, split_record
-from dagster_project.ingest.readers.sniff import SNIFFED, sniff
-from dagster_project.ingest.readers.tidy import FULL_WIDTH, Tidy, stand_in
+from dagster_project.ingest.readers.table.header import SEARCHED, Layout, find_header
+from dagster_project.ingest.readers.text import decode
+from dagster_project.ingest.readers.text.parse import Cells
+from dagster_project.ingest.readers.text.records import Block, blocks, split_record
+from dagster_project.ingest.readers.text.sniff import SNIFFED, sniff
+from dagster_project.ingest.readers.text.tidy import FULL_WIDTH, Tidy, stand_in
 from dagster_project.ingest.returning.defuse import TRIGGERS, defused, is_dangerous
 from dagster_project.ingest.returning.findings import Cases, Copy, return_columns
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dagster_project.contracts.words import RETURN_COLUMNS
-from dagster_project.ingest.readers.header import Layout
+from dagster_project.ingest.readers.table.header import Layout
 
 
 @dataclass(frozen=True)

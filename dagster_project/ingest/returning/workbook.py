@@ -22,8 +22,8 @@ from openpyxl.utils import get_column_letter
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.words import RETURN_COLUMNS
 from dagster_project.ingest.readers.books.base import Merge
-from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header
-from dagster_project.ingest.readers.values import as_text
+from dagster_project.ingest.readers.books.values import as_text
+from dagster_project.ingest.readers.table.header import SEARCHED, Layout, find_header
 from dagster_project.ingest.returning.defuse import is_dangerous
 from dagster_project.ingest.returning.findings import Case, Cases, Copy, return_columns
 from dagster_project.ingest.returning.parts import cut

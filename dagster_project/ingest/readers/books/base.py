@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from dagster_project.ingest.readers.books.bounds import Text
-from dagster_project.ingest.readers.crosscheck import CrossCheck, Sample
+from dagster_project.ingest.readers.books.crosscheck import CrossCheck, Sample
+from dagster_project.ingest.readers.books.values import Value, as_text, as_texts
 from dagster_project.ingest.readers.result import Format, SheetState
-from dagster_project.ingest.readers.shape import SOURCE_ROW, Row
-from dagster_project.ingest.readers.values import Value, as_text, as_texts
+from dagster_project.ingest.readers.table.shape import SOURCE_ROW, Row
 
 BATCH, BATCH_CELLS, BATCH_LEAST = 20_000, 2_000_000, 100
 """Rows of a frame; of a wide sheet so many that their cells are no more than this, or the least."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import olefile
 
 from dagster_project.ingest.readers.books.base import Marks
-from dagster_project.ingest.readers.values import ERRORS
+from dagster_project.ingest.readers.books.values import ERRORS
 
 UNKNOWN_FORMULA = "=?"
 """Formulas are stored as a machine's steps; their text is not made up again."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dagster_project.ingest.readers.books.base import Marks, Merge
-from dagster_project.ingest.readers.values import ERRORS
+from dagster_project.ingest.readers.books.values import ERRORS
 
 MAX_COLUMN = 16_384
 

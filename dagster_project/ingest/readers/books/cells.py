@@ -21,9 +21,9 @@ import python_calamine
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books.base import Book, Marks, Merge, Sheet
 from dagster_project.ingest.readers.books.grid import number_text
+from dagster_project.ingest.readers.books.values import Value, as_text
 from dagster_project.ingest.readers.detect import NO_PASSWORD, SAVE_AS
 from dagster_project.ingest.readers.result import Format, SheetState
-from dagster_project.ingest.readers.values import Value, as_text
 
 KEPT = 6_000_000
 """Cells of sheets that are kept in memory after their head was looked at; larger ones are loaded

@@ -16,8 +16,8 @@ import polars as pl
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books import bounds
 from dagster_project.ingest.readers.books.base import Marks, Merge, Sheet
+from dagster_project.ingest.readers.books.values import Value, as_text
 from dagster_project.ingest.readers.result import SheetState
-from dagster_project.ingest.readers.values import Value, as_text
 
 CHUNK, CHUNK_ROWS = 100_000, 50
 """Cells, and at least rows, that are collected before they become columns."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers.decode import judge
 from dagster_project.ingest.readers.detect import SAVE_AS
+from dagster_project.ingest.readers.text.decode import judge
 
 HEAD = 65_536
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]+)", re.IGNORECASE)

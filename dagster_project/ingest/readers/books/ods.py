@@ -14,9 +14,9 @@ from pathlib import Path
 from dagster_project.ingest.readers.books.base import Book, Merge
 from dagster_project.ingest.readers.books.grid import Budget, Grid, number_text
 from dagster_project.ingest.readers.books.package import Package
+from dagster_project.ingest.readers.books.values import as_text
 from dagster_project.ingest.readers.books.xmlstream import follow, local, locals_of, parsed, parser
 from dagster_project.ingest.readers.limits import Limits
-from dagster_project.ingest.readers.values import as_text
 
 _DURATION = re.compile(r"(-?)PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?")
 _CELLS = frozenset({"table-cell", "covered-table-cell"})

@@ -13,11 +13,11 @@ import xlrd
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books.base import Book, Marks, Merge, Sheet
 from dagster_project.ingest.readers.books.grid import too_large
+from dagster_project.ingest.readers.books.second_xls import value_of
+from dagster_project.ingest.readers.books.values import Value
 from dagster_project.ingest.readers.detect import SAVE_AS
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import SheetState
-from dagster_project.ingest.readers.second_xls import value_of
-from dagster_project.ingest.readers.values import Value
 
 _STATES: tuple[SheetState, ...] = ("visible", "hidden", "very_hidden")
 

@@ -13,11 +13,11 @@ from xml.parsers import expat
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books.base import Book, Merge
 from dagster_project.ingest.readers.books.grid import Budget, Grid, number_text
+from dagster_project.ingest.readers.books.values import as_text
 from dagster_project.ingest.readers.books.xmlstream import follow, local, locals_of, parsed, parser
 from dagster_project.ingest.readers.detect import SAVE_AS
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import SheetState
-from dagster_project.ingest.readers.values import as_text
 
 CHUNK = 1 << 20
 FIRST_DAY = dt.date(1900, 1, 1)

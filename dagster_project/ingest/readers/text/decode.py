@@ -19,8 +19,8 @@ import numpy as np
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers import legacy
-from dagster_project.ingest.readers.utf import CHUNK, place, utf8_fault, utf16
+from dagster_project.ingest.readers.text import legacy
+from dagster_project.ingest.readers.text.utf import CHUNK, place, utf8_fault, utf16
 
 BOM = codecs.BOM_UTF8
 FAMILIES = {

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dagster_project.contracts.model import Feed
-from dagster_project.ingest.readers.header import Layout
-from dagster_project.ingest.readers.marks import (
+from dagster_project.ingest.readers.result import ControlTotal, Kind
+from dagster_project.ingest.readers.table.header import Layout
+from dagster_project.ingest.readers.table.marks import (
     AMOUNT,
     BLANKS,
     FOOTNOTE_CELLS,
@@ -24,7 +25,6 @@ from dagster_project.ingest.readers.marks import (
     is_total,
     numbers_columns,
 )
-from dagster_project.ingest.readers.result import ControlTotal, Kind
 
 
 @dataclass(frozen=True)

@@ -13,22 +13,22 @@ from pathlib import Path
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers import decode
-from dagster_project.ingest.readers.generic import find_table
-from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.limits import Limits
-from dagster_project.ingest.readers.marks import is_blank
-from dagster_project.ingest.readers.parse import Cells, Parser
-from dagster_project.ingest.readers.records import BLOCK, Block, Breaks, blocks
 from dagster_project.ingest.readers.result import Dialect, LineEnd, SheetRead
-from dagster_project.ingest.readers.rows import Classifier
-from dagster_project.ingest.readers.shape import Shape, no_rows
-from dagster_project.ingest.readers.sieve import Sieve
 from dagster_project.ingest.readers.sink import Ahead, write
-from dagster_project.ingest.readers.sniff import SNIFFED, sniff
-from dagster_project.ingest.readers.tidy import FULL_WIDTH, Tidy, stand_in
-from dagster_project.ingest.readers.utf import CHUNK
+from dagster_project.ingest.readers.table.generic import find_table
+from dagster_project.ingest.readers.table.header import SEARCHED, Layout, find_header
+from dagster_project.ingest.readers.table.marks import is_blank
+from dagster_project.ingest.readers.table.rows import Classifier
+from dagster_project.ingest.readers.table.shape import Shape, no_rows
+from dagster_project.ingest.readers.table.sieve import Sieve
+from dagster_project.ingest.readers.text import decode
+from dagster_project.ingest.readers.text.parse import Cells, Parser
+from dagster_project.ingest.readers.text.records import BLOCK, Block, Breaks, blocks
+from dagster_project.ingest.readers.text.sniff import SNIFFED, sniff
+from dagster_project.ingest.readers.text.tidy import FULL_WIDTH, Tidy, stand_in
+from dagster_project.ingest.readers.text.utf import CHUNK
 
 SHEET = ""
 LINE_ENDS: tuple[LineEnd, ...] = ("LF", "CRLF", "CR", "CRCRLF")

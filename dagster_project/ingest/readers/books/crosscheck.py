@@ -15,10 +15,10 @@ from pathlib import Path
 from openpyxl.utils import get_column_letter
 
 from dagster_project.errors import DeliveryError
+from dagster_project.ingest.readers.books.second import SecondReader, TooFarError
+from dagster_project.ingest.readers.books.second_xls import SecondXlsReader
+from dagster_project.ingest.readers.books.values import as_text
 from dagster_project.ingest.readers.result import Format
-from dagster_project.ingest.readers.second import SecondReader, TooFarError
-from dagster_project.ingest.readers.second_xls import SecondXlsReader
-from dagster_project.ingest.readers.values import as_text
 
 CELLS = 12_000
 """openpyxl passes about this many cells of a workbook in a twentieth of a second; rows beyond are

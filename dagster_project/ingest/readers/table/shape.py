@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 import polars as pl
 
 from dagster_project.contracts.model import Feed
-from dagster_project.ingest.readers.header import Layout
-from dagster_project.ingest.readers.marks import side_block
+from dagster_project.ingest.readers.table.header import Layout
+from dagster_project.ingest.readers.table.marks import side_block
 
 SOURCE_ROW, EXTRA, DEFECT = "_source_row", "_extra", "_defect"
 SURPLUS, FLAGS = "_surplus", "_flags"

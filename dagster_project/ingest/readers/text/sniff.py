@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from dagster_project.contracts.model import DELIMITERS, Feed
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers.header import SEARCHED, SHARE, resemblance
-from dagster_project.ingest.readers.marks import is_blank
-from dagster_project.ingest.readers.records import leading
-from dagster_project.ingest.readers.tidy import FULL_WIDTH, STAND_INS
+from dagster_project.ingest.readers.table.header import SEARCHED, SHARE, resemblance
+from dagster_project.ingest.readers.table.marks import is_blank
+from dagster_project.ingest.readers.text.records import leading
+from dagster_project.ingest.readers.text.tidy import FULL_WIDTH, STAND_INS
 
 SNIFFED = 64 << 10
 """So many bytes of UTF-8 at a file's beginning tell its delimiter."""

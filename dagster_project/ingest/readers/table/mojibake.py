@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from dagster_project.ingest.readers.encodings import FREQUENT, PRIVATE, RARE, Reading
 from dagster_project.ingest.readers.result import Defect
+from dagster_project.ingest.readers.text.encodings import FREQUENT, PRIVATE, RARE, Reading
 
 LOST = "\ufffd|锟斤拷|斤拷锟|烫烫烫|屯屯屯"
 """What is left of characters that a program could not read; nothing brings them back."""

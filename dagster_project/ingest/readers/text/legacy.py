@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers.encodings import (
+from dagster_project.ingest.readers.text.encodings import (
     CLEAR,
     FREQUENT,
     HIGH,
@@ -23,7 +23,7 @@ from dagster_project.ingest.readers.encodings import (
     Western,
     titles_in,
 )
-from dagster_project.ingest.readers.utf import place
+from dagster_project.ingest.readers.text.utf import place
 
 SAMPLED = 8 << 20
 """Files up to this size are judged on every byte at once."""

@@ -14,17 +14,18 @@ import polars as pl
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books import Book, Sheet, opened
-from dagster_project.ingest.readers.crosscheck import CrossCheck
-from dagster_project.ingest.readers.damage import defects
+from dagster_project.ingest.readers.books.crosscheck import CrossCheck
 from dagster_project.ingest.readers.detect import SAVE_AS
-from dagster_project.ingest.readers.generic import find_table, united
-from dagster_project.ingest.readers.header import SEARCHED, Layout, find_header, resemblance
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.limits import Limits
-from dagster_project.ingest.readers.marks import EXAMPLE_SHEET, GUIDE_SHEET, as_line, is_blank
 from dagster_project.ingest.readers.result import DroppedRow, Format, Kind, SheetRead
-from dagster_project.ingest.readers.rows import Classifier
-from dagster_project.ingest.readers.shape import (
+from dagster_project.ingest.readers.sink import Ahead, write
+from dagster_project.ingest.readers.table.damage import defects
+from dagster_project.ingest.readers.table.generic import find_table, united
+from dagster_project.ingest.readers.table.header import SEARCHED, Layout, find_header, resemblance
+from dagster_project.ingest.readers.table.marks import EXAMPLE_SHEET, GUIDE_SHEET, as_line, is_blank
+from dagster_project.ingest.readers.table.rows import Classifier
+from dagster_project.ingest.readers.table.shape import (
     FORMULA,
     HIDDEN_ROW,
     HIDDEN_SHEET,
@@ -34,8 +35,7 @@ from dagster_project.ingest.readers.shape import (
     flagged,
     no_rows,
 )
-from dagster_project.ingest.readers.sieve import Sieve
-from dagster_project.ingest.readers.sink import Ahead, write
+from dagster_project.ingest.readers.table.sieve import Sieve
 
 FOREIGN = 0.3
 """A short sheet that names fewer of the contract's columns is no table of the feed (a guide)."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import polars as pl
 
 from dagster_project.ingest.readers.ledger import Ledger
-from dagster_project.ingest.readers.marks import BLANKS, LABEL
-from dagster_project.ingest.readers.rows import Classifier
-from dagster_project.ingest.readers.shape import SOURCE_ROW
+from dagster_project.ingest.readers.table.marks import BLANKS, LABEL
+from dagster_project.ingest.readers.table.rows import Classifier
+from dagster_project.ingest.readers.table.shape import SOURCE_ROW
 
 PLAIN = r"^[0-9A-Za-z]"
 """How no label begins: a test that is far cheaper than the label's own."""

@@ -14,13 +14,13 @@ import numpy as np
 import polars as pl
 
 from dagster_project.ingest.readers.ledger import Ledger
-from dagster_project.ingest.readers.mojibake import spoilt
-from dagster_project.ingest.readers.records import Block, Breaks, Mask, split_record
 from dagster_project.ingest.readers.result import Defect, DroppedRow
-from dagster_project.ingest.readers.rows import Classifier
-from dagster_project.ingest.readers.shape import DEFECT, RAGGED, SOURCE_ROW, Row, Shape
-from dagster_project.ingest.readers.sieve import Sieve
-from dagster_project.ingest.readers.tidy import FULL_WIDTH
+from dagster_project.ingest.readers.table.mojibake import spoilt
+from dagster_project.ingest.readers.table.rows import Classifier
+from dagster_project.ingest.readers.table.shape import DEFECT, RAGGED, SOURCE_ROW, Row, Shape
+from dagster_project.ingest.readers.table.sieve import Sieve
+from dagster_project.ingest.readers.text.records import Block, Breaks, Mask, split_record
+from dagster_project.ingest.readers.text.tidy import FULL_WIDTH
 
 LINES = re.compile(r"\r*\n|\r")
 WIDE = 5

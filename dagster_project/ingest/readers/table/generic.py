@@ -14,9 +14,16 @@ from datetime import date
 
 from dagster_project.contracts.model import Column, Feed, Sla
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers.header import SEARCHED, Layout, Records
-from dagster_project.ingest.readers.headings import MOST, Chain, Span, chains, spells_parents, title
-from dagster_project.ingest.readers.marks import (
+from dagster_project.ingest.readers.table.header import SEARCHED, Layout, Records
+from dagster_project.ingest.readers.table.headings import (
+    MOST,
+    Chain,
+    Span,
+    chains,
+    spells_parents,
+    title,
+)
+from dagster_project.ingest.readers.table.marks import (
     NUMBERED,
     QUERY,
     is_blank,
@@ -24,7 +31,7 @@ from dagster_project.ingest.readers.marks import (
     is_ruler,
     is_total,
 )
-from dagster_project.ingest.readers.mojibake import unmangled
+from dagster_project.ingest.readers.table.mojibake import unmangled
 
 SHARE = 0.6
 """A header fills at least this share of the table's usual width."""

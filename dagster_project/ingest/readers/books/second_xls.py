@@ -17,7 +17,7 @@ from typing import Any, Self
 import xlrd
 import xlrd.sheet
 
-from dagster_project.ingest.readers.values import ERRORS, Value
+from dagster_project.ingest.readers.books.values import ERRORS, Value
 
 WORKSHEET = 0x10
 _MIDNIGHT = dt.datetime(2000, 1, 1)  # noqa: DTZ001 - a clock without a place

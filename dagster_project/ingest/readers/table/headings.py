@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from dagster_project.ingest.readers.marks import BLANKS, is_blank
+from dagster_project.ingest.readers.table.marks import BLANKS, is_blank
 
 MOST = 3
 """A header has at most this many lines."""

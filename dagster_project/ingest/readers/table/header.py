@@ -16,8 +16,8 @@ from dagster_project.contracts.model import Column, Feed
 from dagster_project.contracts.units import power
 from dagster_project.contracts.words import RETURN_COLUMNS
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.readers.headings import MOST, Chain, Span, chains, title
-from dagster_project.ingest.readers.mojibake import unmangled
+from dagster_project.ingest.readers.table.headings import MOST, Chain, Span, chains, title
+from dagster_project.ingest.readers.table.mojibake import unmangled
 
 SEARCHED = 30
 """The header is looked for among this many first records."""
