@@ -121,7 +121,7 @@ def _show_sheet(sheet: dict[str, Any]) -> None:
     for total in sheet["control_totals"]:
         sign = "=" if total["agrees"] else "≠"
         found = (
-            f"stated {total['stated']}, not compared: a cell is no plain number"
+            "not compared: a cell is no plain number"
             if total["agrees"] is None
             else f"stated {total['stated']} {sign} computed {total['computed']}"
         )

@@ -83,7 +83,7 @@ def fingerprint(plan: Iterable[PublishTable], *more: str) -> str:
 
 
 def ops_tables() -> tuple[PublishTable, ...]:
-    """The ops tables without what departments wrote into cells and sheet names.
+    """The ops tables without what departments wrote into cells, titles and sheet names.
 
     Quarantine and repairs are there as the counts of ``batch_rule``, dropped rows as counts by
     batch and kind, stated totals as numbers only.
@@ -101,7 +101,7 @@ def ops_tables() -> tuple[PublishTable, ...]:
             tuple(
                 PublishColumn(column, replaced.get((name, column), quoted(column)), column, comment)
                 for column, _, comment in table.columns
-                if column != "sheet"
+                if column != "sheet" and (name, column) != ("hold", "findings")
             ),
         )
         for name, table in ops.TABLES.items()

@@ -172,3 +172,9 @@ def test_dates_of_a_record_are_no_titles(tmp_path: Path, row: str) -> None:
     """Two ends of a period, one day three times, days over days: no header is made of them."""
     made = told(tmp_path, f"{row}\n{row.replace('甲', '乙').replace('2026', '2025')}\n")
     assert made["refused"]["reason"] == "no_header"
+
+
+def test_a_row_of_endless_cells_is_refused_by_name(tmp_path: Path) -> None:
+    """No table has more columns than a spreadsheet; looking for titles in it would take long."""
+    refused = told(tmp_path, ",".join(f"列{n}" for n in range(16_385)) + "\n")["refused"]
+    assert refused["reason"] == "too_large"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from dagster_project.settings import Settings
 
 MIB, GIB = 1 << 20, 1 << 30
+COLUMNS = 16_384
+"""No table has more columns: it is what spreadsheets hold."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.ledger import Ledger
-from dagster_project.ingest.readers.limits import Limits
+from dagster_project.ingest.readers.limits import COLUMNS, Limits
 from dagster_project.ingest.readers.result import Dialect, LineEnd, SheetRead
 from dagster_project.ingest.readers.sink import Ahead, write
 from dagster_project.ingest.readers.table.generic import find_table
@@ -94,6 +94,14 @@ class TextTable:
         return Cells(unused, stands_in=True), Tidy(stand_in=unused).chunks(chunks)
 
     def _header(self, head: list[Block], cells: Cells, text: decode.Text) -> Layout:
+        widest = max((int(block.cells[:SEARCHED].max()) for block in head), default=0)
+        if widest > COLUMNS:
+            raise DeliveryError(
+                f"a row of the table has {widest} cells; no more than {COLUMNS} columns are read",
+                where=self.name,
+                todo="Export the table again; perhaps its line ends are lost",
+                reason="too_large",
+            )
         records = [
             (block.first + n, cells.of(block, n))
             for block in head
