@@ -18,14 +18,16 @@ COLUMNS = 16_384
 class Limits:
     """Bounds in bytes and cells; whatever is larger is refused by name.
 
-    ``workbook_bytes`` bounds a workbook as it lies on disk, ``cells`` all cells of its sheets,
-    ``unpacked_bytes`` what a gzip or zip file may unpack to. ``ratio`` (unpacked to packed) tells
-    a decompression bomb; it is asked only above ``ratio_from`` bytes. ``record_bytes`` bounds one
-    record of a text table: a longer one has an unclosed quote before it, or is an attack.
+    ``workbook_bytes`` bounds a workbook as it lies on disk, ``package_bytes`` all of its parts
+    unpacked, ``cells`` all cells of its sheets, ``unpacked_bytes`` what a gzip or zip file may
+    unpack to. ``ratio`` (unpacked to packed) tells a decompression bomb; it is asked only above
+    ``ratio_from`` bytes. ``record_bytes`` bounds one record of a text table: a longer one has an
+    unclosed quote before it, or is an attack.
     """
 
     workbook_bytes: int = 100 * MIB
     cells: int = 20_000_000
+    package_bytes: int = 2 * GIB
     unpacked_bytes: int = 16 * GIB
     ratio: int = 200
     ratio_from: int = 64 * MIB

@@ -95,9 +95,9 @@ class Package:
                 todo=SAVE_AS,
                 reason="bomb",
             )
-        if total > self._limits.unpacked_bytes:
+        if total > self._limits.package_bytes:
             raise DeliveryError(
-                f"this workbook unpacks to more than {self._limits.unpacked_bytes / MIB:.0f} MiB",
+                f"this workbook unpacks to more than {self._limits.package_bytes / MIB:.0f} MiB",
                 where=self._name,
                 todo=AS_CSV,
                 reason="too_large",
