@@ -12,7 +12,7 @@ export GX_ANALYTICS_ENABLED := false
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit sql house integration e2e check fix dev bench samples fuzz clean
+.PHONY: help setup run test thorough unit sql house integration e2e check fix dev bench samples fuzz clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -28,8 +28,11 @@ $(VENV)/.ready: pyproject.toml uv.lock
 run: setup ## Take a day of department files to the city, and show what happened
 	@$(LAKE) demo
 
-test: setup ## Run every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+test: setup ## Run the tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not thorough" tests
+
+thorough: setup ## Run the long campaigns too: every mutation, random histories, kills
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m thorough tests
 
 unit sql house integration e2e: setup ## Run one kind of test
 	$(BIN)/python -m pytest tests/$@

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagster_project.contracts.model import CodeList, Column, Contracts, Feed, Table
+from dagster_project.contracts.rules import MASKABLE
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def _of_column(column: Column, codes: Mapping[str, CodeList]) -> Iterator[Expect
             "pattern",
             "ExpectColumnValuesToMatchRegex",
             f"符合格式 {column.pattern}",
-            regex=column.pattern,
+            regex=_pattern(column),
         )
     if column.codes in codes and column.type != "boolean":
         listed = codes[column.codes].codes
@@ -87,6 +88,14 @@ def _of_column(column: Column, codes: Mapping[str, CodeList]) -> Iterator[Expect
             min_value=None if low is None else float(low),
             max_value=None if high is None else float(high),
         )
+
+
+def _pattern(column: Column) -> str:
+    """The column's pattern; a hidden value has a reason of its own (``.masked``) and passes."""
+    if column.format not in MASKABLE:
+        return column.pattern
+    hidden = r"\*{2,}" if column.format == "uscc" else r"\*{2,}|[Xx]{4,}"
+    return f"(?:{column.pattern})|^.*(?:{hidden})"
 
 
 def for_feed(feed: Feed, contracts: Contracts) -> Suite:

@@ -35,6 +35,8 @@ from tests.faulty.make import FOLDER, write
 from tests.faulty.readme import shown
 from tests.faulty.table import NOT_IN_ONE_FILE, Expected, Row, SheetExpected, expectations
 
+pytestmark = pytest.mark.xdist_group("faulty")  # each file is read once
+
 CASES = expectations()
 READ = [case for case in CASES if case.refused is None]
 REFUSED = [case for case in CASES if case.refused is not None]

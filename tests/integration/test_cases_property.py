@@ -13,7 +13,7 @@ from dagster_project.transform.conform import rebuild
 from tests.conform_kit import NOON, Bench, open_bench
 from tests.integration.test_rebuild_property import DELIVERIES, FEEDS, PLANS, _forget
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 CASES = "SELECT * FROM lake.ops.rectification WHERE feed = '{}' ORDER BY case_id"
 
 

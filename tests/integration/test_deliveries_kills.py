@@ -16,7 +16,7 @@ import pytest
 
 from tests.delivery_kit import County, rows
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 GROWTH = 2.6
 FIRST = 200
 STEP = """\

@@ -116,6 +116,7 @@ def test_control_totals_are_kept_and_reconciled(sample_county: SampleCounty, fee
     assert {row[:3]: float(row[3]) for row in found} == stated
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("feed", FEEDS)
 def test_switching_off_any_rule_lets_its_planted_row_pass(
     sample_county: SampleCounty, feed: str, tmp_path_factory: pytest.TempPathFactory

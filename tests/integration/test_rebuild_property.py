@@ -84,6 +84,7 @@ def _expected(feed: Feed, deliveries: Sequence[Sequence[Row]]) -> dict[str, list
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("delivery", ["incremental", "full"])
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
