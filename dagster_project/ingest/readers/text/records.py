@@ -24,7 +24,7 @@ from dagster_project.errors import DeliveryError
 MAX_RECORD = 16 << 20
 """A record longer than this has an unclosed quote before it, or is an attack."""
 
-BLOCK = 4 << 20
+BLOCK = 8 << 20
 """Blocks for the engine hold about this many bytes: its cost per call no longer shows."""
 
 QUOTE, LF, CR = 0x22, 0x0A, 0x0D
