@@ -15,10 +15,13 @@ import typer
 
 from dagster_project.cli.shared import (
     COUNTY_HOME,
+    ByOption,
     HomeOption,
     JsonOption,
+    WhyOption,
     complain,
     console,
+    deciding,
     emit,
     literally,
     note,
@@ -41,8 +44,6 @@ Columns = Annotated[
     list[str] | None,
     typer.Option("--column", help="TITLE=NAME: the column that a title of the file is"),
 ]
-Why = Annotated[str, typer.Option("--why", help="the reason, kept with the decision")]
-By = Annotated[str, typer.Option("--by", help="who decides; the system's user if left out")]
 
 
 @app.command("list")
@@ -109,20 +110,17 @@ def show(
 @app.command()
 def accept(  # noqa: PLR0917 - what, how, why, who
     number: Number,
-    why: Why,
+    why: WhyOption,
     columns: Columns = None,
-    by: By = "",
+    by: ByOption = "",
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     home: HomeOption = COUNTY_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Change the contract to the new structure and take the held file."""
     from dagster_project.components.steps import amending
-    from dagster_project.components.steps.journal import open_journal
-    from dagster_project.components.steps.workshop import Workshop
 
-    workshop, choices = Workshop.at(opened(home).root), _choices(columns)
-    open_journal(workshop.home)
+    workshop, choices = deciding(home), _choices(columns)
     proposal = amending.prepare(workshop, number, choices)
     if not as_json:
         _propose(proposal)
@@ -139,18 +137,15 @@ def accept(  # noqa: PLR0917 - what, how, why, who
 @app.command()
 def refuse(
     number: Number,
-    why: Why,
-    by: By = "",
+    why: WhyOption,
+    by: ByOption = "",
     home: HomeOption = COUNTY_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Send the held file back; the feed goes on with its later files."""
     from dagster_project.components.steps import amending
-    from dagster_project.components.steps.journal import open_journal
-    from dagster_project.components.steps.workshop import Workshop
 
-    workshop = Workshop.at(opened(home).root)
-    open_journal(workshop.home)
+    workshop = deciding(home)
     done = amending.refuse(workshop, number, by=by or getpass.getuser(), why=why)
     if as_json:
         emit(asdict(done))

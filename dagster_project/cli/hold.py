@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,14 +14,16 @@ import typer
 from dagster_project.cli.shared import (
     COUNTY_HOME,
     PARTIAL,
+    ByOption,
     HomeOption,
     JsonOption,
+    WhyOption,
     complain,
     console,
+    deciding,
     emit,
     literally,
     note,
-    opened,
     working,
 )
 from dagster_project.errors import UsageError
@@ -53,8 +54,6 @@ STATES = {
     "noted": "已记录 noted",
 }
 Number = Annotated[str, typer.Argument(help="as `countylake hold list` names it")]
-Why = Annotated[str, typer.Option("--why", help="the reason, kept with the decision")]
-By = Annotated[str, typer.Option("--by", help="who decides; the system's user if left out")]
 
 
 @app.command("list")
@@ -65,7 +64,7 @@ def list_holds(
     as_json: JsonOption = False,
 ) -> None:
     """What waits for a decision: which file, since when and why."""
-    workshop = _workshop(home)
+    workshop = deciding(home)
     if feed:
         workshop.feed(feed)
     found = _found(workshop, feed, everything=everything)
@@ -99,7 +98,7 @@ def show(number: Number, home: HomeOption = COUNTY_HOME, as_json: JsonOption = F
     """One held delivery: the facts, and what was decided."""
     from dagster_project.components.steps.holds import hold_of
 
-    workshop = _workshop(home)
+    workshop = deciding(home)
     with workshop.lake.reader() as con:
         found = hold_of(con, number)
     if as_json:
@@ -135,8 +134,8 @@ def show(number: Number, home: HomeOption = COUNTY_HOME, as_json: JsonOption = F
 @app.command()
 def release(
     number: Number,
-    why: Why,
-    by: By = "",
+    why: WhyOption,
+    by: ByOption = "",
     home: HomeOption = COUNTY_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -144,7 +143,7 @@ def release(
     from dagster_project.components.steps.occasion import manual
     from dagster_project.components.steps.release import replay
 
-    workshop = _workshop(home)
+    workshop = deciding(home)
     _not_schema(workshop, number, "accept")
     with working(f"releasing {number}"):
         done = replay(workshop, number, manual(), by=by or getpass.getuser(), why=why)
@@ -165,8 +164,8 @@ def release(
 @app.command()
 def refuse(
     number: Number,
-    why: Why,
-    by: By = "",
+    why: WhyOption,
+    by: ByOption = "",
     home: HomeOption = COUNTY_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -174,22 +173,13 @@ def refuse(
     from dagster_project.components.steps.occasion import manual
     from dagster_project.components.steps.release import send_back
 
-    workshop = _workshop(home)
+    workshop = deciding(home)
     _not_schema(workshop, number, "refuse")
     done = send_back(workshop, number, manual(), by=by or getpass.getuser(), why=why)
     if as_json:
         emit(asdict(done))
     else:
         console().print(f"{number} is sent back; tell {done.path}'s department why")
-
-
-def _workshop(home: Path) -> Workshop:
-    from dagster_project.components.steps.journal import open_journal
-    from dagster_project.components.steps.workshop import Workshop
-
-    county = opened(home)
-    open_journal(county)
-    return Workshop.at(county.root)
 
 
 def _found(workshop: Workshop, feed: str, *, everything: bool) -> list[Hold]:

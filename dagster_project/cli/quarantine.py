@@ -17,6 +17,7 @@ from dagster_project.cli.shared import (
     HomeOption,
     JsonOption,
     console,
+    deciding,
     emit,
     literally,
     note,
@@ -101,12 +102,9 @@ def give_back(
     as_json: JsonOption = False,
 ) -> None:
     """Write a copy of each delivered file with its open cases marked, for the department."""
-    from dagster_project.components.steps.journal import open_journal
     from dagster_project.components.steps.returns import return_feed
-    from dagster_project.components.steps.workshop import Workshop
 
-    workshop = Workshop.at(opened(home).root)
-    open_journal(workshop.home)
+    workshop = deciding(home)
     with working("writing the copies"):
         made = return_feed(workshop, feed, batch, out)
     if as_json:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from dagster_project.components.steps.workshop import Workshop
+
 PARTIAL = 9
 """Exit code of a run in which some feeds failed or were held and the others went on."""
 
@@ -42,6 +44,8 @@ DagsterOption = Annotated[
     Path | None, typer.Option(help="folder of Dagster's storage; else in the home")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+WhyOption = Annotated[str, typer.Option("--why", help="the reason, kept with the decision")]
+ByOption = Annotated[str, typer.Option("--by", help="who decides; the system's user if left out")]
 COUNTY_HOME = DEFAULT_HOME
 CITY_HOME = DEFAULT_CITY_HOME
 
@@ -135,6 +139,20 @@ def folders(home: Home, **named: Path | None) -> dict[str, Any]:
         option: str(folder.relative_to(home.root) if folder.is_relative_to(home.root) else folder)
         for option, folder in resolved.items()
     }
+
+
+def deciding(home: Path) -> Workshop:
+    """A county's workshop for a command that changes something: what it logs goes to the home.
+
+    Raises:
+        UsageError: No such home, or a home of the other role.
+    """
+    from dagster_project.components.steps.journal import open_journal
+    from dagster_project.components.steps.workshop import Workshop
+
+    county = opened(home)
+    open_journal(county)
+    return Workshop.at(county.root)
 
 
 def opened(home: Path, role: str = "county") -> Home:
