@@ -11,7 +11,19 @@ import warnings
 
 import typer
 
-from dagster_project.cli import act, city, demo, drift, hold, look, quarantine, read, run, site
+from dagster_project.cli import (
+    act,
+    city,
+    demo,
+    drift,
+    feed,
+    hold,
+    look,
+    quarantine,
+    read,
+    run,
+    site,
+)
 from dagster_project.cli.shared import PARTIAL, complain
 from dagster_project.errors import CountyLakeError
 
@@ -33,6 +45,7 @@ for module in (site, run, read, look, act, demo):
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(hold.app, name="hold")
 app.add_typer(drift.app, name="drift")
+app.add_typer(feed.app, name="feed")
 app.add_typer(city.app, name="city")
 
 
