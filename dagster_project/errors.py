@@ -73,3 +73,18 @@ class ModelError(CountyLakeError):
     """A SQL model breaks a rule of the house or cannot be built."""
 
     exit_code = 8
+
+
+class ChannelError(CountyLakeError):
+    """A channel's counterpart cannot be reached or answers wrongly; nothing of it was taken.
+
+    ``transient`` means that the same request may succeed a little later: cut, timed out, busy.
+    """
+
+    exit_code = 10
+
+    def __init__(
+        self, what: str, *, where: str = "", todo: str = "", transient: bool = False
+    ) -> None:
+        self.transient = transient
+        super().__init__(what, where=where, todo=todo)

@@ -80,6 +80,16 @@ class Home:
         return self.root / "tmp"
 
     @property
+    def spool(self) -> Path:
+        """What channels are fetching, one folder per feed and channel; empty between runs."""
+        return self.root / "spool"
+
+    @property
+    def tasks(self) -> Path:
+        """The lock of each running task."""
+        return self.root / "tasks"
+
+    @property
     def published(self) -> Path:
         """Read replicas, one folder per snapshot, and ``current``."""
         return self.root / "published"

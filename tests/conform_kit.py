@@ -60,7 +60,7 @@ def feed_of(
         columns=tuple(made),
         rules=tuple(rules),
         delivery="full" if delivery == "full" else "incremental",
-        patterns=(),
+        servers=(),
         sla=Sla(),
         order_by=order_by,
         path=f"schemas/feeds/{name}.yaml",

@@ -31,7 +31,11 @@ from dagster_project.contracts.model import (
     Table,
 )
 from dagster_project.contracts.rowsql import columns_of
+from dagster_project.contracts.servers import build_servers
 from dagster_project.contracts.words import DIMENSIONS
+
+_FILES = ("local", "sftp", "s3")
+"""Channels that bring files of departments; what the others bring is said by their kind."""
 
 
 def build_feed(document: Document) -> Feed:
@@ -39,7 +43,7 @@ def build_feed(document: Document) -> Feed:
     odcs = OpenDataContractStandard.model_validate(document.data)
     custom = _custom(odcs.customProperties)
     table = _table(odcs)
-    servers = odcs.servers or []
+    servers = build_servers(document)
     accepts = custom.get("accepts") or {}
     sheets = custom.get("sheets", "first")
     return Feed(
@@ -51,7 +55,7 @@ def build_feed(document: Document) -> Feed:
         columns=_columns(document, table),
         rules=_rules(document, table),
         delivery=custom["delivery"],
-        patterns=tuple(server.path or "" for server in servers),
+        servers=servers,
         sla=_sla(odcs),
         order_by=custom.get("orderBy", ""),
         is_reference=custom.get("reference", False),
@@ -59,7 +63,11 @@ def build_feed(document: Document) -> Feed:
         sheet_names=tuple(sheets) if isinstance(sheets, list) else (),
         headerless=custom.get("header", "present") == "absent",
         encodings=tuple(accepts.get("encodings", ("utf-8", "gb18030"))),
-        formats=_formats(accepts.get("formats") or [s.format or "" for s in servers]),
+        formats=_formats(
+            [*accepts.get("formats", ()), *(s.format for s in servers if s.type not in _FILES)]
+            if "formats" in accepts
+            else [s.format for s in servers]
+        ),
         delimiters=tuple(accepts.get("delimiters", DELIMITERS)),
         manifest=custom.get("manifest", False),
         parts=custom.get("parts", False),
@@ -145,7 +153,8 @@ def _sla(odcs: OpenDataContractStandard) -> Sla:
     if "frequency" not in said:
         return Sla(due_time=due_time)
     often = said["frequency"]
-    return Sla(int(cast("int", often.value)), cast("Any", often.unit), due_time)
+    every, unit = int(cast("int", often.value)), cast("Any", often.unit)
+    return Sla(every, unit, due_time, often.schedule or "")
 
 
 def _columns(document: Document, table: SchemaObject) -> tuple[Column, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 
 from dagster_project.contracts.column_checks import column_faults, flag_faults
 from dagster_project.contracts.document import Document
@@ -19,7 +18,8 @@ from dagster_project.contracts.rowsql import (
     expression_fault,
     parse,
 )
-from dagster_project.contracts.words import BOOK_ENDINGS, RESERVED, TEXT_ENDINGS
+from dagster_project.contracts.servers import server_problems
+from dagster_project.contracts.words import RESERVED
 
 
 def feed_problems(
@@ -28,7 +28,7 @@ def feed_problems(
     """What does not fit within one feed's contract."""
     yield from _name_problems(feed.name, document)
     yield from _key_problems(feed, document)
-    yield from _server_problems(feed, document)
+    yield from server_problems(feed, document)
     yield from _order_problems(feed, document)
     yield from _arrival_problems(feed, document)
     yield from _place_problems(feed, document)
@@ -84,33 +84,6 @@ def _key_problems(feed: Feed, document: Document) -> Iterator[Problem]:
         if not column.required:
             what = f"key column `{column.name}` may be empty; add `required: true`"
             yield Problem(feed.path, column.line, what)
-
-
-def _server_problems(feed: Feed, document: Document) -> Iterator[Problem]:
-    for number, server in enumerate(document.data["servers"]):
-        glob = PurePosixPath(server["path"])
-        place = ("servers", number)
-        if (
-            glob.is_absolute()
-            or ".." in glob.parts
-            or "\\" in server["path"]
-            or ":" in glob.parts[0]
-        ):
-            what = f"the path `{server['path']}` leaves the inbox; write it relative, without `..`"
-            yield document.problem(what, *place)
-        elif len(glob.parts) < 2:  # noqa: PLR2004  a folder and a file
-            what = f"the path `{server['path']}` names no folder; begin with the department's"
-            yield document.problem(what, *place)
-        endings = TEXT_ENDINGS if server["format"] == "csv" else BOOK_ENDINGS
-        if "*" not in glob.suffix and glob.suffix.lower() not in endings:
-            what = (
-                f"the path `{server['path']}` does not end like a file of the format"
-                f" {server['format']} ({' '.join(endings)}); make them agree"
-            )
-            yield document.problem(what, *place)
-        if server["format"] not in (*feed.formats, "workbook"):
-            what = f"`accepts` does not list the format {server['format']}; add it"
-            yield document.problem(what, *place)
 
 
 def _order_problems(feed: Feed, document: Document) -> Iterator[Problem]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 LogicalType = Literal["string", "integer", "decimal", "date", "timestamp", "boolean"]
 Level = Literal["L1", "L2", "L3", "L4"]
 Severity = Literal["fail", "warn"]
 Layer = Literal["gold", "report", "city"]
+ServerType = Literal["local", "sftp", "s3", "api", "postgresql", "mysql", "sqlite", "sqlalchemy"]
 DriftKind = Literal["renamed", "added", "missing", "narrowed", "codes", "unit", "width"]
 DriftAction = Literal["note", "pause", "refuse"]
 
@@ -158,11 +159,57 @@ class Coordinates:
 
 @dataclass(frozen=True)
 class Sla:
-    """How often a feed comes (``every`` × ``unit``) and by when (HH:MM, Asia/Shanghai)."""
+    """How often a feed comes (``every`` × ``unit``) and by when (HH:MM, Asia/Shanghai).
+
+    ``schedule`` is the cron line by which its task starts; empty where it follows from the rest.
+    """
 
     every: int = 1
     unit: Literal["d", "w", "m", "q", "y"] = "d"
     due_time: str = "20:00"
+    schedule: str = ""
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """What only grows in a source, by which it is read piece by piece.
+
+    ``column`` is the source's own name. An extract begins ``overlap`` below the last one's end
+    (seconds of a time, days of a date, units of a number), for rows that are committed late.
+    ``parameter`` and ``until`` are what an interface calls the two ends of a range.
+    """
+
+    column: str
+    overlap: int = 0
+    parameter: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One channel of a feed: where its deliveries come from (``servers`` of the contract).
+
+    ``path`` is a glob below the inbox, or an SQLite file there. ``location`` is the address of
+    files, of an interface, or SQLAlchemy's URL. ``credentials`` names a secret and never holds it.
+    ``options`` are ``hostKey``, ``region`` and ``request`` as the contract writes them.
+    """
+
+    name: str
+    type: ServerType = "local"
+    format: str = ""
+    path: str = ""
+    location: str = ""
+    endpoint: str = ""
+    host: str = ""
+    port: int = 0
+    database: str = ""
+    schema: str = ""
+    table: str = ""
+    credentials: str = ""
+    watermark: Watermark | None = None
+    slice_rows: int = 1_000_000
+    options: Mapping[str, Any] = field(default_factory=dict)
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -195,7 +242,7 @@ class Feed:
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...]
     delivery: Literal["full", "incremental"]
-    patterns: tuple[str, ...]
+    servers: tuple[Server, ...]
     sla: Sla
     order_by: str = ""
     is_reference: bool = False
@@ -224,6 +271,16 @@ class Feed:
         """The business key's columns, in order."""
         keyed = sorted((c for c in self.columns if c.is_key), key=lambda c: c.key_position)
         return tuple(c.name for c in keyed)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The globs of its files below the inbox."""
+        return tuple(server.path for server in self.servers if server.type == "local")
+
+    @property
+    def pulled(self) -> tuple[Server, ...]:
+        """The channels by which the county itself fetches its deliveries."""
+        return tuple(server for server in self.servers if server.type != "local")
 
     def column(self, name: str) -> Column:
         """The column of that name.

@@ -15,6 +15,10 @@ PLACEHOLDERS: Final = frozenset({"delivered_at"})
 
 TEXT_ENDINGS: Final = (".csv", ".txt", ".tsv", ".gz", ".zip")
 BOOK_ENDINGS: Final = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".et", ".xml", ".html", ".zip")
+MACHINE_ENDINGS: Final = {
+    "json": (".json", ".jsonl", ".ndjson", ".gz", ".zip"),
+    "parquet": (".parquet", ".zip"),
+}
 """How names of delivered files may end; what a file really is, its content tells."""
 
 UNREPEATABLE: Final = frozenset({

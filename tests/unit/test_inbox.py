@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.contracts.model import Feed, Sla
+from dagster_project.contracts.model import Feed, Server, Sla
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.channels import Candidate, InboxChannel
 from dagster_project.ingest.channels.inbox import matches
@@ -20,7 +20,7 @@ def feed(name: str, *patterns: str) -> Feed:
     """A contract that claims files."""
     return Feed(
         name=name, title=name, version="1", department_code="ga", department_name="公安局",
-        columns=(), rules=(), delivery="full", patterns=patterns, sla=Sla(),
+        columns=(), rules=(), delivery="full", servers=tuple(Server("inbox", path=one) for one in patterns), sla=Sla(),
     )  # fmt: skip
 
 

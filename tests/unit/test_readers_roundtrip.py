@@ -82,7 +82,7 @@ class Table:
         return Feed(
             name="table", title="表", version="1.0.0", department_code="ga",
             department_name="公安局", columns=tuple(columns), rules=(), delivery="full",
-            patterns=("*.csv",), sla=Sla(), encodings=(self.encoding.family,),
+            servers=(), sla=Sla(), encodings=(self.encoding.family,),
             delimiters=(self.delimiter,),
         )  # fmt: skip
 

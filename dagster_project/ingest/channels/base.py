@@ -45,6 +45,20 @@ class Part:
 
 
 @dataclass(frozen=True, order=True)
+class Origin:
+    """By which channel a delivery came, and which part of its source it is.
+
+    ``server`` is the channel's name in the contract, empty for the inbox. ``since`` and ``until``
+    are the watermarks between which the source was read; ``until`` is where the next one begins.
+    """
+
+    channel: str = "inbox"
+    server: str = ""
+    since: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, order=True)
 class Candidate:
     """A delivery that waits to be landed; ``path`` is relative to the channel's root.
 
@@ -59,6 +73,7 @@ class Candidate:
     mtime_ns: int
     parts: tuple[Part, ...] = ()
     manifest: tuple[Part, ...] = ()
+    origin: Origin = Origin()
 
     @property
     def mark(self) -> Mark:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Format = Literal["csv", "xlsx", "xls", "xlsb", "ods", "html", "xml2003"]
-"""What a file is by its content: ``csv`` is any delimited text; ``html`` and ``xml2003`` (XML
-Spreadsheet 2003) are what only pretends to be ``.xls``."""
+Format = Literal["csv", "xlsx", "xls", "xlsb", "ods", "html", "xml2003", "json", "parquet"]
+"""What a file is by its content: ``csv`` is any delimited text, ``json`` also JSON Lines;
+``html`` and ``xml2003`` (XML Spreadsheet 2003) are what only pretends to be ``.xls``."""
 Container = Literal["", "gzip", "zip"]
 Kind = Literal["title", "blank", "total", "footnote", "repeated_header", "example"]
 Defect = Literal["ragged", "garbled", "formula", "mojibake"]

@@ -103,7 +103,7 @@ def ad_hoc(names: Sequence[str]) -> Feed:
         columns=tuple(Column(name, name, "string") for name in names),
         rules=(),
         delivery="incremental",
-        patterns=(),
+        servers=(),
         sla=Sla(),
         sheets="all",
     )
