@@ -257,7 +257,7 @@ def _layout(
     absent = [column for column in feed.columns if column.name not in names]
     titles = [title(chain) for chain in span.chains]
     if not lenient and any(column.required or column.is_key for column in absent):
-        raise _lacks(absent, titles, names, where=f"{where}, row {row}")
+        raise lacks(absent, titles, names, where=f"{where}, row {row}")
     above = [record for record in first if record[0] < span.row]
     return Layout(
         sheet=sheet,
@@ -289,9 +289,17 @@ def _named(names: Sequence[str], cells: Sequence[str]) -> Iterator[str]:
         yield name or fallback
 
 
-def _lacks(
+def lacks(
     absent: Sequence[Column], titles: Sequence[str], names: Sequence[str], *, where: str
 ) -> DeliveryError:
+    """The refusal of a table without required columns, with the titles that come close.
+
+    Args:
+        absent: The contract's columns that the table lacks.
+        titles: The table's titles.
+        names: For each of them the contract's column, or nothing.
+        where: The file and the row, for the sentence.
+    """
     required = [column for column in absent if column.required or column.is_key]
     free = [title.strip() for title, name in zip(titles, names, strict=True) if not name]
     wanted = [spelling for column in required for spelling in (column.title, *column.aliases)]
