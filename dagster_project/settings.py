@@ -1,33 +1,49 @@
 """Environment and ``site.yaml`` -> typed settings; secrets by reference only.
 
-Folders are named in ``paths``; nothing here reads a contract or opens the lake.
+A setting is what a machine decides. It comes from the first of these that names it: an environment
+variable ``COUNTYLAKE_<NAME>``, the ``settings:`` section of the home's ``site.yaml``, the default
+written here. There is no further file: the home has one already, which its operator knows, which
+moves along with it, and whose lines can be named when a word in it is wrong.
+
+Folders are named in ``paths``; nothing here reads a contract or opens the lake. Where each value
+came from is told by ``components.steps.configuration``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dagster_project.errors import UsageError
 from dagster_project.paths import Home
+from dagster_project.written import BY_HAND, PREFIX, Written, nearest, read_written, variables
+
+_SIZE = r"^\d+(\.\d+)? ?(?i:[KMGT]i?B)$"
 
 
 class Settings(BaseSettings):
     """What a machine decides: limits, threads, patience."""
 
-    model_config = SettingsConfigDict(env_prefix="COUNTYLAKE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
-    memory_limit: str = Field("2GiB", description="DuckDB's memory limit, e.g. 2GiB")
-    threads: int = Field(0, ge=0, description="DuckDB's threads; 0 takes every core")
+    memory_limit: str = Field("2GiB", pattern=_SIZE, description="DuckDB's memory limit, e.g. 2GiB")
+    threads: int = Field(0, ge=0, le=1024, description="DuckDB's threads; 0 takes every core")
     lock_timeout_s: float = Field(600.0, gt=0, description="seconds to wait for the writer lock")
     workbook_mb: int = Field(100, gt=0, description="largest workbook that is read, in MiB on disk")
     workbook_cells: int = Field(20_000_000, gt=0, description="most cells that a workbook may hold")
     unpacked_gb: int = Field(
         16, gt=0, description="most that a gzip or zip file may unpack to, GiB"
+    )
+    free_disk_gb: float = Field(
+        2.0, ge=0, description="`config check` complains when less disk is free, GiB"
     )
 
 
@@ -36,19 +52,80 @@ class Site(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    code: str = Field(pattern=r"^\d{6}$", description="division code, GB/T 2260")
-    name: str
-    role: Literal["county", "city"] = "county"
-    parent: str = Field("", description="code of the site that receives our packages")
+    code: str = Field(pattern=r"^\d{6}$", description="division code of six digits, GB/T 2260")
+    name: str = Field(description="the county's or city's name")
+    role: Literal["county", "city"] = Field("county", description="county or city")
+    parent: str = Field(
+        "", pattern=r"^(\d{6})?$", description="code of the site that receives our packages"
+    )
     inbox: str = Field("inbox", description="folder that departments deliver into")
     exchange: str = Field("exchange", description="folder shared with the parent site")
     dagster_home: str = Field("dagster", description="folder of Dagster's storage")
     signing_key: str = Field("", description="id of the signing key in the keys folder")
     pseudonym_key: str = Field("", description="id of the pseudonym key in the keys folder")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="settings of this home; the environment comes first"
+    )
 
     def folder(self, home: Home, name: Literal["inbox", "exchange", "dagster_home"]) -> Path:
         """A configured folder, resolved against the home."""
         return (home.root / str(getattr(self, name))).resolve()
+
+
+def load_settings(home: Home | None = None) -> Settings:
+    """The settings in force: of a home, or of the machine alone.
+
+    Raises:
+        UsageError: A setting is unknown or not of its kind; all of them are named.
+    """
+    written = settings_section(home) if home else Written()
+    if faults := setting_faults(written):
+        raise _one(faults)
+    return Settings(**_unless_given(written))
+
+
+def setting_faults(written: Written) -> list[UsageError]:
+    """Every setting of a home's section, and of the environment, that is wrong."""
+    faults = [
+        UsageError(
+            f"`{name}` is no setting{nearest(name, Settings.model_fields)}",
+            where=written.place(name),
+            todo=BY_HAND,
+        )
+        for name in written.values
+        if name not in Settings.model_fields
+    ]
+    try:
+        Settings(**_unless_given(written))
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_input=False):
+            name = str(detail["loc"][0]).lower()
+            variable = variables().get(name)
+            faults.append(
+                UsageError(
+                    _sentence(variable or name, detail, "a setting", Settings, name),
+                    where="the environment" if variable else written.place(name),
+                    todo=f"Set {variable} to another value, or unset it" if variable else BY_HAND,
+                )
+            )
+    return faults
+
+
+def settings_section(home: Home) -> Written:
+    """The ``settings:`` section of a home, empty when it has none.
+
+    Raises:
+        UsageError: The file is no YAML, or the section does not hold words.
+    """
+    if not home.site_file.exists():
+        return Written()
+    return read_written(home.site_file).section("settings")
+
+
+def _unless_given(written: Written) -> dict[str, Any]:
+    """The section's words but for those that the environment gives: arguments would go first."""
+    given = variables()
+    return {name: value for name, value in written.values.items() if name not in given}
 
 
 def load_site(home: Home) -> Site:
@@ -63,38 +140,73 @@ def load_site(home: Home) -> Site:
             where=str(home.root),
             todo="Run `countylake init` for it first, or name another with --home",
         )
-    todo = "Correct it by hand"
-    try:
-        return described_site(
-            yaml.safe_load(home.site_file.read_text(encoding="utf-8")),
-            where=str(home.site_file),
-            todo=todo,
-        )
-    except yaml.YAMLError as error:
-        first = str(error).splitlines()[0]
-        raise UsageError(
-            f"this is not valid YAML ({first})", where=str(home.site_file), todo=todo
-        ) from error
+    written = read_written(home.site_file)
+    return described_site(written.values, where=str(home.site_file), todo=BY_HAND)
 
 
-def described_site(values: object, *, where: str, todo: str) -> Site:
+def described_site(values: Mapping[str, Any], *, where: str, todo: str) -> Site:
     """A site, from what a file or a command says of it.
 
     Raises:
-        UsageError: A word is unknown or a value is not of its kind; the first one is named.
+        UsageError: Words are unknown or values not of their kind; all of them are named.
     """
     try:
         return Site.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(step) for step in first["loc"]) or "it"
-        raise UsageError(
-            f"the site's description is not valid ({name}: {first['msg']})", where=where, todo=todo
-        ) from error
+        told = "; ".join(
+            f"{'.'.join(str(step) for step in one['loc']) or 'it'}: {one['msg']}"
+            for one in error.errors(include_url=False, include_input=False)
+        )
+        what = f"the site's description is not valid ({told})"
+        raise UsageError(what, where=where, todo=todo) from error
+
+
+def site_faults(written: Written) -> list[UsageError]:
+    """Every word of ``site.yaml`` that is unknown, missing or not of its kind."""
+    try:
+        Site.model_validate(written.values)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        return [
+            UsageError(
+                _sentence(str(one["loc"][0]) if one["loc"] else "it", one, "a site", Site),
+                where=written.place(str(one["loc"][0]) if one["loc"] else ""),
+                todo=BY_HAND,
+            )
+            for one in details
+        ]
+    return []
+
+
+def _sentence(
+    name: str, detail: ErrorDetails, owner: str, model: type[BaseModel], field: str = ""
+) -> str:
+    """One finding of the validation in words; the value itself is not repeated."""
+    meant = model.model_fields.get(field or name)
+    meaning = meant.description if meant else ""
+    if detail["type"] == "extra_forbidden":
+        return f"`{name}` is no word of {owner}{nearest(name, model.model_fields)}"
+    if detail["type"] == "missing":
+        return f"`{name}` is missing: {meaning}"
+    if detail["type"] == "string_pattern_mismatch":
+        return f"`{name}` is not of its form: {meaning}"
+    said = detail["msg"][:1].lower() + detail["msg"][1:]
+    return f"`{name}` is not valid: {said}"
+
+
+def _one(faults: list[UsageError]) -> UsageError:
+    """Several faults as one: the first one's place, everybody's sentence."""
+    if len(faults) == 1:
+        return faults[0]
+    told = "; ".join(f"{fault.where}: {fault.what}" for fault in faults)
+    return UsageError(
+        f"{len(faults)} settings are not valid ({told})", todo="See `countylake config check`"
+    )
 
 
 def save_site(home: Home, site: Site) -> None:
     """Write ``site.yaml``."""
     home.root.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(site.model_dump(), allow_unicode=True, sort_keys=False)
+    without = set() if site.settings else {"settings"}
+    text = yaml.safe_dump(site.model_dump(exclude=without), allow_unicode=True, sort_keys=False)
     home.site_file.write_text(text, encoding="utf-8")

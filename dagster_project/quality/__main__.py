@@ -32,7 +32,7 @@ from dagster_project.paths import Home, schemas_dir
 from dagster_project.quality.expectations import Suite, for_feed, for_table
 from dagster_project.quality.gx import Outcome, validate
 from dagster_project.quality.pages import write_index
-from dagster_project.settings import Settings
+from dagster_project.settings import load_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,7 +149,7 @@ def run(asked: dict[str, Any]) -> dict[str, int]:
         ``relations``, ``rules`` and ``failed`` (rules that did not hold).
     """
     home = Home(Path(asked["home"]))
-    lake = Lake(home, Settings())
+    lake = Lake(home, load_settings(home))
     with lake.reader() as con:
         found = relations(con, asked["relations"], load(schemas_dir()))
     at = clock.now()

@@ -9,7 +9,7 @@ import pytest
 
 from dagster_project.paths import PACKAGE, PROJECT
 
-FLOOR = {"errors", "paths", "settings", "clock", "credentials"}
+FLOOR = {"errors", "paths", "settings", "clock", "credentials", "written"}
 LOWER = {"contracts", "lake", "protocol"}
 MIDDLE = {"ingest", "transform", "quality", "lineage", "privacy", "reporting", "city"}
 DAGSTER_ROOMS = {"components", "defs", "definitions"}

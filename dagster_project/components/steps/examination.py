@@ -19,7 +19,7 @@ from dagster_project.errors import ContractError, UsageError
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.verdict import verdict
 from dagster_project.paths import schemas_dir
-from dagster_project.settings import Settings
+from dagster_project.settings import load_settings
 from dagster_project.transform.conform import compile_feed, preview
 
 
@@ -45,7 +45,7 @@ def examine(
     if not file.is_file():
         raise UsageError("there is no such file", where=str(file), todo="Name a delivered file")
     name = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in file.name)
-    limits = Limits.of(Settings())
+    limits = Limits.of(load_settings())
     if not contract:
         return verdict(file, name=name, out=out, limits=limits, sm3=sm3)
     contracts, feed = chosen(contract)

@@ -26,7 +26,7 @@ from dagster_project.lake import Lake
 from dagster_project.lineage import describe
 from dagster_project.lineage.columns import ModelLineage
 from dagster_project.paths import Home, schemas_dir, sql_dir
-from dagster_project.settings import Settings, Site, load_site
+from dagster_project.settings import Settings, Site, load_settings, load_site
 from dagster_project.transform.conform import Plan, compile_feed
 from dagster_project.transform.models import Graph, load_models
 
@@ -162,4 +162,4 @@ class Workshop:
 
 @lru_cache(maxsize=8)
 def _at(root: Path, role: Role, schemas: Path, sql: Path) -> Workshop:
-    return Workshop(Home(root), Settings(), role, schemas, sql)
+    return Workshop(Home(root), load_settings(Home(root)), role, schemas, sql)
