@@ -75,8 +75,8 @@ column_cnt BIGINT 信息项数
         """
 delivery_id VARCHAR 交付编号
 feed VARCHAR 归集任务（数据项）
-channel VARCHAR 同步通道
-path VARCHAR 收件箱内相对路径
+channel VARCHAR 同步通道类别：inbox收件箱、sftp、s3、api、postgresql、mysql、sqlite、sqlalchemy
+path VARCHAR 收件箱内相对路径，其他通道以通道名开头
 sha256 VARCHAR 文件SHA-256
 bytes BIGINT 文件字节数
 mtime_ns BIGINT 文件修改时间（Unix纳秒）
@@ -86,6 +86,9 @@ outcome VARCHAR 结果：merged已归并、unchanged无变化、refused拒收、
 batch_id VARCHAR 批次编号
 message VARCHAR 说明
 parts VARCHAR 各文件的路径、字节数、修改时间、SHA-256（JSON），单个文件且无清单时为空
+server VARCHAR 契约中的通道名，收件箱为空
+since VARCHAR 增量抽取的起始水位线
+until VARCHAR 增量抽取到达的水位线，下次由此继续
 """,
     ),
     "hold": OpsTable(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
@@ -18,12 +19,14 @@ from dagster_project import clock
 from dagster_project.components.steps.holds import holds
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError, LakeError
-from dagster_project.ingest.channels.base import Candidate, Channel, Mark, Part, joined
+from dagster_project.ingest.channels.base import Candidate, Mark, Origin, Part, joined
 from dagster_project.ingest.landing import Landed, land
 from dagster_project.ingest.readers import ReadResult
 from dagster_project.paths import Home
 
 Result = Literal["merged", "unchanged", "refused", "held", "unreadable"]
+Locate = Callable[[Part], Path]
+"""Where the bytes of a part of a delivery are, until they are landed."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Arrival:
         return f"{self.delivery_id}-{self.sha256[:8]}"
 
 
-def receive(channel: Channel, candidate: Candidate, home: Home) -> Arrival:
+def receive(locate: Locate, candidate: Candidate, home: Home) -> Arrival:
     """Land every file of a delivery, and compare it with what its manifest states.
 
     Raises:
@@ -65,7 +68,7 @@ def receive(channel: Channel, candidate: Candidate, home: Home) -> Arrival:
     """
     landed = []
     for part in candidate.files:
-        one = land(channel.locate(part), home, name=part.path)
+        one = land(locate(part), home, name=part.path)
         if part.stated_sha256 and (one.bytes, one.sha256) != (
             part.stated_bytes,
             part.stated_sha256,
@@ -89,17 +92,18 @@ def received(con: duckdb.DuckDBPyConnection, delivery_id: str, home: Home) -> Ar
         LakeError: The landing lacks a file.
     """
     row = con.execute(
-        "SELECT feed, path, bytes, mtime_ns, sha256, received_at, parts FROM lake.ops.delivery"
-        " WHERE delivery_id = ?",
+        "SELECT feed, path, bytes, mtime_ns, sha256, received_at, parts,"
+        " struct_pack(channel, server := coalesce(server, ''), since := coalesce(since, ''),"
+        " until := coalesce(until, '')) FROM lake.ops.delivery WHERE delivery_id = ?",
         [delivery_id],
     ).fetchone()
     assert row is not None  # noqa: S101 - a hold names a recorded delivery
-    feed, path, size, mtime_ns, sha256, received_at, text = row
+    feed, path, size, mtime_ns, sha256, received_at, text, origin = row
     lines: list[dict[str, Any]] = json.loads(text or "[]")
     files = [line for line in lines if not line["is_manifest"]]
     parts = tuple(_part(line) for line in files)
     manifest = tuple(_part(line) for line in lines if line["is_manifest"])
-    candidate = Candidate(feed, path, size, mtime_ns, parts, manifest)
+    candidate = Candidate(feed, path, size, mtime_ns, parts, manifest, Origin(**origin))
     landed = []
     for part, digest in zip(candidate.files, [f["sha256"] for f in files] or [sha256], strict=True):
         copy = home.landing / str(digest)
@@ -158,6 +162,16 @@ def known_marks(con: duckdb.DuckDBPyConnection, feed: str = "") -> set[Mark]:
     return marks
 
 
+def watermark(con: duckdb.DuckDBPyConnection, feed: str, server: str) -> str:
+    """The watermark that the last taken delivery of a channel reached; empty when there is none."""
+    row = con.execute(
+        "SELECT until FROM lake.ops.delivery WHERE feed = ? AND server = ? AND until IS NOT NULL"
+        " AND outcome IN ('merged', 'unchanged') ORDER BY received_at DESC LIMIT 1",
+        [feed, server],
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
 def already_applied(con: duckdb.DuckDBPyConnection, feed: Feed, sha256: str) -> bool:
     """Whether merging these bytes again could change nothing.
 
@@ -193,12 +207,13 @@ def record(
     """Write one delivery into the ledger; call it inside a transaction."""
     con.execute(
         "INSERT INTO lake.ops.delivery BY NAME SELECT ? AS delivery_id, ? AS feed,"
-        " 'inbox' AS channel, ? AS path, ? AS sha256, ? AS bytes, ? AS mtime_ns,"
+        " ? AS channel, ? AS path, ? AS sha256, ? AS bytes, ? AS mtime_ns,"
         " ?::TIMESTAMPTZ AS received_at, ? AS run_id, ? AS outcome, ? AS batch_id, ? AS message,"
-        " ? AS parts",
+        " ? AS parts, ? AS server, ? AS since, ? AS until",
         [
             _delivery_id(candidate, received_at),
             candidate.feed,
+            candidate.origin.channel,
             candidate.path,
             sha256 or None,
             candidate.size,
@@ -209,6 +224,9 @@ def record(
             batch_id or None,
             message or None,
             _parts_text(candidate, landed),
+            candidate.origin.server or None,
+            candidate.origin.since or None,
+            candidate.origin.until or None,
         ],
     )
 

@@ -17,7 +17,7 @@ import duckdb
 from dagster_project import clock
 from dagster_project.components.steps import deliveries, doubts
 from dagster_project.components.steps.checks import READABLE
-from dagster_project.components.steps.deliveries import Arrival, Result
+from dagster_project.components.steps.deliveries import Arrival, Locate, Result
 from dagster_project.components.steps.drift import Watch
 from dagster_project.components.steps.holds import (
     Held,
@@ -34,7 +34,7 @@ from dagster_project.components.steps.told import batch_merged
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.drift import Finding
 from dagster_project.errors import DeliveryError
-from dagster_project.ingest.channels import Candidate, Channel
+from dagster_project.ingest.channels import Candidate
 from dagster_project.lake import Transaction, Writer
 from dagster_project.transform.conform import (
     BatchCounts,
@@ -58,11 +58,11 @@ class Desk:
     occasion: Occasion
     done: FeedOutcome
 
-    def take(self, channel: Channel, candidate: Candidate) -> None:
+    def take(self, locate: Locate, candidate: Candidate) -> None:
         """One delivery: landed, read, conformed and committed, or refused or held."""
         self.done.deliveries += 1
         try:
-            arrival = deliveries.receive(channel, candidate, self.workshop.home)
+            arrival = deliveries.receive(locate, candidate, self.workshop.home)
             try:
                 self._take(arrival)
             except Held as held:

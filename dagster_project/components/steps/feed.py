@@ -1,4 +1,4 @@
-"""One feed's step: what lies in its inbox goes to landing, bronze, silver, quarantine and counts.
+"""One feed's step: what its channels bring goes to landing, bronze, silver, quarantine and counts.
 
 A feed that fails leaves the lake as it was, is recorded with its sentence, and stops nobody else.
 How a delivery is taken stands in ``desk``; how a row is judged is ``conform``'s work.
@@ -15,6 +15,7 @@ import structlog
 from dagster_project import clock
 from dagster_project.components.steps.checks import KEYS, ROWS, answer_checks
 from dagster_project.components.steps.faults import sentence_of
+from dagster_project.components.steps.fetching import Fetch
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.taking import take_all
@@ -39,6 +40,7 @@ def run_feed(workshop: Workshop, name: str, occasion: Occasion) -> FeedOutcome:
         feed = workshop.feed(name)
         with workshop.lake.writer(f"taking {name}") as writer:
             take_all(workshop, writer, feed, occasion, done)
+        Fetch(workshop, feed, occasion, done).all()
     except LakeBusyError:
         raise
     except Exception as error:  # noqa: BLE001 - one feed's failure stops no other
@@ -60,7 +62,7 @@ def close_step(
     workshop: Workshop, name: str, occasion: Occasion, started: datetime, done: FeedOutcome
 ) -> FeedOutcome:
     """Say how it went, in the ledger of executions and to the caller."""
-    problems = [*done.refused, *done.held, *([done.error] if done.error else [])]
+    problems = [*done.refused, *done.held, *done.failures, *([done.error] if done.error else [])]
     if problems:
         done.status = "partial" if done.batches else "failed"
         done.error = " ".join(problems)

@@ -13,7 +13,10 @@ COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
 
 @dataclass
 class FeedOutcome:
-    """What a feed's step did: counts, never cells. ``deleted`` records lack in a full snapshot."""
+    """What a feed's step did: counts, never cells. ``deleted`` records lack in a full snapshot.
+
+    ``failures`` are channels that could not be asked.
+    """
 
     feed: str
     status: str = "skipped"
@@ -21,6 +24,7 @@ class FeedOutcome:
     batches: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     deleted: int = 0
     score: Decimal = Decimal(0)

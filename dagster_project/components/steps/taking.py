@@ -1,6 +1,6 @@
 """What lies in the inbox for one feed, taken in order; a pausing hold keeps later files waiting.
 
-How one delivery is taken stands in ``desk``.
+How one delivery is taken stands in ``desk``, what other channels bring in ``fetching``.
 """
 
 from __future__ import annotations
@@ -49,4 +49,4 @@ def take_all(
                 f" inbox until hold {hold.hold_id} is decided."
             )
             return
-        desk.take(channel, candidate)
+        desk.take(channel.locate, candidate)

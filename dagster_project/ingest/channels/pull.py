@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -88,11 +88,11 @@ class Pull(ABC):
         self.inbox = inbox
 
     @abstractmethod
-    def pull(self, memory: Memory) -> Iterator[Extract]:
+    def pull(self, memory: Memory) -> Generator[Extract, None, None]:
         """Bring what is new, oldest first.
 
         The caller commits each extract before it asks for the next one, and removes its file; it
-        may stop at any time by closing the iterator. What a killed process left in the folder is
+        may stop at any time by closing the generator. What a killed process left in the folder is
         continued or thrown away.
 
         Raises:

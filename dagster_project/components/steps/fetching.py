@@ -1,0 +1,123 @@
+"""What a feed's own channels bring, fetched without the lake's lock and taken piece by piece.
+
+Each extract is one transaction that also keeps the watermark it reached: a process that is killed
+before it fetches the same again, one that is killed after goes on behind it. How one delivery is
+taken stands in ``desk``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import structlog
+
+from dagster_project.components.steps import deliveries
+from dagster_project.components.steps.desk import Desk
+from dagster_project.components.steps.holds import holds, pausing
+from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.outcome import FeedOutcome
+from dagster_project.components.steps.taking import prepare
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Feed, Server
+from dagster_project.errors import ChannelError, CountyLakeError, LakeBusyError
+from dagster_project.ingest.channels.pull import Extract, Memory, Window, pull_channel
+
+BACKOFF_S = (2.0, 8.0)
+"""So long a step waits before it asks again a counterpart that was cut off or busy."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """One feed's fetching.
+
+    Args:
+        window: A range that is fetched again; without it what is new.
+        wait: Called with the seconds to pass before a counterpart is asked again.
+    """
+
+    workshop: Workshop
+    feed: Feed
+    occasion: Occasion
+    done: FeedOutcome
+    window: Window | None = None
+    wait: Callable[[float], None] = time.sleep
+
+    def all(self) -> None:
+        """Every channel of the feed; one that cannot be reached keeps no other from being asked."""
+        for server in self.feed.pulled:
+            try:
+                self._patiently(server)
+            except LakeBusyError:
+                raise
+            except CountyLakeError as error:
+                # Whatever it is, the feed's other channels may be well.
+                self.done.failures.append(str(error))
+                _log.warning(
+                    "channel failed",
+                    run_id=self.occasion.run_id,
+                    feed=self.feed.name,
+                    channel=server.name,
+                    kind=type(error).__name__,
+                )
+
+    def _patiently(self, server: Server) -> None:
+        """Ask again what may succeed a little later; what was taken before stays taken."""
+        for pause in (*BACKOFF_S, None):
+            try:
+                self._pull(server)
+            except ChannelError as error:
+                if not error.transient or pause is None:
+                    raise
+                self.wait(pause)
+            else:
+                return
+
+    def _pull(self, server: Server) -> None:
+        memory = self._memory(server)
+        if memory is None:
+            return
+        site, home = self.workshop.site, self.workshop.home
+        channel = pull_channel(
+            self.feed,
+            server,
+            home.spool / self.feed.name / server.name,
+            inbox=site.folder(home, "inbox"),
+        )
+        with closing(channel.pull(memory)) as extracts:
+            for extract in extracts:
+                troubles = len(self.done.refused) + len(self.done.held)
+                self._take(extract)
+                extract.file.unlink(missing_ok=True)
+                stopped = len(self.done.refused) + len(self.done.held) > troubles
+                if stopped and server.watermark:
+                    return  # what comes later must not overtake it
+
+    def _memory(self, server: Server) -> Memory | None:
+        """What the channel must know; nothing when a decision has to be waited for."""
+        with self.workshop.lake.writer(f"looking up {self.feed.name}") as writer:
+            prepare(self.workshop, writer, self.feed, self.occasion)
+            con = writer.con
+            waiting = holds(con, self.feed.name) if server.watermark else []
+            hold = pausing(con, self.feed.name) or (waiting[0] if waiting else None)
+            if hold is not None:
+                self.done.held.append(
+                    f"The channel {server.name} of {self.feed.name} is not asked until hold"
+                    f" {hold.hold_id} is decided."
+                )
+                return None
+            return Memory(
+                marks=frozenset(deliveries.known_marks(con, self.feed.name)),
+                watermark=deliveries.watermark(con, self.feed.name, server.name),
+                window=self.window,
+            )
+
+    def _take(self, extract: Extract) -> None:
+        with self.workshop.lake.writer(f"taking {self.feed.name}") as writer:
+            plan = self.workshop.plan(self.feed.name)
+            desk = Desk(self.workshop, writer, plan, self.occasion, self.done)
+            desk.take(lambda _part: extract.file, extract.candidate)
