@@ -80,6 +80,7 @@ def build_feed(document: Document) -> Feed:
         domain=odcs.domain or "",
         owner=_owner(odcs) or custom["department"]["name"],
         catalogue=custom.get("catalogue", {}),
+        status=cast("Any", odcs.status),
         path=document.path,
         hash=document.hash,
     )
@@ -119,6 +120,7 @@ def build_table(document: Document, layer: Layer) -> Table:
             small.get("minimum", 5),
         ),
         owner=_owner(odcs),
+        catalogue=custom.get("catalogue", {}),
         path=document.path,
         hash=document.hash,
     )

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
+from dagster_project.contracts.catalogue import catalogue_problems
 from dagster_project.contracts.column_checks import column_faults, flag_faults
 from dagster_project.contracts.document import Document
 from dagster_project.contracts.model import CodeList, Feed, Problem, Rule, Table
@@ -27,11 +28,13 @@ def feed_problems(
 ) -> Iterator[Problem]:
     """What does not fit within one feed's contract."""
     yield from _name_problems(feed.name, document)
-    yield from _key_problems(feed, document)
-    yield from server_problems(feed, document)
-    yield from _order_problems(feed, document)
-    yield from _arrival_problems(feed, document)
-    yield from _place_problems(feed, document)
+    yield from catalogue_problems(feed, document, feed.sla)
+    if feed.status == "active":  # of a draft nothing arrives that could be read or merged
+        yield from _key_problems(feed, document)
+        yield from server_problems(feed, document)
+        yield from _order_problems(feed, document)
+        yield from _arrival_problems(feed, document)
+        yield from _place_problems(feed, document)
     yield from _title_problems(feed)
     for column in feed.columns:
         for sentence in (*column_faults(column, codes), *flag_faults(column, codes)):
@@ -44,6 +47,7 @@ def table_problems(
 ) -> Iterator[Problem]:
     """What does not fit within a table's contract; columns passing through are not known here."""
     yield from _name_problems(table.name, document)
+    yield from catalogue_problems(table, document)
     for column in table.columns:
         for sentence in column_faults(column, codes):
             yield Problem(table.path, column.line, f"column `{column.name}`: {sentence}")

@@ -262,7 +262,8 @@ class Feed:
     description: str = ""
     domain: str = ""
     owner: str = ""
-    catalogue: Mapping[str, str] = field(default_factory=dict)
+    catalogue: Mapping[str, Any] = field(default_factory=dict)
+    status: Literal["active", "draft"] = "active"
     path: str = ""
     hash: str = ""
 
@@ -323,6 +324,7 @@ class Table:
     due_time: str = "20:30"
     small_cells: SmallCells | None = None
     owner: str = ""
+    catalogue: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
     hash: str = ""
 
@@ -342,9 +344,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Contracts:
-    """Everything below ``schemas/`` that could be read, and why the rest could not."""
+    """Everything below ``schemas/`` that could be read, and why the rest could not.
+
+    ``drafts`` are feeds that are catalogued and that nobody supplies yet: they have no task, no
+    tables and no assets.
+    """
 
     feeds: Mapping[str, Feed]
     tables: Mapping[tuple[Layer, str], Table]
     codes: Mapping[str, CodeList]
     problems: tuple[Problem, ...] = ()
+    drafts: Mapping[str, Feed] = field(default_factory=dict)

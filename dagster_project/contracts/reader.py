@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from dagster_project.contracts.build import build_feed, build_table
+from dagster_project.contracts.catalogue import repeated_codes
 from dagster_project.contracts.checks import feed_problems, overlapping, table_problems
 from dagster_project.contracts.codelists import read_codes
 from dagster_project.contracts.document import Document, read
@@ -29,10 +30,13 @@ def load(root: Path) -> Contracts:
     """
     codes, problems = read_codes(root / "codes", f"{root.name}/codes")
     feeds, refused = _feeds(root, codes, problems)
+    drafts = {name: feeds.pop(name) for name, feed in list(feeds.items()) if feed.status == "draft"}
     feeds, unsound = settle(feeds, refused)
     tables = _tables(root, codes, problems)
+    entries = (*feeds.values(), *drafts.values(), *tables.values())
+    unsound += (problem for _, problem in repeated_codes(entries))
     ordered = sorted((*problems, *unsound), key=lambda p: (p.path, p.line, p.sentence))
-    return Contracts(feeds, tables, codes, tuple(ordered))
+    return Contracts(feeds, tables, codes, tuple(ordered), drafts)
 
 
 def load_one(path: Path, root: Path) -> Contracts:

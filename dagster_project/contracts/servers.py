@@ -20,7 +20,7 @@ _FORMATS = {"api": "json", "postgresql": "parquet", "mysql": "parquet", "custom"
 
 def build_servers(document: Document) -> tuple[Server, ...]:
     """Every channel of a contract of right form."""
-    said = document.data["servers"]
+    said = document.data.get("servers", ())
     return tuple(
         _server(entry, document.line("servers", number)) for number, entry in enumerate(said)
     )
