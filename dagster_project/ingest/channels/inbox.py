@@ -128,14 +128,14 @@ class InboxChannel(Channel):
             ) from error
         paths = []
         for folder, subfolders, names in os.walk(self.root, followlinks=False):
-            subfolders[:] = [name for name in subfolders if not _is_temporary(name)]
+            subfolders[:] = [name for name in subfolders if not is_temporary(name)]
             base = Path(folder).relative_to(self.root)
-            paths += [(base / name).as_posix() for name in names if not _is_temporary(name)]
+            paths += [(base / name).as_posix() for name in names if not is_temporary(name)]
         yield from sorted(paths)
 
     def _refusal(self, path: str, claims: list[str]) -> Remark | None:
         """Why nobody can take a file."""
-        if (shown := _spelled(path)) != path:
+        if (shown := spelled(path)) != path:
             return Remark(shown, _sentence(shown, *UNPRINTABLE))
         if not self._contained(path):
             return Remark(path, _sentence(path, *LEADS_OUT))
@@ -214,7 +214,7 @@ def _sentence(path: str, what: str, todo: str) -> str:
     return str(DeliveryError(what, where=path, todo=todo))
 
 
-def _spelled(path: str) -> str:
+def spelled(path: str) -> str:
     """A path with characters that no screen, log or ledger can hold written as escapes."""
     return "".join(
         one.encode("unicode_escape").decode()
@@ -224,5 +224,6 @@ def _spelled(path: str) -> str:
     )
 
 
-def _is_temporary(name: str) -> bool:
+def is_temporary(name: str) -> bool:
+    """Whether a file's or folder's name says that it is unfinished or private."""
     return any(fnmatchcase(folded(name), pattern) for pattern in TEMPORARY)
