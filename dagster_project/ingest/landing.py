@@ -28,7 +28,7 @@ class Landed:
     path: Path
 
 
-def land(source: Path, home: Home, *, name: str = "") -> Landed:
+def land(source: Path, home: Home, *, name: str = "", move: bool = False) -> Landed:
     """Copy a delivered file into the landing, hashing it on the way.
 
     The copy appears under its hash in one step, complete and on disk, or not at all. Bytes that
@@ -38,6 +38,7 @@ def land(source: Path, home: Home, *, name: str = "") -> Landed:
         source: The delivered file.
         home: The site's home.
         name: How the delivery is called in sentences; the file's name when empty.
+        move: The file is ours and of the same home: it is given to the landing, not copied.
 
     Raises:
         DeliveryError: The file cannot be read, or changed while it was being read.
@@ -45,9 +46,9 @@ def land(source: Path, home: Home, *, name: str = "") -> Landed:
             under this hash.
     """
     name = name or source.name
-    temporary = _temporary(home.landing)
+    temporary = source if move else _temporary(home.landing)
     try:
-        sha256, size = _copy(source, temporary, name)
+        sha256, size = _settled(source) if move else _copy(source, temporary, name)
         return _keep(temporary, home.landing / sha256, sha256, size)
     except OSError as error:
         raise _unwritable(error, home.landing) from error
@@ -91,6 +92,14 @@ def _copy(source: Path, temporary: Path, name: str) -> tuple[str, int]:
             todo="Wait until the upload has ended; the next run takes it",
         )
     return digest.hexdigest(), size
+
+
+def _settled(source: Path) -> tuple[str, int]:
+    """Hash a file of our own and see it on disk."""
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        os.fsync(file.fileno())
+        return digest.hexdigest(), file.tell()
 
 
 def _read(reader: BinaryIO, name: str) -> bytes:

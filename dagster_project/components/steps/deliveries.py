@@ -68,7 +68,8 @@ def receive(locate: Locate, candidate: Candidate, home: Home) -> Arrival:
     """
     landed = []
     for part in candidate.files:
-        one = land(locate(part), home, name=part.path)
+        file = locate(part)
+        one = land(file, home, name=part.path, move=file.is_relative_to(home.spool))
         if part.stated_sha256 and (one.bytes, one.sha256) != (
             part.stated_bytes,
             part.stated_sha256,
