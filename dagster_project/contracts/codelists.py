@@ -43,7 +43,9 @@ def _read(path: Path, name: str) -> CodeList | Problem:
     except (OSError, UnicodeDecodeError):
         return Problem(name, 0, "the code list cannot be read; save it as UTF-8 text")
     notes = [line for line in lines if line.startswith("#")]
-    source = " ".join(line.removeprefix("#").strip() for line in notes)
+    said = [line.removeprefix("#").strip() for line in notes]
+    titles = [line.removeprefix("title:").strip() for line in said if line.startswith("title:")]
+    source = " ".join(line for line in said if not line.startswith("title:"))
     if not source.startswith("source:"):
         return Problem(name, 1, "the code list names no source; begin with `# source: …`")
     start = len(notes)
@@ -56,7 +58,8 @@ def _read(path: Path, name: str) -> CodeList | Problem:
         if isinstance(entry, str):
             return Problem(name, start + rows.line_num, entry)
         entries.append(entry)
-    codes = CodeList(path.stem, source.removeprefix("source:").strip(), tuple(entries))
+    source = source.removeprefix("source:").strip()
+    codes = CodeList(path.stem, source, tuple(entries), "".join(titles[:1]))
     return _ambiguous(codes, name, start) or codes
 
 

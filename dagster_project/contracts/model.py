@@ -45,11 +45,12 @@ class Code:
 
 @dataclass(frozen=True)
 class CodeList:
-    """``schemas/codes/<name>.csv`` with the source of its entries."""
+    """``schemas/codes/<name>.csv`` with the source of its entries and what they are codes of."""
 
     name: str
     source: str
     entries: tuple[Code, ...]
+    title: str = ""
 
     @property
     def codes(self) -> tuple[str, ...]:
