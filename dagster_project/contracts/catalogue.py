@@ -81,6 +81,12 @@ def table_level(columns: Sequence[Column]) -> Level:
     return max((column.level for column in columns), default="L1")
 
 
+def channels(feed: Feed) -> str:
+    """The kinds of channels that bring a feed, as ``ops.delivery`` names them."""
+    kinds = ("inbox" if server.type == "local" else server.type for server in feed.servers)
+    return "、".join(dict.fromkeys(kinds))
+
+
 def catalogue_problems(
     contract: Feed | Table, document: Document, sla: Sla | None = None
 ) -> Iterator[Problem]:

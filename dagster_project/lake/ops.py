@@ -68,6 +68,16 @@ due_time VARCHAR 应完成时刻（北京时间）
 contract_version VARCHAR 数据契约版本
 contract_hash VARCHAR 数据契约散列值
 column_cnt BIGINT 信息项数
+status VARCHAR 状态：active在用、draft只编目未挂接
+level VARCHAR 安全级别：各字段的最高级
+channels VARCHAR 同步通道，多个以顿号分隔
+is_required BOOLEAN 是否应归集
+provider_code VARCHAR 提供方统一社会信用代码
+share_condition VARCHAR 共享条件
+share_mode VARCHAR 共享方式：1共享平台库表、2共享平台接口、3共享平台文件、4邮件、5拷盘、6介质交换
+legal_basis VARCHAR 不予共享的依据
+open_type VARCHAR 开放属性：1无条件开放、2有条件开放、3不予开放
+published_date DATE 目录发布日期
 """,
     ),
     "delivery": OpsTable(
@@ -294,6 +304,22 @@ cut_off_at TIMESTAMPTZ 数据截止时间（UTC）
 sealed_at TIMESTAMPTZ 封包时间（UTC）
 snapshot BIGINT 快照号
 reason VARCHAR 修订原因
+""",
+    ),
+    "notice": OpsTable(
+        "通知：每个事由对每个接收方的送达情况，不含接收地址和正文",
+        """
+notice_id VARCHAR 通知编号（接收方与事由的指纹）
+recipient VARCHAR 接收方：地址的引用，不是地址
+kind VARCHAR 类别：late逾期、failed失败、drifted结构变化、held搁置、returned退回
+task VARCHAR 归集任务
+department VARCHAR 责任部门
+content VARCHAR 内容指纹，变化后再次通知
+first_at TIMESTAMPTZ 首次发现时间（UTC）
+tried_at TIMESTAMPTZ 最近发送时间（UTC）
+told_at TIMESTAMPTZ 最近送达时间（UTC），从未送达为空
+attempts BIGINT 连续未送达次数，送达后归零
+state VARCHAR 状态：waiting待送达、told已送达、recovering恢复待通知、over已了结
 """,
     ),
     "acknowledgement": OpsTable(

@@ -32,6 +32,7 @@ tasks AS (
     department_code,
     department_name
   FROM ops.feed
+  WHERE COALESCE(status, 'active') <> 'draft'
   UNION ALL
   SELECT
     feed AS member_task,
@@ -40,6 +41,7 @@ tasks AS (
     'all' AS department_code,
     '合计' AS department_name
   FROM ops.feed
+  WHERE COALESCE(status, 'active') <> 'draft'
 ),
 counted AS (
   SELECT

@@ -1,12 +1,16 @@
 """Contracts -> ``ops.feed``, the catalogue as SQL models read it.
 
-Also holds feeds that nobody ever delivered: a report on aggregation must name what is missing.
+Also holds feeds that nobody ever delivered, and drafts that nobody supplies yet: a report on
+aggregation must name what is missing.
 """
 
 from __future__ import annotations
 
+from datetime import date
+
 import duckdb
 
+from dagster_project.contracts.catalogue import catalogued, channels, table_level
 from dagster_project.contracts.model import Contracts, Feed
 
 
@@ -18,7 +22,8 @@ def register_feeds(con: duckdb.DuckDBPyConnection, contracts: Contracts) -> bool
     Returns:
         Whether the table was written.
     """
-    wanted = [_row(feed) for _, feed in sorted(contracts.feeds.items())]
+    entries = {**contracts.feeds, **contracts.drafts}
+    wanted = [_row(feed) for _, feed in sorted(entries.items())]
     if con.execute("SELECT * FROM ops.feed ORDER BY feed").fetchall() == wanted:
         return False
     con.execute("DELETE FROM ops.feed")
@@ -31,6 +36,7 @@ def register_feeds(con: duckdb.DuckDBPyConnection, contracts: Contracts) -> bool
 
 
 def _row(feed: Feed) -> tuple[object, ...]:
+    words = catalogued(feed)
     return (
         feed.name,
         feed.title,
@@ -38,13 +44,23 @@ def _row(feed: Feed) -> tuple[object, ...]:
         feed.department_name,
         feed.delivery,
         feed.is_reference,
-        feed.catalogue.get("code", ""),
-        feed.catalogue.get("shareType", ""),
-        feed.catalogue.get("updateCycle", ""),
+        words.code,
+        words.share_type,
+        words.update_cycle,
         feed.sla.every,
         feed.sla.unit,
         feed.sla.due_time,
         feed.version,
         feed.hash,
         len(feed.columns),
+        feed.status,
+        table_level(feed.columns),
+        channels(feed),
+        words.required,
+        words.provider_code,
+        words.share_condition,
+        words.share_mode,
+        words.legal_basis,
+        words.open_type,
+        date.fromisoformat(words.published) if words.published else None,
     )
