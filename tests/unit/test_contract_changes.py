@@ -1,0 +1,191 @@
+"""What differs between two versions of a contract, and how much: nothing escapes."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dagster_project.contracts import amend, load
+from dagster_project.contracts.changes import changes, gravest, needed_bump
+from dagster_project.contracts.wording import Wording, wordings
+from dagster_project.paths import schemas_dir
+
+CONTRACTS = load(schemas_dir())
+WORDINGS = wordings(schemas_dir(), CONTRACTS)
+HOUSE = WORDINGS["feeds", "house"]
+ALL = st.sampled_from(sorted(WORDINGS)).map(WORDINGS.__getitem__)
+VALUES = st.sampled_from([0, 1, 7, True, False, None, "", "x", "1", "甲", [], ["a"], {}, {"a": 1}])
+
+
+def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where every value of YAML data stands, but the version."""
+    items: list[tuple[Any, Any]] = []
+    if isinstance(data, dict):
+        items = list(data.items())
+    elif isinstance(data, list):
+        items = list(enumerate(data))
+    found = [(*path, key) for key, _ in items if (*path, key) != ("version",)]
+    return found + [deep for key, child in items for deep in places(child, (*path, key))]
+
+
+def at(data: Any, path: tuple[Any, ...]) -> Any:
+    """The value at a place."""
+    for step in path:
+        data = data[step]
+    return data
+
+
+def reworded(wording: Wording, data: Any) -> Wording:
+    """The contract with other data."""
+    text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
+    return replace(wording, text=text)
+
+
+def edited(wording: Wording, old: str, new: str) -> Wording:
+    """The contract with one passage of its text replaced."""
+    assert old in wording.text, old
+    return replace(wording, text=wording.text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("key", sorted(WORDINGS), ids=".".join)
+def test_a_contract_does_not_differ_from_itself(key: tuple[str, str]) -> None:
+    """Neither as it is, nor written anew without its comments, nor under another version."""
+    wording = WORDINGS[key]
+    assert changes(wording, wording) == ()
+    assert changes(wording, reworded(wording, dict(wording.data))) == ()
+    assert changes(wording, replace(wording, text=amend.with_version(wording.text, "9.9.9"))) == ()
+    assert needed_bump(()) == "none"
+
+
+@settings(max_examples=150, deadline=None)
+@given(ALL, st.data())
+def test_no_edit_of_any_word_escapes(wording: Wording, draw: st.DataObject) -> None:
+    """A value replaced or taken out, or an entry moved: at least one change, with a sentence."""
+    data = copy.deepcopy(dict(wording.data))
+    path = draw.draw(st.sampled_from(places(data)))
+    parent, was = at(data, path[:-1]), copy.deepcopy(at(data, path))
+    how = draw.draw(st.sampled_from(["replace", "remove", "move", "repeat"]))
+    if how == "replace":
+        parent[path[-1]] = draw.draw(VALUES.filter(lambda v: repr(v) != repr(was)))
+    elif how == "remove":
+        del parent[path[-1]]
+    elif isinstance(parent, list) and how == "repeat":
+        parent.append(copy.deepcopy(was))
+    elif isinstance(parent, list) and parent[-1] != was:
+        parent.append(parent.pop(path[-1]))
+    else:
+        return
+    found = changes(wording, reworded(wording, data))
+    assert found, path
+    assert all(change.sentence and change.place for change in found)
+    assert needed_bump(found) != "none"
+
+
+@settings(max_examples=60, deadline=None)
+@given(ALL.filter(lambda w: bool(w.codes)), st.data())
+def test_no_edit_of_a_code_list_escapes(wording: Wording, draw: st.DataObject) -> None:
+    """A code, a title, a synonym or a date more, less or other: at least one change."""
+    name = draw.draw(st.sampled_from(sorted(wording.codes)))
+    rows = dict(wording.codes[name])
+    code = draw.draw(st.sampled_from(sorted(rows)))
+    how = draw.draw(st.sampled_from(["gone", "new", "title", "synonyms", "valid_from", "valid_to"]))
+    if how == "gone":
+        del rows[code]
+    elif how == "new":
+        rows["新"] = ("新", "", "", "")
+    else:
+        row = list(rows[code])
+        row[["title", "synonyms", "valid_from", "valid_to"].index(how)] += "9"
+        rows[code] = tuple(row)
+    after = replace(wording, codes={**wording.codes, name: rows})
+    found = changes(wording, after)
+    assert len(found) == 1
+    assert found[0].place.startswith(f"codes.{name}")
+    assert (how == "gone") <= (found[0].grade == "breaking")
+    assert after.hash != wording.hash
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_going_back_is_found_in_the_same_places(draw: st.DataObject) -> None:
+    """From A to B and from B to A as many words differ, whatever each direction is worth."""
+    data = copy.deepcopy(dict(HOUSE.data))
+    for _ in range(draw.draw(st.integers(1, 4))):
+        path = draw.draw(st.sampled_from([p for p in places(data) if p[-1] != "name"]))
+        at(data, path[:-1])[path[-1]] = draw.draw(VALUES)
+    after = reworded(HOUSE, data)
+    there, back = changes(HOUSE, after), changes(after, HOUSE)
+    assert {one.place for one in there} == {one.place for one in back}
+
+
+COLUMN = (
+    "    properties:\n      - name: note_x\n        businessName: 备注甲\n"
+    "        logicalType: string\n        classification: L2\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "grade", "says"),
+    [
+        ("name: 实有房屋\n", "name: 房屋\n", "cosmetic", "`name` was 实有房屋 and is 房屋"),
+        ("delivery, value: full", "delivery, value: incremental", "breaking", "`delivery`"),
+        ("      - name: usage\n", "      - name: use\n", "breaking", "is called `use`"),
+        ("businessName: 房屋用途", "businessName: 用途甲", "breaking", "businessName"),
+        ("value: '20:00'", "value: '18:00'", "compatible", "timeOfAvailability"),
+        ("path: '住房和城乡建设局/", "path: '住建局/", "breaking", "server `inbox`: `path`"),
+        ("shareType: '2'", "shareType: '1'", "breaking", "catalogue.shareType"),
+        ("    properties:\n", COLUMN, "compatible", "column `note_x` (备注甲) is new"),
+        ("    properties:\n", f"{COLUMN}        required: true\n", "breaking", "and is required"),
+        ("classification: L2", "classification: L1", "breaking", "was L2 and is L1"),
+        ("classification: L3", "classification: L4", "breaking", "was L3 and is L4"),
+        ("{property: delivery", "{property: manifest, value: false}\n  - {property: delivery",
+         "cosmetic", "`manifest` is now false"),
+        ("{property: delivery", "{property: manifest, value: true}\n  - {property: delivery",
+         "breaking", "`manifest` is now true"),
+    ],
+)  # fmt: skip
+def test_each_sort_of_change_has_its_grade(old: str, new: str, grade: str, says: str) -> None:
+    """Who reads a table or delivers a file must act: breaking. There is more: compatible."""
+    found = changes(HOUSE, edited(HOUSE, old, new))
+    assert gravest(found) == grade, found
+    assert says in "\n".join(change.sentence for change in found)
+
+
+def test_a_title_may_change_when_the_old_one_is_still_read() -> None:
+    """The department's files keep their header; only the page shows another one."""
+    data = copy.deepcopy(dict(HOUSE.data))
+    column = next(c for c in data["schema"][0]["properties"] if c["name"] == "usage")
+    column["businessName"] = "用途甲"
+    customs = column["customProperties"]
+    aliases = next((p for p in customs if p["property"] == "aliases"), None)
+    if aliases is None:
+        customs.append({"property": "aliases", "value": ["房屋用途"]})
+    else:
+        aliases["value"].append("房屋用途")
+    assert gravest(changes(HOUSE, reworded(HOUSE, data))) == "cosmetic"
+
+
+@pytest.mark.parametrize("change", ["alias", "optional", "length", "column"])
+def test_what_acceptance_amends_is_graded_as_acceptance_raises_it(change: str) -> None:
+    """A synonym is a patch, a column more minor; a looser column breaks who relied on it."""
+    feed, text = CONTRACTS.feeds["house"], HOUSE.text
+    long = next(column for column in feed.columns if column.max_length)
+    required = next(c for c in feed.columns if c.required and not c.is_key)
+    made, bump = {
+        "alias": (amend.with_alias(text, "usage", "又名"), "patch"),
+        "optional": (amend.with_optional(text, required.name), "major"),
+        "length": (amend.with_length(text, long.name, long.max_length + 1), "major"),
+        "column": (amend.with_column(text, "column_99", "新列"), "minor"),
+    }[change]
+    assert needed_bump(changes(HOUSE, replace(HOUSE, text=made))) == bump
+    rows = {name: dict(rows) for name, rows in HOUSE.codes.items()}
+    rows["house_usage"]["ZZ"] = ("ZZ", "", "", "")
+    grown = replace(HOUSE, text=made, codes=rows)
+    assert len(changes(HOUSE, grown)) == len(changes(HOUSE, replace(HOUSE, text=made))) + 1
+    assert needed_bump(changes(HOUSE, grown)) == bump
