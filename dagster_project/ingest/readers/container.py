@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip
+import itertools
 import stat
 import tempfile
 import zipfile
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from dagster_project.contracts.words import MACHINE_ENDINGS
 from dagster_project.errors import DeliveryError, LakeError
 from dagster_project.ingest.readers.limits import GIB, Limits
 from dagster_project.ingest.readers.result import Container
@@ -31,7 +33,7 @@ PACKAGE_PARTS = frozenset({"[Content_Types].xml", "mimetype", "content.xml"})
 
 TABLES = frozenset({
     ".csv", ".tsv", ".txt", ".dat", ".unl", ".xls", ".xlsx", ".xlsm", ".xlsb", ".ods", ".et",
-    ".xml", ".htm", ".html",
+    ".xml", ".htm", ".html", *itertools.chain.from_iterable(MACHINE_ENDINGS.values()),
 })  # fmt: skip
 ARCHIVES = frozenset({".zip", ".gz", ".tgz", ".rar", ".7z", ".tar", ".bz2", ".xz", ".zst"})
 LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})

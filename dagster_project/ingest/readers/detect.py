@@ -80,7 +80,7 @@ _ODS = b"application/vnd.oasis.opendocument.spreadsheet"
 _SPREADSHEET_2003 = "urn:schemas-microsoft-com:office:spreadsheet"
 _FLAT_ODS = "urn:oasis:names:tc:opendocument:xmlns:office"
 _UNREADABLE = (OSError, ValueError, NotImplementedError, RuntimeError)
-_JSON = re.compile(r"[\[{]\s*[\[{\"]")
+_JSON = re.compile(r"\[\s*[\[{\"\]]|\{\s*[\"}]")
 _DBASE = frozenset(b"\x03\x30\x31\x83\x8b\xf5")
 
 
@@ -121,7 +121,7 @@ def _text(path: Path, head: bytes, name: str) -> Format:
     if start.startswith("<"):
         return _markup(start, name)
     if _JSON.match(start):
-        raise _no_table("a JSON document", name)
+        return "json"
     for opening, what in UNSUPPORTED:
         if start.encode(errors="replace").startswith(opening):
             raise _unread(what, name)

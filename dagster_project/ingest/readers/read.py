@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 
 from dagster_project.contracts.model import Feed
+from dagster_project.contracts.words import MACHINE_ENDINGS
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books.workbook import Workbook
 from dagster_project.ingest.readers.container import unwrapped
 from dagster_project.ingest.readers.detect import detect
+from dagster_project.ingest.readers.json.table import JsonTable
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.ingest.readers.result import Format, ReadResult
@@ -66,11 +68,15 @@ def read(
         if kind == "csv":
             table = TextTable(feed, batch_id, name, ledger, limits=limits, lenient=lenient)
             rows = table.read(source.path, out)
+        elif kind == "json":
+            document = JsonTable(feed, batch_id, name, ledger, limits=limits, lenient=lenient)
+            rows = document.read(source.path, out)
         else:
             book = Workbook(feed, batch_id, name, ledger, limits=limits, lenient=lenient)
             rows = book.read(source.path, kind, out)
     if not rows:
-        ledger.warnings.append(f"{name}: the file holds a header and no data rows.")
+        what = "no records" if kind in MACHINE_ENDINGS else "a header and no data rows"
+        ledger.warnings.append(f"{name}: the file holds {what}.")
     return _result(ledger, kind, rows, path)
 
 
