@@ -13,6 +13,7 @@ import typer
 
 from dagster_project.cli import (
     act,
+    catalogue,
     city,
     demo,
     drift,
@@ -23,6 +24,7 @@ from dagster_project.cli import (
     read,
     run,
     site,
+    tasks,
 )
 from dagster_project.cli.shared import PARTIAL, complain
 from dagster_project.errors import CountyLakeError
@@ -46,6 +48,8 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(hold.app, name="hold")
 app.add_typer(drift.app, name="drift")
 app.add_typer(feed.app, name="feed")
+app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(tasks.app, name="tasks")
 app.add_typer(city.app, name="city")
 
 
