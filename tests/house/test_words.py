@@ -21,7 +21,7 @@ TRACKED = [
 # Identifiers of standards and licences; none of them is ever fetched.
 NAMED_HOSTS = (
     r"127\.0\.0\.1|localhost|json-schema\.org|datapackage\.org|openlineage\.io|in-toto\.io"
-    r"|schemas\.openxmlformats\.org|github\.com/OpenLineage|github\.com/Vonng|creativecommons\.org|bitol\.io|w3\.org|example"
+    r"|schemas\.openxmlformats\.org|github\.com/OpenLineage|github\.com/Vonng|creativecommons\.org|bitol\.io|w3\.org|purl\.org|xmlns\.com|example"
 )
 FORBIDDEN = {
     "an address of the internet": re.compile(
