@@ -47,6 +47,25 @@ class Settings(BaseSettings):
     )
 
 
+Matter = Literal["late", "failed", "drifted", "held", "returned", "recovered"]
+"""What somebody may be told of."""
+
+
+class Recipient(BaseModel):
+    """Who is told of what; where to is a reference, never the address with its secret."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    to: str = Field(
+        pattern=r"^(env:[A-Z][A-Z0-9_]*|file:[a-z0-9][a-z0-9._-]*)$",
+        description="env:NAME or file:name; its token is the address as apprise writes it",
+    )
+    about: tuple[Matter, ...] = Field((), description="what of; everything if empty")
+    departments: tuple[str, ...] = Field((), description="codes of departments; all if empty")
+    feeds: tuple[str, ...] = Field((), description="names of feeds; all if empty")
+    every: int = Field(1440, ge=0, description="minutes until told again; 0 tells once")
+
+
 class Site(BaseModel):
     """What a home says of itself (``site.yaml``). Paths may be relative to the home."""
 
@@ -63,6 +82,7 @@ class Site(BaseModel):
     dagster_home: str = Field("dagster", description="folder of Dagster's storage")
     signing_key: str = Field("", description="id of the signing key in the keys folder")
     pseudonym_key: str = Field("", description="id of the pseudonym key in the keys folder")
+    notify: tuple[Recipient, ...] = Field((), description="who is told of what; nobody if empty")
     settings: dict[str, Any] = Field(
         default_factory=dict, description="settings of this home; the environment comes first"
     )
@@ -207,6 +227,6 @@ def _one(faults: list[UsageError]) -> UsageError:
 def save_site(home: Home, site: Site) -> None:
     """Write ``site.yaml``."""
     home.root.mkdir(parents=True, exist_ok=True)
-    without = set() if site.settings else {"settings"}
+    without = {name for name in ("notify", "settings") if not getattr(site, name)}
     text = yaml.safe_dump(site.model_dump(exclude=without), allow_unicode=True, sort_keys=False)
     home.site_file.write_text(text, encoding="utf-8")
