@@ -80,6 +80,25 @@ open_type VARCHAR 开放属性：1无条件开放、2有条件开放、3不予�
 published_date DATE 目录发布日期
 """,
     ),
+    "contract": OpsTable(
+        "契约登记：每份数据契约每次不同的文本，及其与上一份的差异，写入后不再更改",
+        """
+layer VARCHAR 所在目录：feeds数据项、gold主题表、report报表、city市级表
+name VARCHAR 表
+title VARCHAR 名称
+version VARCHAR 数据契约版本
+hash VARCHAR 文本与所用代码表的散列值
+first_seen_at TIMESTAMPTZ 首次用到的时间（UTC）
+run_id VARCHAR 首次用到的运行编号
+text VARCHAR 契约文本（YAML）
+codes VARCHAR 所用代码表（JSON）
+previous_version VARCHAR 所比较的上一份的版本，第一份为空
+changes VARCHAR 与上一份的差异（JSON）
+grade VARCHAR 差异等级：breaking不兼容、compatible兼容、cosmetic文字、none无
+version_ok BOOLEAN 版本号是否与差异相称
+message VARCHAR 不相称时的说明
+""",
+    ),
     "delivery": OpsTable(
         "交付登记：部门每次送达的文件，重复送达也登记",
         """
@@ -255,6 +274,23 @@ deliveries BIGINT 交付数
         + _COUNTS.strip()
         + """
 error VARCHAR 失败原因
+trigger VARCHAR 启动方式：schedule定时、arrival到件、retry重试、manual人工、rerun重跑
+attempt BIGINT 第几次尝试，首次为1，定时启动后重新计
+is_transient BOOLEAN 失败是否可能自行消除，是则自动重试
+reason VARCHAR 跳过的原因，未跳过或没有新交付时为空
+""",
+    ),
+    "task_decision": OpsTable(
+        "任务决定：对归集任务的暂停、恢复与重跑，及其理由",
+        """
+task VARCHAR 任务
+action VARCHAR 决定：pause暂停、resume恢复、rerun重跑一期、backfill补采区间
+decided_at TIMESTAMPTZ 决定时间（UTC）
+decided_by VARCHAR 决定人
+why VARCHAR 决定理由
+since DATE 重跑区间首日（北京时间）
+until DATE 重跑区间末日，含当日（北京时间）
+run_id VARCHAR 重跑的运行编号
 """,
     ),
     "check_result": OpsTable(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project import clock
+from dagster_project.components.steps.contract_versions import record_contracts
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.told import model_built
 from dagster_project.components.steps.workshop import Workshop
@@ -57,6 +58,7 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
         with writer.transaction(
             f"{model.contract.title}: {model.table}", run_id=occasion.run_id, table=model.table
         ) as tx:
+            record_contracts(tx.con, workshop, occasion.run_id)
             result = build(
                 tx.con,
                 model,

@@ -26,6 +26,12 @@ FROM lake.ops.delivery
 WHERE run_id = ? AND outcome IN ('merged', 'unchanged') AND message IS NOT NULL
 ORDER BY received_at
 """
+_CONTRACTS = """
+SELECT message
+FROM lake.ops.contract
+WHERE run_id = ? AND NOT version_ok
+ORDER BY layer, name
+"""
 
 
 def summary(workshop: Workshop, run_id: str, failures: dict[str, str]) -> dict[str, Any]:
@@ -51,18 +57,20 @@ def summary(workshop: Workshop, run_id: str, failures: dict[str, str]) -> dict[s
         "day": str(day or clock.local_day(clock.now())),
         **state,
         "failures": failures,
-        "remarks": [*_of_deliveries(workshop, run_id), *_of_inbox(workshop)],
+        "remarks": [*_of_run(workshop, run_id), *_of_inbox(workshop)],
         "replica": _replica(workshop),
         "docs": _docs(workshop),
     }
 
 
-def _of_deliveries(workshop: Workshop, run_id: str) -> list[str]:
-    """What is to be said of files that this run took."""
+def _of_run(workshop: Workshop, run_id: str) -> list[str]:
+    """What is to be said of contracts and files that this run took."""
     if not workshop.home.catalog.exists():
         return []
     with workshop.lake.reader() as con:
-        rows = con.execute(_TAKEN, [run_id]).fetchall()
+        rows = [
+            row for query in (_CONTRACTS, _TAKEN) for row in con.execute(query, [run_id]).fetchall()
+        ]
     return [str(message) for (message,) in rows]
 
 

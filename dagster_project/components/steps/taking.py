@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dagster_project import clock
 from dagster_project.components.steps import deliveries
+from dagster_project.components.steps.contract_versions import record_contracts
 from dagster_project.components.steps.desk import Desk
 from dagster_project.components.steps.holds import pausing
 from dagster_project.components.steps.occasion import Occasion
@@ -20,10 +21,11 @@ from dagster_project.transform.models import register_feeds
 
 
 def prepare(workshop: Workshop, writer: Writer, feed: Feed, occasion: Occasion) -> None:
-    """Make the feed's tables as its contract says."""
+    """Make the feed's tables as its contract says; keep the wording of contracts that changed."""
     with writer.transaction(f"tables of {feed.name}", run_id=occasion.run_id, feed=feed.name):
         evolve(writer.con, feed)
         register_feeds(writer.con, workshop.contracts)
+        record_contracts(writer.con, workshop, occasion.run_id)
 
 
 def take_all(

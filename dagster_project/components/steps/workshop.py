@@ -20,6 +20,7 @@ from dagster_project.components.steps.cutoff import cut_off
 from dagster_project.components.steps.journal import say
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.contracts.model import Column, Contracts, Feed
+from dagster_project.contracts.wording import Wording, wordings
 from dagster_project.errors import ContractError, UsageError
 from dagster_project.ingest.readers.limits import Limits
 from dagster_project.lake import Lake
@@ -78,6 +79,13 @@ class Workshop:
         _contracts.cache_clear()
         _at.cache_clear()
         return replace(self)
+
+    @cached_property
+    def wordings(self) -> dict[tuple[str, str], Wording]:
+        """The texts of the contracts that this site works by, by layer and name."""
+        own = {"county": ("feeds", "gold", "report"), "city": ("city",)}[self.role]
+        found = wordings(self.schemas, self.contracts)
+        return {key: one for key, one in found.items() if key[0] in own}
 
     @cached_property
     def graph(self) -> Graph:
