@@ -13,12 +13,13 @@ from dagster_project.paths import DEFAULT_CITY_HOME, DEFAULT_HOME
 
 
 class SiteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """One site's home, and what a run may be told: its day and its cut-off."""
+    """One site's home, and what a run may be told: its day, its cut-off, and what started it."""
 
     home: str
     role: str = "county"
     day: str = ""
     cut_off_at: str = ""
+    trigger: str = ""
 
     @property
     def workshop(self) -> Workshop:
@@ -33,7 +34,7 @@ class SiteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         Raises:
             UsageError: ``day`` or ``cut_off_at`` is not a date or an instant with its zone.
         """
-        return told(run_id, self.day, self.cut_off_at)
+        return told(run_id, self.day, self.cut_off_at, self.trigger)
 
 
 def county_home() -> str:

@@ -7,6 +7,8 @@ How a delivery is taken stands in ``desk``; how a row is judged is ``conform``'s
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,8 +20,10 @@ from dagster_project.components.steps.faults import sentence_of
 from dagster_project.components.steps.fetching import Fetch
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
+from dagster_project.components.steps.pausing import paused
+from dagster_project.components.steps.running import PATIENCE_S, TaskRunningError, running
 from dagster_project.components.steps.taking import take_all
-from dagster_project.components.steps.task import Task, record_task
+from dagster_project.components.steps.task import Task, record_killed, record_task
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import LakeBusyError, LakeError
@@ -29,7 +33,7 @@ _log = structlog.get_logger(__name__)
 
 
 def run_feed(workshop: Workshop, name: str, occasion: Occasion) -> FeedOutcome:
-    """Take every new delivery of a feed.
+    """Take every new delivery of a feed, unless it is paused or another process does so.
 
     Raises:
         LakeBusyError: Another process kept the lake; nothing was done, try again.
@@ -38,9 +42,15 @@ def run_feed(workshop: Workshop, name: str, occasion: Occasion) -> FeedOutcome:
     started = clock.now()
     try:
         feed = workshop.feed(name)
-        with workshop.lake.writer(f"taking {name}") as writer:
-            take_all(workshop, writer, feed, occasion, done)
-        Fetch(workshop, feed, occasion, done).all()
+        with alone(workshop, feed, occasion):
+            if stopped := _paused(workshop, name):
+                done.reason = stopped
+            else:
+                with workshop.lake.writer(f"taking {name}") as writer:
+                    take_all(workshop, writer, feed, occasion, done)
+                Fetch(workshop, feed, occasion, done).all()
+    except TaskRunningError as other:
+        done.reason = str(other)
     except LakeBusyError:
         raise
     except Exception as error:  # noqa: BLE001 - one feed's failure stops no other
@@ -48,14 +58,48 @@ def run_feed(workshop: Workshop, name: str, occasion: Occasion) -> FeedOutcome:
         if isinstance(error, LakeError):
             # Which law would have been broken stands in the sentence; nothing was committed.
             done.failed_checks |= {ROWS, KEYS}
+            done.is_transient = True
         _log.warning("feed failed", run_id=occasion.run_id, feed=name, kind=type(error).__name__)
     return close_step(workshop, name, occasion, started, done)
 
 
 def give_up(workshop: Workshop, name: str, occasion: Occasion, why: Exception) -> FeedOutcome:
     """Record that a feed's step could not even begin."""
-    failed = FeedOutcome(name, error=sentence_of(why))
+    failed = FeedOutcome(name, error=sentence_of(why), is_transient=True)
     return close_step(workshop, name, occasion, clock.now(), failed)
+
+
+@contextmanager
+def alone(workshop: Workshop, feed: Feed, occasion: Occasion) -> Iterator[None]:
+    """Run a feed's task in no other process at the same time; record one that was killed before.
+
+    A feed without channels waits for the other process, which needs the lake's lock anyway and
+    not for long. Another one may be fetching for hours: it does what would be done here.
+
+    Raises:
+        TaskRunningError: Another process runs the task.
+    """
+    patience = PATIENCE_S if feed.pulled else workshop.settings.lock_timeout_s
+    with running(workshop.home, feed.name, occasion.run_id, patience_s=patience) as before:
+        if before is not None:
+            with workshop.lake.writer(f"recording {feed.name}") as writer:
+                record_killed(writer, feed, before, occasion.day)
+        yield
+
+
+def _paused(workshop: Workshop, name: str) -> str:
+    """Why a paused feed is left alone, if it is paused."""
+    if not workshop.home.catalog.exists():
+        return ""
+    with workshop.lake.writer(f"looking up {name}") as writer:
+        decision = paused(writer.con, name)
+    if decision is None:
+        return ""
+    return (
+        f"{name} is paused since {decision.decided_at:%Y-%m-%d} by {decision.decided_by}"
+        f" ({decision.why}); its files wait and its channels are not asked."
+        f" `countylake tasks resume {name}` ends this."
+    )
 
 
 def close_step(

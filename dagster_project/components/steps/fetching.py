@@ -22,7 +22,7 @@ from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.taking import prepare
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed, Server
-from dagster_project.errors import ChannelError, CountyLakeError, LakeBusyError
+from dagster_project.errors import ChannelError, CountyLakeError, LakeBusyError, LakeError
 from dagster_project.ingest.channels.pull import Extract, Memory, Window, pull_channel
 
 BACKOFF_S = (2.0, 8.0)
@@ -57,6 +57,8 @@ class Fetch:
             except CountyLakeError as error:
                 # Whatever it is, the feed's other channels may be well.
                 self.done.failures.append(str(error))
+                passing = error.transient if isinstance(error, ChannelError) else False
+                self.done.is_transient |= passing or isinstance(error, LakeError)
                 _log.warning(
                     "channel failed",
                     run_id=self.occasion.run_id,

@@ -15,7 +15,8 @@ COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
 class FeedOutcome:
     """What a feed's step did: counts, never cells. ``deleted`` records lack in a full snapshot.
 
-    ``failures`` are channels that could not be asked.
+    ``failures`` are channels that could not be asked; a failure that ``is_transient`` may pass by
+    itself. ``reason`` says why nothing was done at all.
     """
 
     feed: str
@@ -29,6 +30,8 @@ class FeedOutcome:
     deleted: int = 0
     score: Decimal = Decimal(0)
     error: str = ""
+    is_transient: bool = False
+    reason: str = ""
     failed_checks: set[str] = field(default_factory=set)
     checks: Sequence[CheckAnswer] = ()
     bronze_rows: int = 0

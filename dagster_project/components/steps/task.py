@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
 import duckdb
 
+from dagster_project import clock
 from dagster_project.components.steps.due import at_hour, due_at
-from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.occasion import Occasion, Trigger
+from dagster_project.components.steps.running import Running
 from dagster_project.contracts.model import Feed, Table
+from dagster_project.lake import Writer
 
 
 class Outcome(Protocol):
@@ -20,6 +23,8 @@ class Outcome(Protocol):
     deliveries: int
     counts: dict[str, int]
     error: str
+    is_transient: bool
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Task:
     due_at: datetime
     started_at: datetime
     finished_at: datetime
+    trigger: Trigger = "manual"
 
     @classmethod
     def of_feed(
@@ -49,6 +55,7 @@ class Task:
             due_at=due_at(feed.sla, occasion.day) if feed else at_hour(occasion.day, "20:00"),
             started_at=started,
             finished_at=ended,
+            trigger=occasion.trigger,
         )
 
     @classmethod
@@ -65,6 +72,7 @@ class Task:
             due_at=at_hour(occasion.day, table.due_time),
             started_at=started,
             finished_at=ended,
+            trigger=occasion.trigger,
         )
 
 
@@ -75,7 +83,8 @@ def record_task(con: duckdb.DuckDBPyConnection, task: Task, done: Outcome) -> No
         "INSERT INTO lake.ops.task_run BY NAME SELECT ? AS run_id, ? AS task, ? AS kind,"
         " ? AS department, ? AS day, ?::TIMESTAMPTZ AS due_at, ?::TIMESTAMPTZ AS started_at,"
         " ?::TIMESTAMPTZ AS finished_at, ? AS status, ? AS deliveries, ? AS read, ? AS accepted,"
-        " ? AS rejected, ? AS duplicate, ? AS superseded, ? AS dropped, ? AS error",
+        " ? AS rejected, ? AS duplicate, ? AS superseded, ? AS dropped, ? AS error, ? AS trigger,"
+        " ? AS attempt, ? AS is_transient, ? AS reason",
         [
             task.run_id,
             task.task,
@@ -92,5 +101,55 @@ def record_task(con: duckdb.DuckDBPyConnection, task: Task, done: Outcome) -> No
                 for name in ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
             ),
             done.error or None,
+            task.trigger,
+            _attempt(con, task),
+            done.is_transient,
+            done.reason or None,
         ],
     )
+
+
+def _attempt(con: duckdb.DuckDBPyConnection, task: Task) -> int:
+    """A retry counts on from the execution before it; everything else is a first attempt."""
+    if task.trigger != "retry":
+        return 1
+    row = con.execute(
+        "SELECT arg_max(attempt, finished_at) FROM lake.ops.task_run"
+        " WHERE kind = ? AND task = ? AND status <> 'skipped'",
+        [task.kind, task.task],
+    ).fetchone()
+    return 1 + (int(row[0]) if row and row[0] else 1)
+
+
+@dataclass
+class Ended:
+    """An execution that brought nothing: it failed, and why."""
+
+    error: str
+    status: str = "failed"
+    deliveries: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    is_transient: bool = True
+    reason: str = ""
+
+
+def record_killed(writer: Writer, feed: Feed, run: Running, day: date) -> bool:
+    """Write down an execution whose process was killed; true if nobody had done so.
+
+    What it had committed is in the lake, and nothing else of it.
+    """
+    known = writer.con.execute(
+        "SELECT 1 FROM lake.ops.task_run WHERE run_id = ? AND task = ? LIMIT 1",
+        [run.run_id, feed.name],
+    ).fetchone()
+    if known is not None:
+        return False
+    occasion = Occasion(run.run_id, day)
+    task = Task.of_feed(feed, feed.name, occasion, run.started_at, clock.now())
+    ended = Ended(
+        f"The process {run.pid} of this run ended before the run did; what it had committed stays,"
+        " and the rest is taken by the next run."
+    )
+    with writer.transaction(f"{feed.name}: killed", run_id=run.run_id) as tx:
+        record_task(tx.con, task, ended)
+    return True
