@@ -1,0 +1,228 @@
+"""One question to an S3-compatible store: which objects a bucket holds below a prefix.
+
+The listing is asked for and read here, because obstore gives up a whole page for one key that it
+cannot represent (``a//b``, ``../x``), and anybody who may write can put one there. Reading objects
+is ``s3``'s work. Signatures follow AWS Signature Version 4 (Amazon S3 API Reference, "Signature
+Calculations for the Authorization Header").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, unquote_plus, urlsplit
+from xml.parsers import expat
+
+import httpx
+
+from dagster_project import clock
+from dagster_project.credentials import Credential
+from dagster_project.errors import ChannelError
+
+CONNECT_S, READ_S = 10.0, 60.0
+MOST_PAGE = 16 << 20
+EMPTY = hashlib.sha256(b"").hexdigest()
+NOT_LET_IN = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"})
+SERVER_ERRORS, TOO_MANY = 500, 429
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket of a store, and who asks. Without a user nothing is signed."""
+
+    endpoint: str
+    name: str
+    region: str
+    key: Credential
+    location: str
+
+
+@dataclass
+class _Page:
+    """One answer: objects as the store words them, and where the next page begins."""
+
+    objects: list[dict[str, str]] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One object."""
+
+    key: str
+    size: int
+    modified: datetime
+    tag: str
+
+
+def objects(bucket: Bucket, prefix: str) -> Iterator[Listed]:
+    """Every object below a prefix, page by page.
+
+    Raises:
+        ChannelError: The store cannot be reached, does not let us in or answers wrongly.
+    """
+    timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
+    trusted: ssl.SSLContext | bool = (
+        ssl.create_default_context() if bucket.endpoint.startswith("https:") else False
+    )
+    with httpx.Client(trust_env=False, timeout=timeout, verify=trusted) as client:
+        query = {"encoding-type": "url", "list-type": "2", "prefix": prefix}
+        while True:
+            page = _page(_asked(client, bucket, query), bucket.location)
+            for one in page.objects:
+                yield _listed(one, bucket.location, encoded="EncodingType" in page.words)
+            after = page.words.get("NextContinuationToken", "")
+            if page.words.get("IsTruncated") != "true" or not after:
+                return
+            if after == query.get("continuation-token"):
+                raise _wrong(bucket.location, "the same page twice")
+            query["continuation-token"] = after
+
+
+def signed(bucket: Bucket, query: Mapping[str, str], at: datetime) -> dict[str, str]:
+    """The headers of a listing; ``query`` is what is asked."""
+    stamp = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    parts = urlsplit(bucket.endpoint)
+    headers = {"host": parts.netloc, "x-amz-content-sha256": EMPTY, "x-amz-date": stamp}
+    if not bucket.key.user:
+        return headers
+    if bucket.key.token:
+        headers["x-amz-security-token"] = bucket.key.token
+    names = ";".join(sorted(headers))
+    lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
+    path = f"{parts.path.rstrip('/')}/{quote(bucket.name, safe='-_.~')}"
+    request = "\n".join(("GET", path, worded(query), lines, names, EMPTY))
+    scope = f"{stamp[:8]}/{bucket.region}/s3/aws4_request"
+    digest = hashlib.sha256(request.encode()).hexdigest()
+    key = f"AWS4{bucket.key.password}".encode()
+    for step in scope.split("/"):
+        key = hmac.digest(key, step.encode(), "sha256")
+    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    headers["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={bucket.key.user}/{scope},"
+        f" SignedHeaders={names}, Signature={signature}"
+    )
+    return headers
+
+
+def worded(query: Mapping[str, str]) -> str:
+    """A query in the canonical order and spelling, which is also the one that is sent."""
+    return "&".join(
+        f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}"
+        for name, value in sorted(query.items())
+    )
+
+
+def _asked(client: httpx.Client, bucket: Bucket, query: Mapping[str, str]) -> bytes:
+    """One page's bytes."""
+    name = quote(bucket.name, safe="-_.~")
+    url = f"{bucket.endpoint.rstrip('/')}/{name}?{worded(query)}"
+    try:
+        headers = signed(bucket, query, clock.now())
+        with client.stream("GET", url, headers=headers) as answer:
+            body = b""
+            for block in answer.iter_bytes():
+                body += block
+                if len(body) > MOST_PAGE:
+                    raise _wrong(bucket.location, f"a page of more than {MOST_PAGE >> 20} MiB")
+    except httpx.HTTPError as error:
+        raise ChannelError(
+            f"the store cannot be reached ({type(error).__name__})",
+            where=bucket.location,
+            todo="Check `endpointUrl`, network and store",
+            transient=True,
+        ) from error
+    if answer.is_success:
+        return body
+    raise _refused(answer.status_code, _code(body), bucket.location)
+
+
+def _refused(status: int, code: str, location: str) -> ChannelError:
+    named = f"{status}, {code}" if code else str(status)
+    if status >= SERVER_ERRORS or status == TOO_MANY:
+        what, todo = f"the store is busy or ill ({named})", "Nothing to do if it recovers"
+        return ChannelError(what, where=location, todo=todo, transient=True)
+    if code == "NoSuchBucket":
+        what, todo = "the store has no such bucket", "Correct the location"
+    elif code == "RequestTimeTooSkewed":
+        what, todo = "the store's clock and ours differ too much", "Set the clock of this machine"
+    elif code in NOT_LET_IN:
+        what = f"the store does not let these credentials list the bucket ({named})"
+        todo = "Correct the credentials (user is the access key, password the secret key)"
+    else:
+        what, todo = f"the store refuses to list the bucket ({named})", "Check location and region"
+    return ChannelError(what, where=location, todo=todo)
+
+
+def _code(body: bytes) -> str:
+    """The store's word for what is wrong, if it is one word."""
+    try:
+        found = _parsed(body).words.get("Code", "")
+    except expat.ExpatError:
+        return ""
+    return found if found.isalnum() and len(found) < 60 else ""  # noqa: PLR2004 - one word
+
+
+def _page(body: bytes, location: str) -> _Page:
+    try:
+        page = _parsed(body)
+    except expat.ExpatError as error:
+        raise _wrong(location, "no XML that can be read") from error
+    if page.words.get("") != "ListBucketResult":
+        raise _wrong(location, "something else than a listing")
+    return page
+
+
+def _parsed(body: bytes) -> _Page:
+    """Names and texts of an answer's elements; what is inside ``Contents`` makes objects."""
+    page, path, text = _Page(), list[str](), list[str]()
+
+    def start(name: str, _: Mapping[str, str]) -> None:
+        path.append(name.rpartition(":")[2])
+        text.clear()
+        if len(path) == 1:
+            page.words[""] = path[0]
+        elif path[1:] == ["Contents"]:
+            page.objects.append({})
+
+    def end(_: str) -> None:
+        name, inside = path.pop(), path[1:]
+        if inside == ["Contents"]:
+            page.objects[-1][name] = "".join(text)
+        elif not inside and path:
+            page.words[name] = "".join(text)
+        text.clear()
+
+    def refuse(*_: Any) -> None:
+        raise expat.ExpatError("a document type")
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = text.append
+    parser.StartDoctypeDeclHandler = refuse
+    parser.Parse(body, True)  # noqa: FBT003 - expat takes it by position only
+    return page
+
+
+def _listed(said: Mapping[str, str], location: str, *, encoded: bool) -> Listed:
+    try:
+        modified = datetime.fromisoformat(said["LastModified"])
+        key = unquote_plus(said["Key"], errors="surrogateescape") if encoded else said["Key"]
+        return Listed(key, int(said["Size"]), modified, said.get("ETag", ""))
+    except (KeyError, ValueError) as error:
+        raise _wrong(location, "an object without key, size or time") from error
+
+
+def _wrong(location: str, what: str) -> ChannelError:
+    return ChannelError(
+        f"the store answers a listing with {what}",
+        where=location,
+        todo="Check that `endpointUrl` is that of an S3-compatible store",
+    )
