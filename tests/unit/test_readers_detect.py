@@ -105,7 +105,7 @@ def dbase() -> bytes:
         (b"\x89PNG\r\n", "an image", "not_a_table"),
         (b"{\\rtf1", "a rich-text document", "not_a_table"),
         (b"SQLite format 3\x00", "an SQLite database", "not_a_table"),
-        (b"PAR1\x15\x04", "a Parquet file", "not_a_table"),
+        (b"PARE\x15\x04", "a Parquet file encrypted", "encrypted"),
         (b"\x00\x01\x00\x00Standard Jet DB", "an Access database", "not_a_table"),
         (b"MIME-Version: 1.0\r\nContent-Type: multipart/related", "web archive", "unsupported"),
         (dbase(), "dBase", "unsupported"),

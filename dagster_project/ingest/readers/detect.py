@@ -31,6 +31,7 @@ AGAIN = "Deliver it again, whole"
 NO_PASSWORD = "Remove the password and deliver it again"  # noqa: S105 - a sentence
 
 OLE, ZIP = olefile.MAGIC, b"PK\x03\x04"
+PARQUET, SEALED_PARQUET = b"PAR1", b"PARE"
 
 MAGIC = (
     (b"%PDF", "a PDF document"),
@@ -44,7 +45,6 @@ MAGIC = (
     (b"PK\x05\x06", "an empty zip archive"),
     (b"SQLite format 3\x00", "an SQLite database"),
     (b"\x00\x01\x00\x00Standard ", "an Access database"),
-    (b"PAR1", "a Parquet file"),
     (b"ARROW1", "an Arrow file"),
     (b"Obj\x01", "an Avro file"),
     (b"ORC\n", "an ORC file"),
@@ -109,6 +109,10 @@ def detect(path: Path, *, name: str) -> Format:
         return _zip(path, name)
     if head.startswith(OLD_BIFF):
         return "xls"
+    if head.startswith(PARQUET):
+        return "parquet"
+    if head.startswith(SEALED_PARQUET):
+        raise _encrypted(name, "a Parquet file")
     for magic, what in MAGIC:
         if head.startswith(magic):
             raise _no_table(what, name)
@@ -279,9 +283,9 @@ def _unread(what: str, name: str) -> DeliveryError:
     )
 
 
-def _encrypted(name: str) -> DeliveryError:
+def _encrypted(name: str, what: str = "a workbook") -> DeliveryError:
     return DeliveryError(
-        "this is a workbook encrypted with a password",
+        f"this is {what} encrypted with a password",
         where=name,
         todo=NO_PASSWORD,
         reason="encrypted",

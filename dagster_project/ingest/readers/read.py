@@ -10,6 +10,7 @@ from dagster_project.contracts.model import Feed
 from dagster_project.contracts.words import MACHINE_ENDINGS
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.books.workbook import Workbook
+from dagster_project.ingest.readers.columnar.table import ParquetTable
 from dagster_project.ingest.readers.container import unwrapped
 from dagster_project.ingest.readers.detect import detect
 from dagster_project.ingest.readers.json.table import JsonTable
@@ -71,6 +72,9 @@ def read(
         elif kind == "json":
             document = JsonTable(feed, batch_id, name, ledger, limits=limits, lenient=lenient)
             rows = document.read(source.path, out)
+        elif kind == "parquet":
+            columns = ParquetTable(feed, batch_id, name, ledger, limits=limits, lenient=lenient)
+            rows = columns.read(source.path, out)
         else:
             book = Workbook(feed, batch_id, name, ledger, limits=limits, lenient=lenient)
             rows = book.read(source.path, kind, out)

@@ -1,0 +1,1 @@
+"""Columnar files (Parquet) to rows of text: ``table`` reads them, ``texts`` writes their cells."""
