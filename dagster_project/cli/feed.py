@@ -5,7 +5,16 @@ What a contract says is the contract room's matter; nothing here opens a lake.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from dagster_project.cli.shared import JsonOption, console, emit, literally, note, working
+from dagster_project.errors import UsageError
+
+if TYPE_CHECKING:
+    from dagster_project.components.steps.inferring import Inference
 
 app = typer.Typer(help="Contracts of feeds: infer one from a file, describe them.")
 
@@ -15,3 +24,113 @@ def feed(context: typer.Context) -> None:
     """Contracts of feeds: infer one from a file, describe them."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="the feed's name in lower_snake")],
+    source: Annotated[
+        str, typer.Option("--from", help="a delivered file, or a URL of a source to fetch from")
+    ],
+    table: Annotated[str, typer.Option(help="a database's table or view")] = "",
+    credentials: Annotated[
+        str, typer.Option(help="where the source's credentials lie: env:NAME or file:name")
+    ] = "",
+    department: Annotated[str, typer.Option(help="whose feed it is: CODE:名称")] = "",
+    title: Annotated[str, typer.Option(help="the table's Chinese title")] = "",
+    key: Annotated[str, typer.Option(help="the key's columns, separated by commas")] = "",
+    delivery: Annotated[str, typer.Option(help="full or incremental")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="where to write; else schemas/feeds/NAME.yaml")
+    ] = None,
+    home: Annotated[
+        Path | None, typer.Option(help="a county whose published copy tells references")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print, write nothing")] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace a contract")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Infer a feed's contract from real data: types, key, formats, code lists, levels.
+
+    The very file is read and conformed by the contract before it is written; the table says for
+    each column why, and which share of the rows it would reject.
+    """
+    from dagster_project.components.steps.inferring import infer, told, written
+    from dagster_project.components.steps.origins import Asked
+    from dagster_project.paths import Home, schemas_dir
+
+    asked = Asked(
+        name=name,
+        source=source,
+        table=table,
+        credentials=credentials,
+        department=_department(department),
+        title=title,
+        key=tuple(one.strip() for one in key.split(",") if one.strip()),
+        delivery=delivery,
+    )
+    replica = Home(home).published / "current" / "county.duckdb" if home else None
+    place = out or schemas_dir() / "feeds" / f"{name}.yaml"
+    with working(f"looking at {Path(source).name}"):
+        made = infer(asked, replica=replica)
+        problems = [] if dry_run else written(made, place, force=force)
+    if as_json:
+        path = "" if dry_run else str(place)
+        emit(told(made) | {"contract": made.text, "written": path, "problems": problems})
+        return
+    if dry_run:
+        typer.echo(made.text, nl=False)
+    _show(made)
+    for sentence in (*made.said, *problems):
+        note(sentence)
+    _next(made, place, dry_run=dry_run)
+
+
+def _department(said: str) -> tuple[str, str]:
+    code, colon, name = said.partition(":")
+    if said and not (colon and code and name):
+        raise UsageError(
+            "a department is CODE:名称", where="--department", todo="Write minzheng:民政局"
+        )
+    return code, name
+
+
+def _show(made: Inference) -> None:
+    from rich.table import Table
+
+    table = Table(pad_edge=False)
+    for head in ("列\ncolumn", "标题\ntitle", "类型\ntype", "依据\nwhy", "级别\nlevel"):
+        table.add_column(head, overflow="fold")
+    table.add_column("拒收\nrejects", justify="right", no_wrap=True)
+    for guess in made.draft.columns:
+        column = guess.column
+        words = [column.type, *filter(None, (column.format, column.codes and f"→{column.codes}"))]
+        marks = ["key"] * column.is_key + ["required"] * (column.required and not column.is_key)
+        share = made.share(column.name)
+        table.add_row(
+            literally(column.name),
+            literally(column.title),
+            literally(" ".join([*words, *marks])),
+            literally("; ".join(dict.fromkeys((*guess.why, *filter(None, [guess.ask]))))),
+            column.level + (f" {column.mask}" if column.mask != "none" else ""),
+            f"{share:.1%}" if share else "",
+        )
+    screen = console(stderr=True)
+    screen.print(table)
+    screen.print(
+        f"{made.rows:,} rows: {made.rows - made.rejected:,} would be accepted"
+        f" ({made.repeated:,} repeat a key), {made.rejected:,} rejected"
+    )
+
+
+def _next(made: Inference, place: Path, *, dry_run: bool) -> None:
+    name = made.heading.name
+    if dry_run:
+        note("Nothing was written; leave out --dry-run to write the contract.")
+        return
+    console(stderr=True).print(literally(f"written: {place}"))
+    note(
+        "Next: look at the lines with a comment, confirm each column's level, then"
+        f" `countylake read FILE --contract {name}`, put the file into the inbox as"
+        f" {made.heading.servers[0].get('path', '')} and run."
+    )

@@ -1,0 +1,111 @@
+"""Which columns tell a table's rows apart: the business key, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dagster_project.contracts.inference.guess import Guess, percent
+from dagster_project.contracts.inference.profiles import KeyCandidate, TableProfile
+from dagster_project.contracts.inference.titles import ORDINAL, key_likeness
+from dagster_project.errors import ContractError
+
+UNIQUE = 0.97
+"""So many of the different rows have a key of their own; the rest are newer versions and faults."""
+FILLED = 0.98
+"""A key column is empty in at most the rest of the rows: those are rejected."""
+
+
+def key_of(
+    profile: TableProfile, guesses: Mapping[str, Guess], chosen: Sequence[str] = ()
+) -> tuple[tuple[str, ...], str]:
+    """The titles of the key's columns, and why.
+
+    Args:
+        profile: The table.
+        guesses: What is guessed of each column, by title.
+        chosen: Titles or names that somebody named with ``--key``.
+
+    Raises:
+        ContractError: Nothing is unique, or the chosen columns are not there.
+    """
+    if chosen:
+        return tuple(_chosen(one, guesses) for one in chosen), "named with --key"
+    said = _said(profile)
+    if said:
+        return said, "the source says it is the primary key"
+    if not profile.rows:
+        return _first(guesses), "the table is empty: by the titles alone"
+    good = [c for c in profile.keys if c.share >= UNIQUE and _is_fit(c, profile, guesses)]
+    if not good:
+        raise _none(profile)
+    size = min(len(candidate.titles) for candidate in good)
+    order = {column.title: n for n, column in enumerate(profile.columns)}
+    best = max(
+        (candidate for candidate in good if len(candidate.titles) == size),
+        key=lambda c: (
+            sum(_weight(title, guesses) for title in c.titles),
+            round(c.share, 2),
+            -sum(order[title] for title in c.titles),
+        ),
+    )
+    share = percent(best.share)
+    return best.titles, f"{share} of the different rows differ in it"
+
+
+def _chosen(said: str, guesses: Mapping[str, Guess]) -> str:
+    for title, guess in guesses.items():
+        if said in {title, guess.column.name, guess.column.title}:
+            return title
+    raise ContractError(
+        f"the table has no column {said}",
+        where="--key",
+        todo=f"There are: {'、'.join(guesses)}",
+    )
+
+
+def _said(profile: TableProfile) -> tuple[str, ...]:
+    keyed = [c for c in profile.columns if c.source and c.source.key_position]
+    keyed.sort(key=lambda c: c.source.key_position if c.source else 0)
+    return tuple(column.title for column in keyed)
+
+
+def _first(guesses: Mapping[str, Guess]) -> tuple[str, ...]:
+    return (max(guesses, key=key_likeness),)
+
+
+def _weight(title: str, guesses: Mapping[str, Guess]) -> int:
+    """Numbers of things first; a person's number or a free text should not be a key."""
+    column = guesses[title].column
+    if column.textual:
+        return -4
+    weight = key_likeness(column.title)
+    if column.type in {"date", "timestamp", "decimal"}:
+        weight -= 2
+    return weight - (2 if column.level == "L4" else 1 if column.level == "L3" else 0)
+
+
+def _is_fit(candidate: KeyCandidate, profile: TableProfile, guesses: Mapping[str, Guess]) -> bool:
+    """A key's cells are never empty and of a type that says what is the same."""
+    for title in candidate.titles:
+        column = guesses[title].column
+        if profile.column(title).full < FILLED or column.type in {"boolean", "decimal"}:
+            return False
+        if column.textual and len(candidate.titles) > 1 and not ORDINAL.search(title):
+            return False
+    return True
+
+
+def _none(profile: TableProfile) -> ContractError:
+    nearest = max(profile.keys, key=lambda c: c.share, default=None)
+    near = (
+        f"; the nearest is {'+'.join(nearest.titles)} with {percent(nearest.share)}"
+        if nearest
+        else ""
+    )
+    return ContractError(
+        f"no column and no combination of up to four tells the rows apart{near}",
+        where="the key",
+        todo="Ask the department which columns identify a record and name them with --key a,b;"
+        " if rows have no identity at all, have the department add a number of its own"
+        " (a number made here would change with every delivery)",
+    )
