@@ -32,7 +32,7 @@ def ingest(
     as_json: JsonOption = False,
 ) -> None:
     """Take new deliveries to silver, and stop there (the same job, only its feed steps)."""
-    from dagster_project.cli.run import EXIT, run_day, tell
+    from dagster_project.cli.run import run_day, tell
     from dagster_project.components.steps.workshop import Workshop
 
     county = opened(home)
@@ -46,7 +46,7 @@ def ingest(
         emit(done)
     else:
         tell(done)
-    raise typer.Exit(EXIT[done["status"]])
+    raise typer.Exit(done["exit_code"])
 
 
 def rebuild(

@@ -42,10 +42,13 @@ def run(
 ) -> None:
     """Take what departments delivered through to signed reports, once.
 
-    Exit code 9: some feeds failed or were held, the others went on. A held delivery is merged only
+    Exit code 9: some feeds failed or were held, the others went on; 5: the lake was busy all the
+    time. A held delivery is merged only
     when somebody decides so (`countylake hold`, `countylake drift`).
     """
+    from dagster_project.components.steps.notices import send_due
     from dagster_project.components.steps.occasion import told
+    from dagster_project.components.steps.workshop import Workshop
 
     county = opened(home)
     told("", day, cut_off_at)
@@ -54,7 +57,8 @@ def run(
         emit(done)
     else:
         tell(done)
-    raise typer.Exit(EXIT[done["status"]])
+    send_due(Workshop.at(county.root))
+    raise typer.Exit(done["exit_code"])
 
 
 def run_day(county: Home, site: dict[str, str], feeds: list[str] | None = None) -> dict[str, Any]:
@@ -74,7 +78,8 @@ def run_day(county: Home, site: dict[str, str], feeds: list[str] | None = None) 
         workshop = Workshop.at(county.root)
         if not launched.success or feeds is not None:
             publish(workshop)
-        return summary(workshop, launched.run_id, dict(launched.failures))
+        done = summary(workshop, launched.run_id, dict(launched.failures))
+        return {**done, "exit_code": launched.exit_code or EXIT[done["status"]]}
 
 
 @contextmanager

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dagster_project.components.steps.task_history import History
     from dagster_project.components.steps.tasks import TaskLine
 
-STATES = {
+STATES: dict[str, tuple[str, str, str]] = {
     "late": ("red", "逾期", "the deadline is past and nothing came"),
     "failed": ("red", "失败", "it failed since it last went well"),
     "held": ("yellow", "搁置", "a delivery waits for a decision"),
@@ -46,7 +46,7 @@ def tell_tasks(screen: Console, lines: Sequence[TaskLine], *, is_part: bool) -> 
     for line in lines:
         table.add_row(*(cell(line) for _head, _options, cell in columns))
     screen.print(table)
-    counts = Counter(line.state for line in lines)
+    counts: Counter[str] = Counter(line.state for line in lines)
     parts = [f"{counts[state]} {STATES[state][1]} {state}" for state in STATES if counts[state]]
     screen.print(f"合计 all {len(lines)}: {' · '.join(parts)}")
     legend = "; ".join(f"{state}: {STATES[state][2]}" for state in STATES if counts[state])

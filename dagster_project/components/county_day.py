@@ -4,16 +4,23 @@ Schedules and sensors only ask for runs; what a run does is in the assets.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import dagster as dg
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
-from dagster_project.components.described import TIMEZONE
+from dagster_project.components.described import TIMEZONE, asset_key
+from dagster_project.components.read_replica import REPLICA
 from dagster_project.components.site import county_home
+from dagster_project.components.steps.model import REFERENCES
 from dagster_project.components.steps.replica import publish
 from dagster_project.components.steps.watch import inbox_state
 from dagster_project.components.steps.workshop import Workshop
 
 JOB = "county_day"
+AT_MOST = 3
+"""Runs that are asked for one and the same thing, if none of them does it: then a person must look,
+and the next scheduled run tries again."""
 
 
 class CountyDay(dg.Component, dg.Model, dg.Resolvable):
@@ -22,6 +29,7 @@ class CountyDay(dg.Component, dg.Model, dg.Resolvable):
     daily_at: str = "30 20 * * *"
     monthly_at: str = "0 6 1 * *"
     look_every_s: int = 60
+    is_running: bool = True
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """One job, two schedules, two sensors."""
@@ -33,11 +41,48 @@ class CountyDay(dg.Component, dg.Model, dg.Resolvable):
         return dg.Definitions(
             jobs=[job],
             schedules=[
-                _schedule("daily_reports", self.daily_at, "日报：任务执行与数据归集"),
-                _schedule("monthly_reports", self.monthly_at, "月报：上月截止后"),
+                self._schedule("daily_reports", self.daily_at, "日报：任务执行与数据归集"),
+                self._schedule("monthly_reports", self.monthly_at, "月报：上月截止后"),
             ],
-            sensors=[_inbox_sensor(self.look_every_s), _replica_sensor()],
+            sensors=[
+                inbox_sensor(self.look_every_s, is_running=self.is_running),
+                _replica_sensor(),
+            ],
         )
+
+    def _schedule(self, name: str, cron: str, description: str) -> dg.ScheduleDefinition:
+        return dg.ScheduleDefinition(
+            name=name,
+            job_name=JOB,
+            cron_schedule=cron,
+            execution_timezone=TIMEZONE,
+            run_config=run_config("schedule"),
+            default_status=dg.DefaultScheduleStatus.RUNNING
+            if self.is_running
+            else dg.DefaultScheduleStatus.STOPPED,
+            description=description,
+        )
+
+
+def begun(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """The runs of the job that were asked for and have not ended."""
+    asked = dg.RunsFilter(job_name=JOB, statuses=list(IN_PROGRESS_RUN_STATUSES))
+    return list(instance.get_runs(asked))
+
+
+def run_config(trigger: str) -> dict[str, Any]:
+    """What a run is told of how it was started."""
+    return {"resources": {"site": {"config": {"home": county_home(), "trigger": trigger}}}}
+
+
+def task_assets(workshop: Workshop, feeds: Iterable[str]) -> list[dg.AssetKey]:
+    """What a task's own run makes: its feeds, what looks at references, gold, the replica.
+
+    Reports are sealed by the day's schedule, and not once more for each feed that comes.
+    """
+    gold = [model.table for model in workshop.graph.models.values() if model.layer == "gold"]
+    behind = [REFERENCES, *gold]
+    return [*feed_assets(feeds), *(asset_key(table) for table in behind), REPLICA]
 
 
 def feed_assets(feeds: Iterable[str]) -> list[dg.AssetKey]:
@@ -46,29 +91,31 @@ def feed_assets(feeds: Iterable[str]) -> list[dg.AssetKey]:
     return [dg.AssetKey(key.format(feed).split("/")) for feed in feeds for key in keys]
 
 
-def _schedule(name: str, cron: str, description: str) -> dg.ScheduleDefinition:
-    return dg.ScheduleDefinition(
-        name=name,
-        job_name=JOB,
-        cron_schedule=cron,
-        execution_timezone=TIMEZONE,
-        description=description,
-    )
+def inbox_sensor(seconds: int, *, is_running: bool = True) -> dg.SensorDefinition:
+    """The sensor that starts the day when files lie in the inbox that a run would take."""
 
-
-def _inbox_sensor(seconds: int) -> dg.SensorDefinition:
     @dg.sensor(
         name="inbox",
         job_name=JOB,
         minimum_interval_seconds=seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING
+        if is_running
+        else dg.DefaultSensorStatus.STOPPED,
         description="收件箱有新文件时启动一次运行",
     )
     def inbox(context: dg.SensorEvaluationContext):  # type: ignore[no-untyped-def]  # noqa: ANN202
         state, files = inbox_state(Workshop.at(county_home()))
-        if state == context.cursor:
-            return dg.SkipReason(f"nothing new among {files} files of the inbox")
-        context.update_cursor(state)
-        return dg.RunRequest(run_key=state)
+        before, _, asked = (context.cursor or "").partition(" ")
+        times = int(asked or 0) if before == state else 0
+        if not files:
+            context.update_cursor("")
+            return dg.SkipReason("nothing in the inbox waits for a run")
+        if begun(context.instance):
+            return dg.SkipReason(f"{files} files wait, and a run has not ended")
+        if times >= AT_MOST:
+            return dg.SkipReason(f"{times} runs have not taken the {files} files that wait")
+        context.update_cursor(f"{state} {times + 1}")
+        return dg.RunRequest(run_config=run_config("arrival"))
 
     return inbox
 

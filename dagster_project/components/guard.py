@@ -10,7 +10,10 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from dagster_project.components.steps.faults import sentence_of
+from dagster_project.components.steps.faults import as_ours, sentence_of
+
+EXIT_CODE = "exit_code"
+"""What a command that ran the step ends with, as ``cli.main`` explains the numbers."""
 
 
 @contextmanager
@@ -21,4 +24,8 @@ def sentences_only() -> Iterator[None]:
     except (dg.Failure, dg.RetryRequested):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold a cell
-        raise dg.Failure(description=sentence_of(error)) from None
+        known = as_ours(error)
+        raise dg.Failure(
+            description=sentence_of(error),
+            metadata={EXIT_CODE: known.exit_code if known else 1},
+        ) from None

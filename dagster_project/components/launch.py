@@ -16,6 +16,8 @@ from uuid import uuid4
 import dagster as dg
 from dagster._core.events.log import EventLogEntry
 
+from dagster_project.components.guard import EXIT_CODE
+from dagster_project.components.mending import mend
 from dagster_project.components.steps.founding import ready_dagster
 from dagster_project.components.steps.journal import open_journal
 from dagster_project.paths import Home
@@ -27,12 +29,16 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Launched:
-    """What Dagster says of a run: its id, the sentence of each step that failed, and warnings."""
+    """What Dagster says of a run: its id, the sentence of each step that failed, and warnings.
+
+    ``exit_code`` is that of the failures where it is the same for all of them, else 1.
+    """
 
     run_id: str
     success: bool
     failures: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    exit_code: int = 0
 
 
 @contextmanager
@@ -80,6 +86,7 @@ def launch(
             on_step(event.dagster_event.step_key or "")
 
     with instance_of(home) as instance:
+        mend(instance, home)
         instance.add_event_listener(run_id, listen)
         done = definitions.resolve_job_def(job).execute_in_process(
             run_config=config,
@@ -88,13 +95,22 @@ def launch(
             raise_on_error=False,
             asset_selection=None if assets is None else list(assets),
         )
-    return Launched(done.run_id, done.success, dict(_failures(done)), tuple(warned))
+    failed = list(_failures(done))
+    codes = {code for _, _, code in failed} or {0 if done.success else 1}
+    return Launched(
+        done.run_id,
+        done.success,
+        {step: sentence for step, sentence, _ in failed},
+        tuple(warned),
+        codes.pop() if len(codes) == 1 else 1,
+    )
 
 
-def _failures(done: dg.ExecuteInProcessResult) -> Iterator[tuple[str, str]]:
+def _failures(done: dg.ExecuteInProcessResult) -> Iterator[tuple[str, str, int]]:
     for event in done.all_events:
         if event.is_step_failure and event.step_key:
             data = event.step_failure_data
             given = data.user_failure_data
             message = (given.description if given else None) or "the step failed"
-            yield event.step_key, message
+            code = given.metadata.get(EXIT_CODE) if given else None
+            yield event.step_key, message, int(str(code.value)) if code else 1

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Self
 
 import dagster as dg
 
 from dagster_project.components.steps.journal import open_journal
 from dagster_project.components.steps.occasion import Occasion, told
+from dagster_project.components.steps.running import alive
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.paths import DEFAULT_CITY_HOME, DEFAULT_HOME
+from dagster_project.paths import DEFAULT_CITY_HOME, DEFAULT_HOME, Home
 
 
 class SiteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -20,6 +25,12 @@ class SiteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     day: str = ""
     cut_off_at: str = ""
     trigger: str = ""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
+        """Let others see that the run's process lives."""
+        with alive(Home(Path(self.home)), context.run_id) if context.run_id else nullcontext():
+            yield self
 
     @property
     def workshop(self) -> Workshop:

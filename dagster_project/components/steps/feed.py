@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
+from uuid import uuid4
 
 import structlog
 
@@ -21,7 +22,12 @@ from dagster_project.components.steps.fetching import Fetch
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.pausing import paused
-from dagster_project.components.steps.running import PATIENCE_S, TaskRunningError, running
+from dagster_project.components.steps.running import (
+    PATIENCE_S,
+    TaskRunningError,
+    abandoned,
+    running,
+)
 from dagster_project.components.steps.taking import take_all
 from dagster_project.components.steps.task import Task, record_killed, record_task
 from dagster_project.components.steps.workshop import Workshop
@@ -85,6 +91,17 @@ def alone(workshop: Workshop, feed: Feed, occasion: Occasion) -> Iterator[None]:
             with workshop.lake.writer(f"recording {feed.name}") as writer:
                 record_killed(writer, feed, before, occasion.day)
         yield
+
+
+def bury_killed(workshop: Workshop) -> list[str]:
+    """Record the executions whose process was killed, so that they are tried again."""
+    feeds = workshop.contracts.feeds
+    found = [name for name in abandoned(workshop.home) if name in feeds]
+    for name in found:
+        occasion = Occasion(f"look-{uuid4()}", clock.local_day(clock.now()))
+        with suppress(TaskRunningError), alone(workshop, feeds[name], occasion):
+            pass
+    return found
 
 
 def _paused(workshop: Workshop, name: str) -> str:

@@ -18,6 +18,8 @@ from dagster_project.errors import LakeBusyError
 from dagster_project.lake.lock import Holder, lock_for, read_holder
 from dagster_project.paths import Home
 
+RUNS = "runs"
+"""Folder of the locks of whole runs."""
 PATIENCE_S = 0.5
 """Asking who runs takes each lock for an instant: one that is held longer than this runs."""
 
@@ -103,16 +105,43 @@ def _running(task: str, holder: Holder) -> Running:
     return Running(task, holder.why, since, holder.pid)
 
 
-def _is_held(path: Path) -> bool:
+def _is_held(path: Path, how: int = fcntl.LOCK_SH) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     else:
         return False
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def alive(home: Home, run_id: str) -> Iterator[None]:
+    """Hold a run's own lock for as long as its process works for it."""
+    path = home.tasks / RUNS / f"{run_id}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        with contextlib.suppress(BlockingIOError):  # other processes of the run hold it still
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def is_alive(home: Home, run_id: str) -> bool | None:
+    """Whether a process works for a run; None if none ever said so."""
+    path = home.tasks / RUNS / f"{run_id}.lock"
+    return _is_held(path, fcntl.LOCK_EX) if path.exists() else None
+
+
+def bury(home: Home, run_id: str) -> None:
+    """Forget a run whose process is gone."""
+    (home.tasks / RUNS / f"{run_id}.lock").unlink(missing_ok=True)

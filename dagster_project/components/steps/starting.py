@@ -67,7 +67,7 @@ def start_of(
     files: Iterable[datetime],
     now: datetime,
 ) -> Start | None:
-    """Why a task is to be started now, if it is; the earliest reason counts.
+    """Why a task is to be started now, if it is; a retry comes before the timetable, a file last.
 
     Args:
         feed: Whose task.
@@ -77,17 +77,15 @@ def start_of(
         files: When each file that waits in the inbox was written.
         now: The present instant.
     """
-    found: list[Start] = []
     again = retry_at(executions)
     if again is not None and again <= now:
-        found.append(Start(feed.name, "retry", again, executions.attempt + 1))
+        return Start(feed.name, "retry", again, executions.attempt + 1)
     tick, last = timetable.previous(now), executions.last_started
     if feed.pulled:
         ticks = last is None or last < tick
     else:
         ticks = last is not None and last < tick and not stands.is_served
     if ticks:
-        found.append(Start(feed.name, "schedule", tick))
-    if written := list(files):
-        found.append(Start(feed.name, "arrival", max(written)))
-    return min(found, key=lambda start: start.at, default=None)
+        return Start(feed.name, "schedule", tick)
+    written = list(files)
+    return Start(feed.name, "arrival", max(written)) if written else None
