@@ -83,7 +83,7 @@ class Download:
                 self.drop()
             elif _length(self.file) == self.entry.size:
                 return self.entry.size
-            elif said["boot"] != _boot() or _length(self.part) > self.entry.size:
+            elif said["boot"] != boot() or _length(self.part) > self.entry.size:
                 self.drop()
             else:
                 self.file.unlink(missing_ok=True)
@@ -163,7 +163,7 @@ class Download:
 
     def _write_note(self) -> None:
         fresh = self.note.with_suffix(".new")
-        text = json.dumps(self._identity(_boot()), ensure_ascii=True)
+        text = json.dumps(self._identity(boot()), ensure_ascii=True)
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(self.note)
 
@@ -198,7 +198,7 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _boot() -> str:
+def boot() -> str:
     """What tells this start of the machine from others, where the system says it."""
     try:
         return _BOOT.read_text(encoding="ascii").strip()

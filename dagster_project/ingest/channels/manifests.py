@@ -85,13 +85,19 @@ def is_manifest(path: str) -> bool:
     return path.casefold().endswith(ENDING)
 
 
-def read_manifest(root: Path, file: Part) -> Manifest:
-    """What a manifest states; one that cannot be read says why."""
+def read_manifest(root: Path, file: Part, *, at: Path | None = None) -> Manifest:
+    """What a manifest states; one that cannot be read says why.
+
+    Args:
+        root: The folder to which paths are relative.
+        file: The manifest.
+        at: Where its bytes are, if not below ``root``.
+    """
     folder = PurePosixPath(file.path).parent
     try:
         if file.size > MOST_BYTES:
             return Manifest(file, fault=_fault(file, f"is larger than {MOST_BYTES >> 20} MiB"))
-        text = (root / file.path).read_text(encoding="utf-8-sig")
+        text = (at or root / file.path).read_text(encoding="utf-8-sig")
         said = _Manifest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from dagster_project.contracts.model import Feed, Server, ServerType
-from dagster_project.ingest.channels.base import Candidate, Mark
+from dagster_project.ingest.channels.base import Candidate, Mark, Part, Remark
 
 CHANNELS: Final[Mapping[ServerType, tuple[str, str]]] = {
     "sftp": ("sftp", "SftpPull"),
@@ -54,10 +54,18 @@ class Memory:
 
 @dataclass(frozen=True)
 class Extract:
-    """A delivery that was fetched: what is to be remembered of it, and its complete file."""
+    """A delivery that was fetched: what is to be remembered of it, and its complete file.
+
+    ``files`` are those of a delivery of several files, in the order of the candidate's.
+    """
 
     candidate: Candidate
     file: Path
+    files: tuple[Path, ...] = ()
+
+    def locate(self, part: Part) -> Path:
+        """The file that holds these bytes of the delivery."""
+        return self.files[self.candidate.files.index(part)] if self.files else self.file
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,9 @@ class Pull(ABC):
         server: Where they come from.
         spool: The channel's own folder; nobody else uses it while this object pulls.
         inbox: The site's inbox, for sources that are files there.
+
+    ``refused`` and ``unfinished`` tell after a pull what was left and why: those need somebody who
+    acts, these need only time.
     """
 
     def __init__(self, feed: Feed, server: Server, spool: Path, *, inbox: Path) -> None:
@@ -86,6 +97,8 @@ class Pull(ABC):
         self.server = server
         self.spool = spool
         self.inbox = inbox
+        self.refused: list[Remark] = []
+        self.unfinished: list[Remark] = []
 
     @abstractmethod
     def pull(self, memory: Memory) -> Generator[Extract, None, None]:

@@ -1,8 +1,8 @@
 """Channels whose deliveries are files on another machine: which are taken, in what order, and how.
 
-A subclass connects, lists, reads and says what is there now; matching names, leaving out what is
-known, settling, continuing a cut download and comparing afterwards are done here once. How bytes
-lie in the spool is told in ``download``.
+Matching names, leaving out what is known, settling, continuing a cut download and comparing
+afterwards are done here once. What a server must be able to do is told in ``remote``, how bytes lie
+in the spool in ``download``.
 """
 
 from __future__ import annotations
@@ -10,25 +10,29 @@ from __future__ import annotations
 import contextlib
 import heapq
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import ClassVar
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dagster_project.contracts.model import Feed, Server
 from dagster_project.errors import ChannelError, CountyLakeError, DeliveryError
-from dagster_project.ingest.channels.base import Candidate, Origin, Remark
+from dagster_project.ingest.channels import manifests
+from dagster_project.ingest.channels.base import Candidate, Origin, Part, Remark
 from dagster_project.ingest.channels.dated import Range
 from dagster_project.ingest.channels.download import Download, Entry, sweep
-from dagster_project.ingest.channels.inbox import (
-    SECOND_LOOK_AFTER_S,
-    UNPRINTABLE,
-    is_temporary,
-    matches,
-    spelled,
-)
+from dagster_project.ingest.channels.grouping import grouped
+from dagster_project.ingest.channels.inbox import SECOND_LOOK_AFTER_S, UNPRINTABLE, spelled
+from dagster_project.ingest.channels.manifests import Manifest, is_manifest, read_manifest
 from dagster_project.ingest.channels.pull import Extract, Memory, Pull
+from dagster_project.ingest.channels.remote import (
+    DEEPEST,
+    FileLeftError,
+    Glob,
+    Remote,
+    changed,
+    split_location,
+)
 
 MOST_BYTES = 64 << 30
 """A larger file is not fetched."""
@@ -39,102 +43,41 @@ MOST_LISTED = 1_000_000
 MOST_FETCHED = 10_000
 """So many new files are fetched in one pull; the next one goes on behind them."""
 
+MOST_GROUPED = 100_000
+"""So many files, known ones too, are searched for deliveries of several files."""
+
+MOST_MANIFESTS = 10_000
 MOST_REMARKS = 100
-DEEPEST = 32
 LONGEST = 1_024
 
 
-class FileLeftError(CountyLakeError):
-    """One file is not taken now; the others are. ``again`` means that a later look may take it."""
+@dataclass(frozen=True)
+class Delivery:
+    """One delivery that is to be fetched, and its files in their order."""
 
-    def __init__(self, what: str, *, where: str, todo: str, again: bool = False) -> None:
-        self.again = again
-        super().__init__(what, where=where, todo=todo)
+    candidate: Candidate
+    files: tuple[Download, ...]
 
 
 @dataclass(frozen=True)
-class Glob:
-    """The path of a location: a folder without wildcards, and what below it is meant.
+class Look:
+    """What one listing found: the files that are meant, and the manifests beside them."""
 
-    Paths have no leading slash. ``*`` stays in its folder, ``**`` spans folders.
-    """
-
-    pattern: str
-
-    @property
-    def folder(self) -> str:
-        """The deepest folder that the pattern names without a wildcard; empty for the root."""
-        parts = self.pattern.split("/")[:-1]
-        wild = (number for number, part in enumerate(parts) if any(one in part for one in "*?["))
-        return "/".join(parts[: next(wild, len(parts))])
-
-    def takes(self, path: str) -> bool:
-        """Whether a file is meant: it matches, and neither it nor its folder is temporary."""
-        below = path[len(self.folder) :].strip("/").split("/")
-        return not any(map(is_temporary, below)) and matches(path, self.pattern)
-
-    def leads(self, folder: str) -> bool:
-        """Whether files below a folder may be meant."""
-        parts, said = folder.split("/"), self.pattern.split("/")[:-1]
-        if len(parts) > DEEPEST or is_temporary(parts[-1]):
-            return False
-        depth = next((number for number, part in enumerate(said) if part == "**"), None)
-        if depth is not None and len(parts) >= depth:
-            parts, said = parts[:depth], said[:depth]
-        return len(parts) <= len(said) and matches("/".join(parts), "/".join(said[: len(parts)]))
-
-
-class Remote(ABC):
-    """One connected server. Its paths have no leading slash and may be anything at all.
-
-    ``settles`` says that a file may be seen there while it is still being written. ``left`` are
-    folders that could not be looked into.
-    """
-
-    settles: ClassVar[bool] = True
-
-    def __init__(self) -> None:
-        self.left: list[FileLeftError] = []
-
-    @abstractmethod
-    def files(self, glob: Glob) -> Generator[Entry, None, None]:
-        """Every file that a glob may mean, in any order.
-
-        Raises:
-            ChannelError: The folder cannot be listed.
-        """
-
-    @abstractmethod
-    def again(self, entry: Entry) -> Entry | None:
-        """The file as it is now; nothing when it is gone."""
-
-    @abstractmethod
-    def blocks(self, entry: Entry, offset: int) -> Iterator[bytes | memoryview]:
-        """The bytes of a file from an offset on, in their order.
-
-        Raises:
-            FileLeftError: It is no longer the file that was listed, or may not be read.
-            ChannelError: The connection broke.
-        """
-
-    @abstractmethod
-    def close(self) -> None:
-        """End the connection; it never fails."""
+    found: Sequence[Entry]
+    manifests: Sequence[Entry]
 
 
 class RemoteFiles(Pull):
     """Files of another machine that a location's glob names.
 
-    ``refused`` and ``unfinished`` tell after a pull which files were left and why; those come again
-    when they have changed, these at the next look.
+    Files of one manifest, and parts where the feed knows parts, are one delivery as in the inbox.
     """
 
     def __init__(self, feed: Feed, server: Server, spool: Path, *, inbox: Path) -> None:
         super().__init__(feed, server, spool, inbox=inbox)
         self.authority, path = split_location(server.location)
         self.glob = Glob(path)
-        self.refused: list[Remark] = []
-        self.unfinished: list[Remark] = []
+        self._origin = Origin(server.type, server.name)
 
     @abstractmethod
     def connect(self) -> Remote:
@@ -146,51 +89,117 @@ class RemoteFiles(Pull):
         """
 
     def pull(self, memory: Memory) -> Generator[Extract, None, None]:
-        """Bring the files that are new, in the order of their paths."""
+        """Bring the deliveries that are new, in the order of their paths."""
         self.refused, self.unfinished = [], []
         with contextlib.closing(self.connect()) as remote:
-            downloads = [Download(self.spool, entry) for entry in self._chosen(remote, memory)]
+            deliveries = self._deliveries(remote, memory)
             for error in remote.left:
-                self._tell(self.refused, error)
+                self._tell(error)
             if not (memory.look or memory.window):
-                sweep(self.spool, downloads)
-            if downloads and remote.settles:
+                sweep(self.spool, [file for one in deliveries for file in one.files])
+            if deliveries and remote.settles:
                 time.sleep(SECOND_LOOK_AFTER_S)
-            for download in downloads:
-                file = self._fetched(remote, download)
-                if file is not None:
-                    yield Extract(self._candidate(download.entry), file)
-                    download.drop()
+            for one in deliveries:
+                files = tuple(file for each in one.files if (file := self._fetched(remote, each)))
+                if len(files) == len(one.files):
+                    yield Extract(one.candidate, files[0], files if one.candidate.parts else ())
+                    for each in one.files:
+                        each.drop()
 
-    def _chosen(self, remote: Remote, memory: Memory) -> list[Entry]:
-        """The files to be fetched: new ones by path, those of a window, or the newest one."""
+    def _deliveries(self, remote: Remote, memory: Memory) -> list[Delivery]:
+        """What is to be fetched: new deliveries by path, those of a window, or the newest file."""
+        groups = not memory.look and (self.feed.manifest or self.feed.parts)
+        look = self._looked(remote, memory, whole=groups)
+        if look.found and look.manifests and not (groups or memory.look):
+            groups, look = True, self._looked(remote, memory, whole=True)
+        entries = {self._part(entry).path: entry for entry in look.found}
+        candidates = [self._candidate(entry) for entry in look.found]
+        if groups:
+            candidates = self._grouped(remote, candidates, look.manifests, memory)
+        return [
+            Delivery(
+                replace(one, origin=self._origin),
+                tuple(Download(self.spool, entries[part.path]) for part in one.files),
+            )
+            for one in candidates[:MOST_FETCHED]
+        ]
+
+    def _looked(self, remote: Remote, memory: Memory, *, whole: bool) -> Look:
+        """One listing: its new files, or those of a window, the newest one, or the whole of it."""
+        self.refused.clear()
+        stated: list[Entry] = []
         with contextlib.closing(remote.files(self.glob)) as listed:
-            meant = self._meant(listed)
+            meant = self._meant(listed, stated)
             if memory.look:
                 newest = max(meant, key=lambda entry: (entry.mtime_ns, entry.path), default=None)
-                return [newest] if newest else []
-            if memory.window:
-                asked = Range.of(memory.window, self.feed)
-                wanted = (entry for entry in meant if asked.holds(entry.path, entry.mtime_ns))
+                found = [newest] if newest else []
+            elif whole:
+                found = heapq.nsmallest(MOST_GROUPED, meant)
             else:
-                wanted = (one for one in meant if self._candidate(one).mark not in memory.marks)
-            return heapq.nsmallest(MOST_FETCHED, wanted)
+                wanted = self._wanted(memory)
+                new = (entry for entry in meant if wanted(self._candidate(entry)))
+                found = heapq.nsmallest(MOST_FETCHED, new)
+        return Look(found, sorted(stated))
 
-    def _meant(self, listed: Iterable[Entry]) -> Iterator[Entry]:
-        """The files that the glob means and that can be taken at all; of the others is told."""
+    def _wanted(self, memory: Memory) -> Callable[[Candidate], bool]:
+        """Whether a delivery is to be fetched: it is of the window, or was never taken."""
+        if memory.window is None:
+            return lambda candidate: not candidate.is_known(memory.marks)
+        asked = Range.of(memory.window, self.feed)
+        return lambda candidate: any(asked.holds(p.path, p.mtime_ns) for p in candidate.files)
+
+    def _meant(self, listed: Iterable[Entry], stated: list[Entry]) -> Iterator[Entry]:
+        """The files that are meant and can be taken at all; ``stated`` gets the manifests."""
         for number, entry in enumerate(listed, 1):
-            if number > MOST_LISTED:
+            if number > MOST_LISTED or len(stated) > MOST_MANIFESTS:
                 raise ChannelError(
-                    f"the location holds more than {MOST_LISTED:,} files",
+                    f"the location holds more than {MOST_LISTED:,} files or"
+                    f" {MOST_MANIFESTS:,} manifests",
                     where=self.server.location,
                     todo="Name a narrower folder, or have old files moved away",
                 )
-            if not self.glob.takes(entry.path):
+            manifest = is_manifest(entry.path)
+            if not manifest and not self.glob.takes(entry.path):
                 continue
-            if (fault := _fault(entry)) is None:
-                yield entry
+            if (fault := _fault(entry)) is not None:
+                self._tell(fault)
+            elif manifest:
+                stated.append(entry)
             else:
-                self._tell(self.refused, fault)
+                yield entry
+
+    def _grouped(
+        self,
+        remote: Remote,
+        candidates: Sequence[Candidate],
+        stated: Sequence[Entry],
+        memory: Memory,
+    ) -> list[Candidate]:
+        """Files as the deliveries that they are, of which those that are wanted."""
+        known = frozenset() if memory.window else memory.marks
+        prefix = len(self.server.name) + 1
+        made = grouped(
+            candidates,
+            [self._manifest(remote, entry) for entry in stated],
+            {self.feed.name: self.feed},
+            lambda path: [self.feed.name] if self.glob.takes(path[prefix:]) else [],
+            known,
+        )
+        self.refused += made.refused[:MOST_REMARKS]
+        self.unfinished += made.unfinished[:MOST_REMARKS]
+        return list(filter(self._wanted(memory), made.candidates))
+
+    def _manifest(self, remote: Remote, entry: Entry) -> Manifest:
+        """What a manifest states; its bytes do not stay."""
+        file, part = None, self._part(entry)
+        download = Download(self.spool, entry)
+        if entry.size <= manifests.MOST_BYTES:
+            file = self._fetched(remote, download)
+            if file is None:
+                return Manifest(part, fault=self._sentence(changed(entry)))
+        made = read_manifest(self.spool, part, at=file)
+        download.drop()
+        return made
 
     def _fetched(self, remote: Remote, download: Download) -> Path | None:
         """The complete file, or nothing when it is left for another time."""
@@ -205,12 +214,20 @@ class RemoteFiles(Pull):
         except FileLeftError as error:
             left = error
         download.drop()
-        self._tell(self.unfinished if left.again else self.refused, left)
+        self._tell(left)
         return None
 
-    def _tell(self, remarks: list[Remark], error: CountyLakeError) -> None:
+    def _tell(self, error: CountyLakeError) -> None:
+        again = isinstance(error, FileLeftError) and error.again
+        remarks = self.unfinished if again else self.refused
         if len(remarks) < MOST_REMARKS:
-            remarks.append(Remark(error.where, f"{self.server.name}: {error}"))
+            remarks.append(Remark(error.where, self._sentence(error)))
+
+    def _sentence(self, error: CountyLakeError) -> str:
+        return f"{self.server.name}: {error}"
+
+    def _part(self, entry: Entry) -> Part:
+        return Part(f"{self.server.name}/{entry.path}", entry.size, entry.mtime_ns)
 
     def _candidate(self, entry: Entry) -> Candidate:
         return Candidate(
@@ -218,14 +235,10 @@ class RemoteFiles(Pull):
             f"{self.server.name}/{entry.path}",
             entry.size,
             entry.mtime_ns,
-            origin=Origin(self.server.type, self.server.name),
+            origin=self._origin,
         )
 
 
-CHANGED = (
-    "this file changed while it was being looked at or fetched, and was left for the next look",
-    "Nothing to do if the upload goes on; otherwise deliver it again",
-)
 ODD_PATH = (
     "this file's path is too long, too deep, or has empty or dotted folders",
     "Rename it, and put it into a plain folder",
@@ -236,25 +249,13 @@ TOO_LARGE = (
 )
 
 
-def changed(entry: Entry) -> FileLeftError:
-    """A file that is no longer the one that was listed."""
-    return FileLeftError(CHANGED[0], where=entry.path, todo=CHANGED[1], again=True)
-
-
-def split_location(location: str) -> tuple[str, str]:
-    """Host or bucket, and path without its leading slash; ``?`` and ``#`` belong to the path."""
-    authority, _, path = location.partition("://")[2].partition("/")
-    return authority, path
-
-
 def _fault(entry: Entry) -> CountyLakeError | None:
     """Why nobody can take a file, whoever delivered it."""
-    path = PurePosixPath(entry.path)
     if (shown := spelled(entry.path)) != entry.path:
         return DeliveryError(UNPRINTABLE[0], where=shown[:LONGEST], todo=UNPRINTABLE[1])
     parts = entry.path.split("/")
     if len(parts) > DEEPEST or len(entry.path) > LONGEST or {"", ".", ".."} & set(parts):
         return DeliveryError(ODD_PATH[0], where=entry.path[:LONGEST], todo=ODD_PATH[1])
     if entry.size > MOST_BYTES:
-        return DeliveryError(TOO_LARGE[0], where=path.as_posix(), todo=TOO_LARGE[1])
+        return DeliveryError(TOO_LARGE[0], where=entry.path, todo=TOO_LARGE[1])
     return None

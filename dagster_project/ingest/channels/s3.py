@@ -29,13 +29,8 @@ from dagster_project.contracts.model import Feed, Server
 from dagster_project.credentials import credential
 from dagster_project.errors import ChannelError, UsageError
 from dagster_project.ingest.channels.download import Entry
-from dagster_project.ingest.channels.remote_files import (
-    FileLeftError,
-    Glob,
-    Remote,
-    RemoteFiles,
-    changed,
-)
+from dagster_project.ingest.channels.remote import FileLeftError, Glob, Remote, changed
+from dagster_project.ingest.channels.remote_files import RemoteFiles
 from dagster_project.ingest.channels.s3_listing import Bucket, objects
 
 if TYPE_CHECKING:

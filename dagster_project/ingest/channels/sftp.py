@@ -17,13 +17,8 @@ import asyncssh
 
 from dagster_project.errors import ChannelError
 from dagster_project.ingest.channels.download import Entry
-from dagster_project.ingest.channels.remote_files import (
-    FileLeftError,
-    Glob,
-    Remote,
-    RemoteFiles,
-    changed,
-)
+from dagster_project.ingest.channels.remote import FileLeftError, Glob, Remote, changed
+from dagster_project.ingest.channels.remote_files import RemoteFiles
 from dagster_project.ingest.channels.ssh import STOPPED, Ssh, told
 
 Answer = TypeVar("Answer")
