@@ -96,8 +96,17 @@ class Fetch:
                 self._take(extract)
                 extract.file.unlink(missing_ok=True)
                 stopped = len(self.done.refused) + len(self.done.held) > troubles
-                if stopped and server.watermark:
+                if stopped and (server.watermark or self._pauses()):
                     return  # what comes later must not overtake it
+        self.done.failures += [remark.sentence for remark in channel.refused]
+        _log.info(
+            "channel asked",
+            run_id=self.occasion.run_id,
+            feed=self.feed.name,
+            channel=server.name,
+            refused=len(channel.refused),
+            unfinished=len(channel.unfinished),
+        )
 
     def _memory(self, server: Server) -> Memory | None:
         """What the channel must know; nothing when a decision has to be waited for."""
@@ -118,8 +127,13 @@ class Fetch:
                 window=self.window,
             )
 
+    def _pauses(self) -> bool:
+        """Whether a decision is waited for that keeps later deliveries waiting."""
+        with self.workshop.lake.writer(f"looking up {self.feed.name}") as writer:
+            return pausing(writer.con, self.feed.name) is not None
+
     def _take(self, extract: Extract) -> None:
         with self.workshop.lake.writer(f"taking {self.feed.name}") as writer:
             plan = self.workshop.plan(self.feed.name)
             desk = Desk(self.workshop, writer, plan, self.occasion, self.done)
-            desk.take(lambda _part: extract.file, extract.candidate)
+            desk.take(extract.locate, extract.candidate)
