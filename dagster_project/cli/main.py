@@ -18,8 +18,10 @@ from dagster_project.cli import (
     demo,
     drift,
     feed,
+    feed_versions,
     hold,
     look,
+    notify,
     quarantine,
     read,
     run,
@@ -47,9 +49,11 @@ for module in (site, run, read, look, act, demo):
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(hold.app, name="hold")
 app.add_typer(drift.app, name="drift")
+feed_versions.register(feed.app)
 app.add_typer(feed.app, name="feed")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(notify.app, name="notify")
 app.add_typer(city.app, name="city")
 
 

@@ -185,9 +185,13 @@ CONTRACT: Mapping[str, Judge] = {
     "volume": _unless(0.3, "compatible"),
     "period.*": _added_or_not(added="breaking", removed="compatible", changed="breaking"),
     **{f"drift.{kind}": _unless(action, "compatible") for kind, action in DRIFT_KINDS.items()},
-    "catalogue.updateCycle": ADDS,
-    "catalogue.condition": SAYS,
-    "catalogue.openness": ADDS,
+    # The entry tells of the table; only what it is known by, and who may have it, binds others.
+    "catalogue.code": _added_or_not(added="cosmetic", removed="breaking", changed="breaking"),
+    "catalogue.shareType": _added_or_not(added="cosmetic", removed="breaking", changed="breaking"),
+    "catalogue.updateCycle": _added_or_not(
+        added="cosmetic", removed="compatible", changed="compatible"
+    ),
+    "catalogue.*": SAYS,
     "coordinates.system": _unless("cgcs2000", "breaking"),
     "dueTime": _unless("20:30", "compatible"),
 }
@@ -261,11 +265,10 @@ def grade_of(part: Part, edit: Edit) -> Grade:
 
 def _judge_for(table: Mapping[str, Judge], word: str) -> Judge:
     """The judge of a word: by its name, by its beginning, by its end, else it breaks."""
-    stem, _, last = word.rpartition(".")
-    for name in (word, f"{stem}.*" if stem else "", f"*.{last}" if stem else "", "*"):
-        if name in table:
-            return table[name]
-    return BREAKS
+    steps = word.split(".")
+    stems = [f"{'.'.join(steps[:length])}.*" for length in range(len(steps) - 1, 0, -1)]
+    last = f"*.{steps[-1]}" if stems else ""
+    return next((table[name] for name in (word, *stems, last, "*") if name in table), BREAKS)
 
 
 def grade_of_part(

@@ -17,8 +17,8 @@ from dagster_project.contracts.changes import BUMPS, Bump, Change, changes, need
 from dagster_project.contracts.wording import Wording
 from dagster_project.errors import ContractError
 
-FIRST = "1.0.0"
 FIRST_WHY = "第一版。"
+UNTOLD_WHY = "此前的版本没有更新记录。"
 _PARTS: dict[Bump, int] = {"major": 0, "minor": 1, "patch": 2}
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _HEADING = re.compile(r"^## (\d+\.\d+\.\d+) \((\d{4}-\d{2}-\d{2})\)$", re.MULTILINE)
@@ -164,4 +164,5 @@ def entry_between(old: Wording, new: Wording, *, day: str, why: str, by: str) ->
 
 def first_entry(wording: Wording, *, day: str, by: str = "") -> Entry:
     """The entry of a contract that nobody told anything of yet."""
-    return Entry(wording.version, day, FIRST_WHY, by)
+    why = FIRST_WHY if wording.version == "1.0.0" else UNTOLD_WHY
+    return Entry(wording.version, day, why, by)

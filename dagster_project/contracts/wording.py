@@ -114,8 +114,14 @@ def _worded(found: Feed | Table, text: str, codes: Mapping[str, CodeList]) -> Wo
     )
 
 
-def wording_of_file(path: Path) -> Wording:
-    """The wording of one YAML file, with the code lists in ``codes`` beside its folder.
+def wording_of_file(path: Path, root: Path) -> Wording:
+    """The wording of one YAML file.
+
+    Its code lists are those beside its folder (``../codes``), else the site's.
+
+    Args:
+        path: The file.
+        root: The site's ``schemas`` folder.
 
     Raises:
         UsageError: There is no such file.
@@ -126,7 +132,8 @@ def wording_of_file(path: Path) -> Wording:
     document = read(path, str(path))
     if not isinstance(document, Document):
         raise ContractError(document.sentence, where=f"{document.path}:{document.line}")
-    lists, _ = read_codes(path.parent.parent / "codes", "codes")
+    own = path.parent.parent / "codes"
+    lists, _ = read_codes(own if own.is_dir() else root / "codes", "codes")
     layer = path.parent.name if path.parent.name in LAYERS else _layer_of_id(document)
     made = Wording(layer, path.stem, path.read_text(encoding="utf-8"))
     used = {str(words["codes"]) for part, words in made.parts.items() if "codes" in words and part}

@@ -20,6 +20,7 @@ from dagster_project.components.steps.release import replay, send_back
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.acceptance import Proposal, apply, propose, prove
 from dagster_project.contracts.drift import Finding
+from dagster_project.contracts.versions import entry_between, write_entry
 from dagster_project.errors import CountyLakeError, UsageError
 from dagster_project.lineage.impact import Affected
 
@@ -115,9 +116,14 @@ def accept(workshop: Workshop, hold_id: str, proposal: Proposal, *, by: str, why
         hold = _schema_hold(undecided(con, hold_id, noted=True))
     if not why.strip():
         raise UsageError(f"{hold_id} cannot be accepted without a reason", todo="Add --why")
+    before = workshop.wordings["feeds", hold.feed]
     apply(proposal)
     fresh = workshop.renewed() if proposal.changes else workshop
     after = fresh.feed(hold.feed).version
+    if proposal.changes:
+        day = clock.local_day(clock.now()).isoformat()
+        new = fresh.wordings["feeds", hold.feed]
+        write_entry(fresh.schemas, new, entry_between(before, new, day=day, why=why, by=by))
     _log.info(
         "contract amended",
         hold=hold_id,

@@ -40,6 +40,8 @@ _INSERT = (
     "INSERT INTO lake.ops.contract (layer, name, title, version, hash, first_seen_at, run_id,"
     " text, codes, previous_version, changes, grade, version_ok, message) VALUES "
 )
+_AT_WORK = {"county": ("feeds", "gold", "report"), "city": ("city",)}
+"""The layers whose contracts a site works by."""
 _log = structlog.get_logger(__name__)
 Key = tuple[str, str]
 
@@ -74,7 +76,11 @@ def record_contracts(con: duckdb.DuckDBPyConnection, workshop: Workshop, run_id:
         What is to be remarked: contracts whose version does not say what changed.
     """
     seen = {(layer, name): kept for layer, name, kept in con.execute(_SEEN).fetchall()}
-    new = {key: one for key, one in workshop.wordings.items() if seen.get(key) != one.hash}
+    new = {
+        key: one
+        for key, one in workshop.wordings.items()
+        if key[0] in _AT_WORK[workshop.role] and seen.get(key) != one.hash
+    }
     if not new:
         return []
     rows, remarks = [], []

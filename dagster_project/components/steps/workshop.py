@@ -82,10 +82,8 @@ class Workshop:
 
     @cached_property
     def wordings(self) -> dict[tuple[str, str], Wording]:
-        """The texts of the contracts that this site works by, by layer and name."""
-        own = {"county": ("feeds", "gold", "report"), "city": ("city",)}[self.role]
-        found = wordings(self.schemas, self.contracts)
-        return {key: one for key, one in found.items() if key[0] in own}
+        """The texts of all contracts, by layer and name."""
+        return wordings(self.schemas, self.contracts)
 
     @cached_property
     def graph(self) -> Graph:
