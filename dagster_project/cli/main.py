@@ -20,6 +20,7 @@ from dagster_project.cli import (
     feed,
     feed_versions,
     hold,
+    items,
     look,
     notify,
     quarantine,
@@ -44,7 +45,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for module in (site, run, read, look, act, demo):
+for module in (site, run, read, look, items, act, demo):
     module.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(hold.app, name="hold")

@@ -36,7 +36,8 @@ HOW = {
     "corrected": "已更正 corrected",
     "superseded": "同批另有合格行 superseded",
     "accepted": "重新校核合格 accepted",
-    "withdrawn": "全量中已无此记录 withdrawn",
+    "withdrawn": "已撤回 withdrawn",
+    "agreed": "双方一致 agreed",
 }
 
 

@@ -13,6 +13,7 @@ from dagster_project.components.guard import sentences_only
 from dagster_project.components.site import SiteResource, county_home
 from dagster_project.components.steps import feed as step
 from dagster_project.components.steps.checks import DELIVERED, FeedCheck, feed_checks
+from dagster_project.components.steps.disagreements import withdraw_undeclared
 from dagster_project.components.steps.model import REFERENCES
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.rebuild import look_again
@@ -192,7 +193,9 @@ def _references(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
     @dg.multi_asset(name="look_again_at_references", specs=[spec], can_subset=False)
     def look(context: dg.AssetExecutionContext, site: SiteResource):  # type: ignore[no-untyped-def]  # noqa: ANN202
         with sentences_only():
-            done = look_again(site.workshop, site.occasion(context.run_id))
+            occasion = site.occasion(context.run_id)
+            done = look_again(site.workshop, occasion)
+            done |= {"withdrawn": withdraw_undeclared(site.workshop, occasion)}
         yield dg.MaterializeResult(asset_key=spec.key, metadata=done)
 
     return look

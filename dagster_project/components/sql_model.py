@@ -1,4 +1,4 @@
-"""``SqlModel``: every SELECT of one folder below ``sql/`` becomes an asset.
+"""``SqlModel``: every SELECT of one folder below ``sql/``, or every entity, becomes an asset.
 
 Order and lineage are read from the SQL; adding a model means adding a file and its contract.
 """
@@ -16,9 +16,9 @@ from dagster_project.transform.models import Model
 
 
 class SqlModel(dg.Component, dg.Model, dg.Resolvable):
-    """The models of ``sql/<layer>``, one asset per table."""
+    """The models of ``sql/<layer>``, and for ``silver`` the entities: one asset per table."""
 
-    layer: Literal["gold", "report", "city"]
+    layer: Literal["silver", "gold", "report", "city"]
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """One asset per SELECT, with its contract's checks."""
@@ -86,7 +86,7 @@ def _spec(model: Model, workshop: Workshop) -> dg.AssetSpec:
         metadata={
             "dagster/column_schema": described.table_schema(workshop.described(model.table)),
             **described.column_lineage(workshop.lineage(model.table)),
-            **described.sources(model.path, contract.path),
+            **described.sources(*dict.fromkeys((model.path, contract.path))),
             "dagster/table_name": f"county.{model.table}",
         },
     )

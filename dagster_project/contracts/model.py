@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+from dagster_project.contracts.entities import DataItems
+
 LogicalType = Literal["string", "integer", "decimal", "date", "timestamp", "boolean"]
 Level = Literal["L1", "L2", "L3", "L4"]
 Severity = Literal["fail", "warn"]
-Layer = Literal["gold", "report", "city"]
+Layer = Literal["silver", "gold", "report", "city"]
 ServerType = Literal["local", "sftp", "s3", "api", "postgresql", "mysql", "sqlite", "sqlalchemy"]
 DriftKind = Literal["renamed", "added", "missing", "narrowed", "codes", "unit", "width"]
 DriftAction = Literal["note", "pause", "refuse"]
@@ -311,7 +313,10 @@ class SmallCells:
 
 @dataclass(frozen=True)
 class Table:
-    """A gold, report or city table; only columns *made* there are described here."""
+    """A gold, report or city table; only columns *made* there are described here.
+
+    In silver it is the table of an entity, whose columns all come from ``items.yaml``.
+    """
 
     name: str
     layer: Layer
@@ -356,3 +361,4 @@ class Contracts:
     codes: Mapping[str, CodeList]
     problems: tuple[Problem, ...] = ()
     drafts: Mapping[str, Feed] = field(default_factory=dict)
+    items: DataItems = field(default_factory=DataItems)

@@ -11,6 +11,7 @@ from dagster_project.contracts.catalogue import repeated_codes
 from dagster_project.contracts.checks import feed_problems, overlapping, table_problems
 from dagster_project.contracts.codelists import read_codes
 from dagster_project.contracts.document import Document, read
+from dagster_project.contracts.items import read_items
 from dagster_project.contracts.model import CodeList, Contracts, Feed, Layer, Problem, Table
 from dagster_project.contracts.profile import form_problems
 from dagster_project.contracts.references import Refused, settle
@@ -33,10 +34,11 @@ def load(root: Path) -> Contracts:
     drafts = {name: feeds.pop(name) for name, feed in list(feeds.items()) if feed.status == "draft"}
     feeds, unsound = settle(feeds, refused)
     tables = _tables(root, codes, problems)
+    items = read_items(root, feeds, codes, problems)
     entries = (*feeds.values(), *drafts.values(), *tables.values())
     unsound += (problem for _, problem in repeated_codes(entries))
     ordered = sorted((*problems, *unsound), key=lambda p: (p.path, p.line, p.sentence))
-    return Contracts(feeds, tables, codes, tuple(ordered), drafts)
+    return Contracts(feeds, tables, codes, tuple(ordered), drafts, items)
 
 
 def load_one(path: Path, root: Path) -> Contracts:

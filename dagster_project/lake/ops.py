@@ -238,6 +238,33 @@ how VARCHAR 办结方式：corrected更正、superseded同批另有合格行、a
 """,
         personal=True,
     ),
+    "disagreement": OpsTable(
+        "数据项不一致：同一主键下与数源部门不一致的数据项，每个责任归集任务一项，含主键，不出库",
+        """
+case_id VARCHAR 校核编号
+entity VARCHAR 实体
+record_key VARCHAR 实体主键
+item VARCHAR 数据项
+feed VARCHAR 应更正的归集任务
+column_name VARCHAR 应更正的字段
+source_feed VARCHAR 以其取值为准的归集任务
+batch_ids VARCHAR[] 目前不一致的各行所在批次
+sheets VARCHAR[] 目前不一致的各行所在工作表，文本文件为空
+source_rows BIGINT[] 目前不一致的各行的文件内行号，含标题行，从1起
+opened_at TIMESTAMPTZ 两个取值都已送达的时间（UTC）
+opened_batch_id VARCHAR 首次不一致的批次
+opened_sheet VARCHAR 首次所在工作表
+opened_row BIGINT 首次的文件内行号
+failed_at TIMESTAMPTZ 最近一次不一致的送达时间（UTC）
+attempts BIGINT 不一致次数，每次送达计一次
+returned_at TIMESTAMPTZ 退回部门时间（UTC）
+state VARCHAR 状态：open待更正、closed已办结、withdrawn已撤回
+closed_at TIMESTAMPTZ 办结时间（UTC）
+closed_batch_id VARCHAR 使双方一致的批次
+how VARCHAR 办结方式：agreed双方一致、withdrawn一方不再提供、该行或规则已不存在、数源改变
+""",
+        personal=True,
+    ),
     "dropped_row": OpsTable(
         "剔除行：标题、合计、空行、脚注，原文留存，不出库",
         _PLACE.strip()

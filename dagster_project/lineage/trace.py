@@ -162,8 +162,9 @@ class _Tracer:
 
     def _pick(self, table: str, where: Mapping[str, str], column: str) -> tuple[object, bool]:
         """Find the one row and keep its key as the first witness."""
-        if table not in self._models:
-            known = ", ".join(sorted(self._models))
+        figures = [name for name in self._models if not name.startswith("silver.")]
+        if table not in figures:  # an entity's rows are persons and things, no figures
+            known = ", ".join(sorted(figures))
             raise UsageError(f"there is no table {table}", todo=f"Name one of {known}")
         names = list(self._schema[table])
         for name in (column, *where):
@@ -261,7 +262,7 @@ class _Tracer:
         missing = 0
         for table in sorted(self._opened):
             layer, _, feed = table.partition(".")
-            if layer != "silver":
+            if layer != "silver" or table in self._models:
                 continue
             file = real_file("s._sheet")
             placed = (

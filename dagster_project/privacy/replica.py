@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from dagster_project.contracts.entities import Entity
 from dagster_project.contracts.model import Column, Contracts, Feed, Layer, Table
 from dagster_project.lake.plan import PublishColumn, PublishTable, ops_tables
 from dagster_project.privacy import masks, pseudonym
@@ -34,6 +35,7 @@ def plan(contracts: Contracts, made: Made | None = None) -> tuple[PublishTable, 
     """
     hidden = pseudonymous(contracts)
     silver = tuple(_silver(feed, contracts, hidden) for feed in contracts.feeds.values())
+    silver += tuple(_entity(one, contracts, hidden) for one in contracts.items.entities.values())
     personal = _personal(contracts)
     tables = tuple(
         _table(table, (made or {}).get(key, table.columns), personal)
@@ -43,13 +45,16 @@ def plan(contracts: Contracts, made: Made | None = None) -> tuple[PublishTable, 
 
 
 def domain(contracts: Contracts, feed: str, column: str) -> str:
-    """What a key column identifies, followed through its references to the first parent.
+    """What a key column identifies, followed through entities and references to the first parent.
 
     Resident ids share one domain, so that a person found in two feeds is one pseudonym.
     """
     seen: set[tuple[str, str]] = set()
     while (feed, column) not in seen:
         seen.add((feed, column))
+        for entity in contracts.items.entities.values():
+            if entity.feeds.get(feed) == column:
+                feed, column = next(iter(entity.feeds.items()))
         found = _column(contracts, feed, column)
         if found is None:
             break
@@ -71,8 +76,18 @@ def pseudonymous(contracts: Contracts) -> frozenset[str]:
         domain(contracts, feed.name, column.name)
         for feed in contracts.feeds.values()
         for column in feed.columns
-        if ((column.is_key or column.reference) and column.level in masks.PERSONAL_LEVELS)
+        if (_identifies(contracts, feed, column) and column.level in masks.PERSONAL_LEVELS)
         or (column.is_key and any(other.level == "L4" for other in feed.columns))
+    )
+
+
+def _identifies(contracts: Contracts, feed: Feed, column: Column) -> bool:
+    """Whether other tables are joined on the column: a key, a reference, an entity's key."""
+    entities = contracts.items.entities.values()
+    return bool(
+        column.is_key
+        or column.reference
+        or any(entity.feeds.get(feed.name) == column.name for entity in entities)
     )
 
 
@@ -81,16 +96,8 @@ def _silver(feed: Feed, contracts: Contracts, hidden: frozenset[str]) -> Publish
     for column in feed.columns:
         columns.append(_masked(column, masks.mask_of(column)))
         origin = domain(contracts, feed.name, column.name)
-        if origin in hidden and (column.is_key or column.reference):
-            columns.append(
-                PublishColumn(
-                    name=f"{column.name}_pseudonym",
-                    expression=pseudonym.expression(column.name, origin),
-                    source=column.name,
-                    comment=f"{column.title}（假名，用于关联）",
-                    needs=(pseudonym.INNER, pseudonym.OUTER),
-                )
-            )
+        if origin in hidden and _identifies(contracts, feed, column):
+            columns.append(_pseudonym(column, origin))
     columns += [
         PublishColumn(name=name, expression=f'"{name}"', source=name, comment=comment)
         for name, comment in _TECHNICAL
@@ -99,6 +106,32 @@ def _silver(feed: Feed, contracts: Contracts, hidden: frozenset[str]) -> Publish
         schema="silver",
         name=feed.name,
         comment=f"{feed.title}（{feed.department_name}，已脱敏）",
+        columns=tuple(columns),
+        shared=True,
+    )
+
+
+def _pseudonym(column: Column, origin: str) -> PublishColumn:
+    return PublishColumn(
+        name=f"{column.name}_pseudonym",
+        expression=pseudonym.expression(column.name, origin),
+        source=column.name,
+        comment=f"{column.title}（假名，用于关联）",
+        needs=(pseudonym.INNER, pseudonym.OUTER),
+    )
+
+
+def _entity(entity: Entity, contracts: Contracts, hidden: frozenset[str]) -> PublishTable:
+    """An entity as a feed's table is shown: masked, its key as a pseudonym, without sheets."""
+    inside = {f"{item.name}_sheet" for item in entity.items}
+    columns = [_masked(c, masks.mask_of(c)) for c in entity.columns if c.name not in inside]
+    origin = domain(contracts, *next(iter(entity.feeds.items())))
+    if origin in hidden:
+        columns.insert(1, _pseudonym(entity.key, origin))
+    return PublishTable(
+        schema="silver",
+        name=entity.name,
+        comment=f"{entity.title}（各项取自数源部门，已脱敏）",
         columns=tuple(columns),
         shared=True,
     )

@@ -1,6 +1,7 @@
 """Open cases as people ask for them: how many of which kind and how old, and what became of them.
 
-Where a case's rows stand is here too, because screens and returned copies must agree on it. No key
+Rejected rows and departments that disagree (``disagreements``) are listed together. Where the rows
+of a rejected one stand is here too, because screens and returned copies must agree on it. No key
 and no cell leaves this module.
 """
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dagster_project import clock
+from dagster_project.components.steps import disagreements
 from dagster_project.components.steps.sentences import reason_sentence
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake.batch_files import real_file
@@ -124,11 +126,20 @@ def open_kinds(workshop: Workshop, feed: str = "") -> list[OpenKind]:
     now, made = clock.now(), []
     with workshop.lake.reader() as con:
         rows = con.execute(_SUMMARY, {"feed": feed}).fetchall()
-    for name, rule, cases, oldest in rows:
+        differing = disagreements.summary(con, feed)
+    told = [
+        (name, rule, reason_sentence(workshop.plan(name), rule), cases, oldest)
+        for name, rule, cases, oldest in rows
+        if name in workshop.contracts.feeds
+    ]
+    told += [
+        (name, rule, disagreements.sentence(workshop.contracts, name, about), cases, oldest)
+        for name, rule, about, cases, oldest in differing
+    ]
+    for name, rule, sentence, cases, oldest in told:
         contract = workshop.contracts.feeds.get(name)
         if contract is not None:
             days = int((now - oldest).total_seconds() // DAY_S)
-            sentence = reason_sentence(workshop.plan(name), rule)
             made.append(OpenKind(name, contract.title, rule, sentence, cases, max(days, 0)))
     return made
 
@@ -143,13 +154,20 @@ def closed_cases(workshop: Workshop, feed: str = "", limit: int = 50) -> list[Cl
         workshop.feed(feed)
     with workshop.lake.reader() as con:
         rows = con.execute(_CLOSED, {"feed": feed, "limit": limit}).fetchall()
+        rows += disagreements.closed(con, feed, limit)
+    rows.sort(key=lambda row: row[0])
+    rows.sort(key=lambda row: row[9], reverse=True)
     made = []
-    for case_id, name, file, sheet, row, reasons, *rest in rows:
+    for case_id, name, file, sheet, row, reasons, *rest in rows[:limit]:
         contract = workshop.contracts.feeds.get(name)
         if contract is None:
             continue
         attempts, opened_at, returned_at, closed_at, how, batch_id, closed_file = rest
         plan = workshop.plan(name)
+        if isinstance(reasons, dict):  # what departments disagreed about
+            sentences = [disagreements.sentence(workshop.contracts, name, reasons)]
+        else:
+            sentences = [reason_sentence(plan, one) for one in reasons]
         made.append(
             ClosedCase(
                 case_id=case_id,
@@ -158,7 +176,7 @@ def closed_cases(workshop: Workshop, feed: str = "", limit: int = 50) -> list[Cl
                 file=file or "",
                 sheet=sheet,
                 row=row,
-                sentences=tuple(reason_sentence(plan, one) for one in reasons),
+                sentences=tuple(sentences),
                 attempts=attempts,
                 opened_at=opened_at,
                 returned_at=returned_at,

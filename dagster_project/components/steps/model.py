@@ -1,7 +1,7 @@
 """One SQL model's step: build it in one transaction, hold it against its contract, say so.
 
 What is built, and whether at all, is ``transform.models``' work; which columns a result has
-inherited comes from ``lineage``.
+inherited comes from ``lineage``. With an entity's table its cases are settled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Rule
 from dagster_project.errors import ModelError
 from dagster_project.privacy.suppress import suppress
-from dagster_project.transform.models import BuildResult, Model, Parameters, build
+from dagster_project.transform.models import BuildResult, Model, Parameters, build, settle
 
 CONTRACT = "contract_holds"
 REFERENCES = "ops.references"
@@ -68,6 +68,9 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
                 suppress=suppress,
                 columns=workshop.described(model.table),
             )
+            if result.evaluated and model.layer == "silver":
+                contracts = workshop.contracts
+                settle(tx.con, contracts, contracts.items.entities[model.name], now)
             rules = tuple(_judge(tx.con, model, rule) for rule in model.contract.rules)
             if result.changed:
                 _keep(tx.con, model, occasion, rules)

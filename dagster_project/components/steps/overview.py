@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.components.steps import disagreements
 from dagster_project.components.steps.cases import OPEN_PLACES
 from dagster_project.components.steps.checks import VOLUME
 from dagster_project.components.steps.holds import PAUSING, Hold, holds
@@ -105,11 +106,16 @@ before AS (
   SELECT feed, batch_id, sheet, source_row, reasons, raw, '' AS case_id
   FROM lake.ops.quarantine
   WHERE ($feed = '' OR feed = $feed) AND feed NOT IN (SELECT feed FROM lake.ops.rectification)
-)
+),
+differing AS ({disagreements.OPEN_PLACES})
 SELECT
   q.feed, {_FILE.path} AS file, {_FILE.sheet} AS sheet, q.source_row, q.reasons, q.raw,
   q.batch_id, q.case_id, b.delivered_at
-FROM (SELECT * FROM places UNION ALL BY NAME SELECT * FROM before) AS q
+FROM (
+  SELECT * FROM places
+  UNION ALL BY NAME SELECT * FROM before
+  UNION ALL BY NAME SELECT * FROM differing
+) AS q
 JOIN lake.ops.batch AS b USING (batch_id)
 {_FILE.join}
 WHERE b.source_batch_id IS NULL
@@ -200,7 +206,7 @@ def _doubts(
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """One open row of the quarantine: where it stands and what is wrong, cells masked."""
+    """One row to correct, rejected or contradicting: its place, what is wrong, masked cells."""
 
     feed: str
     title: str
@@ -215,7 +221,7 @@ class RejectedRow:
 
 
 def rejected_rows(workshop: Workshop, feed: str = "", limit: int = 50) -> list[RejectedRow]:
-    """The open rejected rows of a feed, or of all.
+    """The open rejected rows of a feed, or of all, and those that contradict another department.
 
     Raises:
         UsageError: No such feed.
@@ -224,12 +230,17 @@ def rejected_rows(workshop: Workshop, feed: str = "", limit: int = 50) -> list[R
         workshop.feed(feed)
     with workshop.lake.reader() as con:
         rows = _rows(con, _OPEN_ROWS, {"feed": feed, "limit": limit})
+        said = disagreements.said(workshop, con, feed)
     shown = []
     for row in rows:
         contract = workshop.contracts.feeds.get(row["feed"])
         if contract is None:
             continue
         plan = workshop.plan(contract.name)
+        if row["case_id"] in said:
+            sentences = [said[row["case_id"]].sentence]
+        else:
+            sentences = [reason_sentence(plan, one) for one in row["reasons"]]
         shown.append(
             RejectedRow(
                 feed=row["feed"],
@@ -238,7 +249,7 @@ def rejected_rows(workshop: Workshop, feed: str = "", limit: int = 50) -> list[R
                 sheet=row["sheet"],
                 row=row["source_row"],
                 reasons=tuple(row["reasons"]),
-                sentences=tuple(reason_sentence(plan, one) for one in row["reasons"]),
+                sentences=tuple(sentences),
                 cells=masked_cells(contract, row["raw"]),
                 batch_id=row["batch_id"],
                 case_id=row["case_id"],

@@ -18,6 +18,7 @@ import duckdb
 import structlog
 
 from dagster_project import clock
+from dagster_project.components.steps import disagreements
 from dagster_project.components.steps.cases import OPEN_PLACES
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.sentences import reason_sentence
@@ -98,8 +99,8 @@ class _Delivery:
 
     @property
     def numbers(self) -> set[str]:
-        """The cases' numbers."""
-        return {case.number for case in self.cases.values()}
+        """The cases' numbers; a row of several cases bears them all."""
+        return {number for case in self.cases.values() for number in case.number.split()}
 
 
 def return_feed(
@@ -147,7 +148,7 @@ def write_copies(
         LakeError: A copy cannot be written.
     """
     feed, made, taken = workshop.feed(name), list[Returned](), set[str]()
-    for delivery in _deliveries(con, workshop.plan(name), batch_id):
+    for delivery in _deliveries(workshop, con, workshop.plan(name), batch_id):
         target, copy = _copied(workshop, con, feed, delivery, folder=folder, taken=taken)
         utf8 = [UTF8] if copy.kind == "csv" else []
         made.append(
@@ -193,33 +194,48 @@ def _note(workshop: Workshop, feed: Feed, numbers: set[str]) -> None:
             feed=feed.name,
         ) as tx,
     ):
-        tx.con.execute(
-            "UPDATE lake.ops.rectification SET returned_at = ?::TIMESTAMPTZ"
-            " WHERE feed = ? AND state = 'open' AND case_id IN (SELECT unnest(?))",
-            [clock.now(), feed.name, sorted(numbers)],
-        )
+        for ledger in ("rectification", "disagreement"):
+            tx.con.execute(
+                f"UPDATE lake.ops.{ledger} SET returned_at = ?::TIMESTAMPTZ"
+                " WHERE feed = ? AND state = 'open' AND case_id IN (SELECT unnest(?))",
+                [clock.now(), feed.name, sorted(numbers)],
+            )
 
 
-def _deliveries(con: duckdb.DuckDBPyConnection, plan: Plan, batch_id: str) -> list[_Delivery]:
+def _deliveries(
+    workshop: Workshop, con: duckdb.DuckDBPyConnection, plan: Plan, batch_id: str
+) -> list[_Delivery]:
     """Landed batches with open cases, oldest first, with what is to be said of their rows."""
-    file = real_file("p.sheet")
+    file, said = real_file("p.sheet"), disagreements.said(workshop, con, plan.feed.name)
     rows = con.execute(
-        f"""WITH places AS ({OPEN_PLACES})
+        f"""WITH places AS (
+            SELECT * FROM ({OPEN_PLACES})
+            UNION ALL BY NAME SELECT * FROM ({disagreements.OPEN_PLACES})
+        )
         SELECT b.batch_id, {file.sha256}, {file.path}, coalesce(f.sheet_prefix, ''),
             b.delivered_at, b.read, {file.sheet}, p.source_row, p.reasons, p.case_id
         FROM places AS p JOIN lake.ops.batch AS b USING (batch_id)
         {file.join}
         WHERE $batch = '' OR b.batch_id = $batch
-        ORDER BY b.delivered_at, b.batch_id, p.sheet, p.source_row""",
+        ORDER BY b.delivered_at, b.batch_id, p.sheet, p.source_row, p.raw IS NULL, p.case_id""",
         {"feed": plan.feed.name, "batch": batch_id},
     ).fetchall()
     made: dict[tuple[str, str], _Delivery] = {}
     findings: dict[str, Finding] = {}
     for *facts, sheet, row, reasons, case_id in rows:
         delivery = made.setdefault((facts[0], facts[2]), _Delivery(*facts))
-        for rule in reasons:
-            findings.setdefault(rule, _finding(plan, rule))
-        delivery.cases[sheet, row] = Case(case_id, tuple(findings[rule] for rule in reasons))
+        if case_id in said:
+            found = (Finding(said[case_id].sentence, (said[case_id].column,)),)
+        else:
+            for rule in reasons:
+                findings.setdefault(rule, _finding(plan, rule))
+            found = tuple(findings[rule] for rule in reasons)
+        before = delivery.cases.get((sheet, row))
+        delivery.cases[sheet, row] = (
+            Case(f"{before.number} {case_id}", (*before.findings, *found))
+            if before
+            else Case(case_id, found)
+        )
     return list(made.values())
 
 

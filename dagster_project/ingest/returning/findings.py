@@ -23,7 +23,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Case:
-    """A row's case: its number and all that was found."""
+    """A row's case: its number and all that was found; of several cases the numbers in a row."""
 
     number: str
     findings: tuple[Finding, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dagster_project.transform.models.build import BuildResult, build
+from dagster_project.transform.models.disagreements import settle, withdraw_others
 from dagster_project.transform.models.load import load_models
 from dagster_project.transform.models.model import Graph, Model, Parameters
 from dagster_project.transform.models.register import register_feeds
@@ -17,4 +18,6 @@ __all__ = [
     "load_models",
     "parameters_of",
     "register_feeds",
+    "settle",
+    "withdraw_others",
 ]

@@ -1,7 +1,8 @@
 """``sql/<layer>/*.sql`` -> Graph: parsed, checked against the layers' rule, in order.
 
-Nothing here opens the lake. A model that cannot be used is named in ``Graph.problems``, and so
-are the models that read it; all others still load.
+At a county the tables of entities are models too (see ``entities``). Nothing here opens the lake. A
+model that cannot be used is named in ``Graph.problems``, and so are the models that read it; all
+others still load.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dagster_project.contracts.model import Contracts, Layer, Problem
+from dagster_project.transform.models.entities import entity_models
 from dagster_project.transform.models.model import DIALECT, PARAMETERS, Graph, Model
 
 MAY_READ: Mapping[str, frozenset[str]] = {
@@ -58,6 +60,8 @@ def load_models(
                 problems.append(Problem(relative, error.line, error.sentence))
             else:
                 models[model.table] = model
+    if site == "county":
+        models |= {model.table: model for model in entity_models(contracts)}
     # A city's tables of the same name as a report are what counties sent.
     sent = {name for layer, name in contracts.tables if layer == "report"}
     problems += _drop_unbuildable(models, {"silver": set(contracts.feeds), "city": sent})
