@@ -61,12 +61,17 @@ def run(
     raise typer.Exit(done["exit_code"])
 
 
-def run_day(county: Home, site: dict[str, str], feeds: list[str] | None = None) -> dict[str, Any]:
-    """Execute the job (or some feeds of it) and collect what happened."""
+def run_day(
+    county: Home, site: dict[str, str], feeds: list[str] | None = None, *, behind: bool = False
+) -> dict[str, Any]:
+    """Execute the job (or some feeds of it) and collect what happened.
+
+    With ``behind``, what is made of these feeds is made too, up to reports.
+    """
     os.environ["COUNTYLAKE_HOME"] = str(county.root)
     with steps_shown() as on_step:
         on_step("loading the definitions")
-        from dagster_project.components.county_day import JOB, feed_assets
+        from dagster_project.components.county_day import JOB, feed_assets, task_assets
         from dagster_project.components.launch import launch
         from dagster_project.components.steps.replica import publish
         from dagster_project.components.steps.summary import summary
@@ -74,6 +79,8 @@ def run_day(county: Home, site: dict[str, str], feeds: list[str] | None = None) 
         from dagster_project.definitions import defs
 
         assets = None if feeds is None else feed_assets(feeds)
+        if feeds is not None and behind:
+            assets = task_assets(Workshop.at(county.root), feeds)
         launched = launch(county, defs(), JOB, site=site, assets=assets, on_step=on_step)
         workshop = Workshop.at(county.root)
         if not launched.success or feeds is not None:

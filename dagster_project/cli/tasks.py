@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from dagster_project.cli import task_runs
 from dagster_project.cli.shared import (
     COUNTY_HOME,
     ByOption,
@@ -36,6 +37,7 @@ app = typer.Typer(
         "Without a command it lists them, the most urgent first."
     ),
 )
+task_runs.register(app)
 Names = Annotated[list[str], typer.Argument(help="feeds, as `countylake tasks` names them")]
 Kind = Literal["all", "feed", "report", "model"]
 

@@ -21,7 +21,7 @@ from dagster_project.components.steps.faults import sentence_of
 from dagster_project.components.steps.fetching import Fetch
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
-from dagster_project.components.steps.pausing import paused
+from dagster_project.components.steps.pausing import why_paused
 from dagster_project.components.steps.running import (
     PATIENCE_S,
     TaskRunningError,
@@ -105,18 +105,9 @@ def bury_killed(workshop: Workshop) -> list[str]:
 
 
 def _paused(workshop: Workshop, name: str) -> str:
-    """Why a paused feed is left alone, if it is paused."""
-    if not workshop.home.catalog.exists():
-        return ""
+    """Why the feed is left alone, if it is paused."""
     with workshop.lake.writer(f"looking up {name}") as writer:
-        decision = paused(writer.con, name)
-    if decision is None:
-        return ""
-    return (
-        f"{name} is paused since {decision.decided_at:%Y-%m-%d} by {decision.decided_by}"
-        f" ({decision.why}); its files wait and its channels are not asked."
-        f" `countylake tasks resume {name}` ends this."
-    )
+        return why_paused(writer.con, name)
 
 
 def close_step(

@@ -60,6 +60,18 @@ def paused(con: duckdb.DuckDBPyConnection, task: str) -> Decision | None:
     return said[-1] if said and said[-1].action == "pause" else None
 
 
+def why_paused(con: duckdb.DuckDBPyConnection, task: str) -> str:
+    """Why a paused task is left alone; empty if it is not paused."""
+    decision = paused(con, task)
+    if decision is None:
+        return ""
+    return (
+        f"{task} is paused since {clock.local_day(decision.decided_at)} by {decision.decided_by}"
+        f" ({decision.why}); its files wait and its channels are not asked."
+        f" `countylake tasks resume {task}` ends this."
+    )
+
+
 def decide(
     workshop: Workshop, tasks: Sequence[str], action: Action, *, by: str, why: str
 ) -> dict[str, bool]:

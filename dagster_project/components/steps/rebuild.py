@@ -16,14 +16,16 @@ from dagster_project.lake.engine import quoted
 from dagster_project.transform.conform import CheckResult, cross_checks, rebuild, recheck
 
 
-def rebuild_feed(workshop: Workshop, name: str) -> dict[str, Any]:
+def rebuild_feed(
+    workshop: Workshop, name: str, occasion: Occasion | None = None
+) -> dict[str, Any]:
     """Conform every landed batch of a feed again, in one transaction.
 
     Raises:
         UsageError, ContractError: No such feed, or its contract did not load.
         LakeError: A law of the lake would be broken; nothing was changed.
     """
-    feed, occasion = workshop.feed(name), manual()
+    feed, occasion = workshop.feed(name), occasion or manual()
     plan = workshop.plan(name)
     with workshop.lake.writer(f"rebuilding {name}") as writer:
         with writer.transaction(

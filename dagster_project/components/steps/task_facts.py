@@ -53,9 +53,9 @@ SELECT
   MAX(finished_at) FILTER (status IN ('success', 'partial')) AS last_success,
   COUNT(*) FILTER (status = 'failed' AND finished_at > COALESCE(well_at, '-infinity'::TIMESTAMPTZ))
     AS failures,
-  ARG_MAX(read, finished_at) FILTER (status IN ('success', 'partial')) AS read,
-  ARG_MAX(accepted, finished_at) FILTER (status IN ('success', 'partial')) AS accepted,
-  ARG_MAX(rejected, finished_at) FILTER (status IN ('success', 'partial')) AS rejected,
+  ARG_MAX(read, finished_at) FILTER (deliveries > 0 AND is_well) AS read,
+  ARG_MAX(accepted, finished_at) FILTER (deliveries > 0 AND is_well) AS accepted,
+  ARG_MAX(rejected, finished_at) FILTER (deliveries > 0 AND is_well) AS rejected,
   LIST(EPOCH(finished_at) - EPOCH(started_at) ORDER BY finished_at DESC)
     FILTER (status IN ('success', 'partial'))[1:{MEDIAN_OF}] AS durations,
   LIST(finished_at ORDER BY finished_at DESC) FILTER (status = 'skipped' AND is_well)
