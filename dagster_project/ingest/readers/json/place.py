@@ -5,13 +5,14 @@ Only what stands around the records is looked at one by one; the records are ``s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.json.flat import DOT, flattened
 from dagster_project.ingest.readers.json.scan import Scanner
+from dagster_project.ingest.readers.json.walk import items, members, skip
 from dagster_project.ingest.readers.table.header import resemblance
 
 WRAPPED = 8
@@ -62,7 +63,7 @@ class _Survey:
 
     def _array(self, path: Path) -> Place:
         found = Place(path)
-        for _ in _items(self.scanner):
+        for _ in items(self.scanner):
             value = self.scanner.value()
             if not isinstance(value, dict):
                 found.others += 1
@@ -138,51 +139,6 @@ def go_to(scanner: Scanner, path: Path) -> bool:
         for member in members(scanner):
             if member == key:
                 break
-            _skip(scanner)
+            skip(scanner)
     scanner.take("[")
     return scanner.peek() != "]"
-
-
-def members(scanner: Scanner) -> Iterator[str]:
-    """The names in the object that comes next; each one's value is to be taken before the next."""
-    scanner.take("{")
-    seen: set[str] = set()
-    while scanner.peek() != "}" or seen:
-        if scanner.peek() != '"':
-            raise scanner.expected("a name in quotation marks")
-        name = str(scanner.value())
-        if name in seen:
-            raise scanner.wrong("an object names a field twice")
-        seen.add(name)
-        scanner.take(":")
-        yield name
-        if scanner.peek() != ",":
-            break
-        scanner.take(",")
-    scanner.take("}")
-
-
-def _items(scanner: Scanner) -> Iterator[None]:
-    """Once per item of the array that comes next; each is to be taken before the next."""
-    scanner.take("[")
-    begun = False
-    while scanner.peek() != "]" or begun:
-        begun = True
-        yield
-        if scanner.peek() != ",":
-            break
-        scanner.take(",")
-    scanner.take("]")
-
-
-def _skip(scanner: Scanner) -> None:
-    """Go past a value, however large it is."""
-    mark = scanner.peek()
-    if mark == "{":
-        for _ in members(scanner):
-            _skip(scanner)
-    elif mark == "[":
-        for _ in _items(scanner):
-            scanner.value()
-    else:
-        scanner.value()

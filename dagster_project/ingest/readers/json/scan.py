@@ -117,6 +117,14 @@ class Scanner:
         Raises:
             DeliveryError: It is no JSON, cut, too long or too deep.
         """
+        return self.value_and_text()[0]
+
+    def value_and_text(self) -> tuple[Any, str]:
+        """The value that begins here, and how it is written.
+
+        Raises:
+            DeliveryError: It is no JSON, cut, too long or too deep.
+        """
         self.peek()
         while True:
             try:
@@ -126,8 +134,8 @@ class Scanner:
                 continue
             is_closed = self._text[end - 1] in _CLOSING or end + _MARGIN < len(self._text)
             if is_closed or not self._more():  # a number where the text so far ends may go on
-                self._at = end
-                return value
+                begin, self._at = self._at, end
+                return value, self._text[begin:end]
 
     def runs(self, *, in_array: bool) -> Iterator[Run]:
         """Objects up to the end of the text, or of the array whose first object begins here.

@@ -1,0 +1,216 @@
+"""An extract while it grows: records of whole pages only, and from where a killed pull goes on.
+
+``rows.part`` holds the records, ``digests.part`` one digest of each, ``progress.json`` how far both
+are good and what is to be asked next. What pages mean is ``paging``'s matter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import polars as pl
+
+from dagster_project.clock import now
+from dagster_project.errors import LakeError
+from dagster_project.ingest.channels.download import boot
+
+FRESH = timedelta(hours=1)
+"""What a killed pull left is continued within this time; later the source is another one."""
+DIGEST = 16
+_NOTE = "progress.json"
+
+
+@dataclass
+class Progress:
+    """How far an extract is: whole pages only.
+
+    ``position`` is what is asked next, None before the first page and where it is ``complete``;
+    ``size`` is how many records are asked for; ``rows`` are the records of all pages, repeated ones
+    too; ``mark`` is the greatest watermark among them.
+    """
+
+    identity: str = ""
+    boot: str = ""
+    at: str = ""
+    position: dict[str, Any] | None = None
+    complete: bool = False
+    size: int = 0
+    rows: int = 0
+    pages: int = 0
+    bytes: int = 0
+    total: int | None = None
+    mark: str = ""
+
+
+@dataclass
+class Draft:
+    """An extract in its spool folder; use it as a context manager.
+
+    Args:
+        spool: The channel's folder.
+        identity: What tells this extract from others: address, request, range.
+    """
+
+    spool: Path
+    identity: str
+    done: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        self._rows: BinaryIO | None = None
+        self._digests: BinaryIO | None = None
+        self._page, self._count = hashlib.blake2b(digest_size=DIGEST), 0
+
+    def __enter__(self) -> Self:
+        with self._named():
+            for path in self.spool.iterdir():
+                if path.is_file() and path.name not in {"rows.part", "digests.part", _NOTE}:
+                    path.unlink(missing_ok=True)
+            self.done = self._left() or self._new()
+            self._rows = self._opened("rows.part", self.done.bytes)
+            self._digests = self._opened("digests.part", self.done.rows * DIGEST)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in (self._rows, self._digests):
+            if file is not None:
+                file.close()
+
+    def add(self, record: Mapping[str, Any], text: str) -> None:
+        """One record of the page that is being read; blanks and fields' order tell nothing."""
+        line = text.encode("utf-8", "surrogatepass")
+        plain = json.dumps(record, sort_keys=True).encode()
+        digest = hashlib.blake2b(plain, digest_size=DIGEST).digest()
+        self._page.update(digest)
+        rows, digests = self._files()
+        with self._named():
+            rows.write(line + b"\n")
+            digests.write(digest)
+        self._count += 1
+
+    @property
+    def rows(self) -> int:
+        """Records so far, those of the page that is being read among them."""
+        return self.done.rows + self._count
+
+    def undo(self) -> None:
+        """Forget the page that is being read."""
+        rows, digests = self._files()
+        with self._named():
+            for file, size in ((rows, self.done.bytes), (digests, self.done.rows * DIGEST)):
+                file.flush()
+                file.seek(size)
+                file.truncate()
+        self._page, self._count = hashlib.blake2b(digest_size=DIGEST), 0
+
+    def page(self) -> str:
+        """What tells the page that is being read from every other page."""
+        return self._page.hexdigest()
+
+    def keep(self, changes: Mapping[str, Any]) -> None:
+        """Keep the page that was read; ``changes`` are those of the progress."""
+        rows, digests = self._files()
+        with self._named():
+            rows.flush()
+            digests.flush()
+            for name, value in {**changes, "bytes": rows.tell(), "at": now().isoformat()}.items():
+                setattr(self.done, name, value)
+            self.done.rows = digests.tell() // DIGEST
+            fresh = self.spool / f"{_NOTE}.new"
+            fresh.write_text(json.dumps(asdict(self.done)), encoding="utf-8")
+            fresh.replace(self.spool / _NOTE)
+        self._page, self._count = hashlib.blake2b(digest_size=DIGEST), 0
+
+    def restart(self) -> None:
+        """Throw everything away."""
+        self.done = self._new()
+        with self._named():
+            (self.spool / _NOTE).unlink(missing_ok=True)
+        self.undo()
+
+    def distinct(self) -> int:
+        """How many different records there are."""
+        return int(self._firsts().sum())
+
+    def finish(self, target: Path) -> None:
+        """The complete file, each different record once; nothing else stays in the folder."""
+        firsts = self._firsts()
+        with self._named():
+            self._files()[0].flush()
+            if not self.rows:
+                target.write_bytes(b"[]\n")
+            elif firsts.all():
+                (self.spool / "rows.part").replace(target)
+            else:
+                self._without_repeated(firsts, target)
+            with target.open("ab") as file:
+                os.fsync(file.fileno())
+        self.drop()
+
+    def drop(self) -> None:
+        """Remove what belongs to an unfinished extract."""
+        with self._named():
+            for name in ("rows.part", "digests.part", _NOTE):
+                (self.spool / name).unlink(missing_ok=True)
+
+    def _without_repeated(self, firsts: pl.Series, target: Path) -> None:
+        part = target.with_suffix(".part")
+        with (self.spool / "rows.part").open("rb") as lines, part.open("wb") as out:
+            out.writelines(itertools.compress(lines, firsts))
+        part.replace(target)
+
+    def _firsts(self) -> pl.Series:
+        """For each record whether it is the first of its kind."""
+        self._files()[1].flush()
+        halves = np.fromfile(self.spool / "digests.part", dtype=[("a", "<u8"), ("b", "<u8")])
+        frame = pl.DataFrame({"a": halves["a"].copy(), "b": halves["b"].copy()})
+        return frame.select(pl.struct("a", "b").is_first_distinct()).to_series()
+
+    def _files(self) -> tuple[BinaryIO, BinaryIO]:
+        if self._rows is None or self._digests is None:
+            raise AssertionError(self.spool)
+        return self._rows, self._digests
+
+    def _new(self) -> Progress:
+        return Progress(identity=self.identity, boot=boot())
+
+    def _left(self) -> Progress | None:
+        """What a killed pull left of this very extract, if it can be trusted."""
+        try:
+            said = Progress(**json.loads((self.spool / _NOTE).read_text(encoding="utf-8")))
+            age = now() - datetime.fromisoformat(said.at)
+            sizes = [(self.spool / n).stat().st_size for n in ("rows.part", "digests.part")]
+        except (OSError, ValueError, TypeError):
+            return None
+        is_ours = (said.identity, said.boot) == (self.identity, boot()) and age < FRESH
+        is_whole = sizes[0] >= said.bytes and sizes[1] >= said.rows * DIGEST
+        return said if is_ours and is_whole else None
+
+    def _opened(self, name: str, size: int) -> BinaryIO:
+        """A file for appending, cut to the whole pages in it."""
+        path = self.spool / name
+        path.touch(mode=0o600)
+        file = path.open("r+b")
+        file.truncate(size)
+        file.seek(size)
+        return file
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LakeError(
+                f"the spool folder cannot be written ({error.strerror or error})",
+                where=str(self.spool),
+                todo="Free space or correct the folder's permissions",
+            ) from error

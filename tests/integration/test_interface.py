@@ -1,0 +1,335 @@
+"""Interfaces that misbehave: the extract equals the source exactly, or nothing is taken."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dagster_project.errors import ChannelError, UsageError
+from dagster_project.ingest.channels.pull import Memory, Window
+from dagster_project.paths import PROJECT
+from tests.interface_kit import (
+    MARKED,
+    PAGING,
+    QUICK,
+    Interface,
+    pull_of,
+    pulled,
+    records,
+    server_of,
+    serving,
+)
+
+SECRET = "s3cret"  # noqa: S105 - of nobody
+
+
+@pytest.mark.parametrize("total", [True, False])
+@pytest.mark.parametrize("style", list(PAGING))
+def test_every_style_brings_every_record(tmp_path: Path, style: str, *, total: bool) -> None:
+    """Whether the last page is full, short, the only one, or there is none."""
+    with serving(Interface([], style, total)) as interface:
+        for count in (0, 1, 6, 7, 8, 14, 30):
+            interface.rows = records(count)
+            assert pulled(interface, tmp_path) == interface.rows, count
+
+
+@pytest.mark.parametrize(
+    ("fault", "style"),
+    zip(
+        [
+            "429",
+            "500",
+            "503",
+            "cut",
+            "truncated",
+            "drop",
+            "gzip",
+            "badgzip",
+            "gbk",
+            "busy",
+            "stall",
+        ],
+        itertools.cycle(PAGING),
+    ),
+)
+def test_a_passing_fault_costs_no_record(tmp_path: Path, fault: str, style: str) -> None:
+    """Each fault at the first and at a later request of a walk."""
+    with serving(Interface(records(17), style, faults={0: fault, 2: fault})) as interface:
+        assert pulled(interface, tmp_path) == interface.rows
+
+
+@pytest.mark.parametrize("total", [True, False])
+@pytest.mark.parametrize("style", ["page", "offset"])
+@pytest.mark.parametrize("caps", [{0: 3}, {1: 3}, {2: 3}, {1: 2, 4: 5}, {0: 112}, {2: 110}])
+def test_a_changed_page_size_loses_and_doubles_nothing(
+    tmp_path: Path, style: str, caps: dict[int, int], *, total: bool
+) -> None:
+    """The interface gives fewer or more records than were asked for, from the middle on."""
+    with serving(Interface(records(40), style, total, caps=caps)) as interface:
+        assert pulled(interface, tmp_path) == interface.rows
+
+
+def test_repeated_records_are_found_out(tmp_path: Path) -> None:
+    """A page that repeats a record lacks another one: it is asked again, and then refused."""
+    with serving(Interface(records(20), repeats=frozenset({1}))) as interface:
+        assert pulled(interface, tmp_path) == interface.rows
+    with (
+        serving(Interface(records(20), repeats=frozenset(range(99)))) as interface,
+        pytest.raises(ChannelError, match="do not fit together") as failed,
+    ):
+        pulled(interface, tmp_path)
+    assert failed.value.transient
+
+
+def test_pages_that_overlap_keep_a_record_once(tmp_path: Path) -> None:
+    """Where no number is stated, what comes twice is kept once."""
+    rows = records(9)
+    with serving(Interface([*rows, rows[3], rows[8]], "cursor", total=False)) as interface:
+        assert pulled(interface, tmp_path) == rows
+
+
+def test_a_source_that_changes_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    """Records that arrive in the middle are in the extract, and none is lost."""
+
+    def grow(interface: Interface, number: int) -> None:
+        if number == 2:
+            interface.rows = records(3, 100) + interface.rows
+
+    for style, total in (("page", True), ("offset", True), ("page", False), ("offset", False)):
+        with serving(Interface(records(20), style, total, change=grow)) as interface:
+            assert pulled(interface, tmp_path) == interface.rows
+
+
+@pytest.mark.parametrize(
+    ("faults", "said"),
+    [
+        ({0: "401"}, "refuses to answer strangers"),
+        ({0: "404"}, r"refuses the request \(HTTP 404\)"),
+        ({0: "400"}, r"refuses the request \(HTTP 400\)"),
+        ({0: "html"}, "the answer is no JSON of records"),
+        ({0: "nan"}, "NaN is no value of JSON"),
+        ({0: "redirect http://127.0.0.2:1/api"}, "sends to another host"),
+        ({0: "redirect //elsewhere.invalid/x"}, "sends to another host"),
+        (dict.fromkeys(range(9), "redirect ?a=1"), "from one address to another and back"),
+    ],
+)
+def test_a_lasting_fault_says_what_to_do(tmp_path: Path, faults: dict[int, str], said: str) -> None:
+    """It is not asked again, and the sentence holds no parameter."""
+    with serving(Interface(records(3), faults=faults)) as interface:
+        with pytest.raises(ChannelError, match=said) as failed:
+            pulled(interface, tmp_path)
+        assert not failed.value.transient
+        assert failed.value.todo
+        assert "in force" not in str(failed.value)
+        assert len(interface.asked) == (5 if len(faults) > 1 else 1)
+
+
+def test_a_redirection_on_the_same_host_is_followed(tmp_path: Path) -> None:
+    """An interface may put its address in order."""
+    with serving(Interface(records(3), "none")) as interface:
+        interface.faults = {0: f"redirect {interface.url}?status=valid"}
+        assert pulled(interface, tmp_path) == interface.rows
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "cut", "truncated", "drop"])
+def test_a_fault_that_does_not_pass_is_told_as_passing(tmp_path: Path, fault: str) -> None:
+    """After a bounded number of tries the channel gives up; the task may try later."""
+    with serving(Interface(records(3), faults=dict.fromkeys(range(99), fault))) as interface:
+        with pytest.raises(ChannelError) as failed:
+            pulled(interface, tmp_path)
+        assert failed.value.transient
+        assert len(interface.asked) == QUICK.tries
+
+
+def test_nobody_there_is_told_as_passing(tmp_path: Path) -> None:
+    """A refused connection names the channel and its address."""
+    with serving(Interface([])) as interface:
+        pass
+    with pytest.raises(ChannelError, match=r"people, interface \(http://127") as failed:
+        pulled(interface, tmp_path)
+    assert failed.value.transient
+
+
+def test_a_long_wait_is_not_waited_for(tmp_path: Path) -> None:
+    """Retry-After is honoured up to a bound; a longer one ends the pull at once."""
+    waited: list[float] = []
+    with serving(Interface(records(3), faults={0: "429"})) as interface:
+        channel = pull_of(interface, tmp_path)
+        channel._wait = waited.append  # noqa: SLF001
+        (extract,) = channel.pull(Memory())
+        extract.file.unlink()
+        assert waited == [0.0]
+        assert len(interface.asked) == 2
+
+
+def test_credentials_are_shown_and_never_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token as Bearer or in a named header, a user with Basic; errors name the reference."""
+    monkeypatch.setenv("PEOPLE_TOKEN", SECRET)
+    with serving(Interface(records(3), token=SECRET)) as interface:
+        assert pulled(interface, tmp_path, credentials="env:PEOPLE") == interface.rows
+        monkeypatch.setenv("PEOPLE_TOKEN", "wrong-one")
+        with pytest.raises(ChannelError, match="refuses the credentials env:PEOPLE") as failed:
+            pulled(interface, tmp_path, credentials="env:PEOPLE")
+        assert "wrong-one" not in str(failed.value)
+        options = dict(server_of(interface).options)
+        options["request"] = {**options["request"], "header": "X-Token"}
+        with pytest.raises(ChannelError):
+            pulled(interface, tmp_path, credentials="env:PEOPLE", options=options)
+        assert interface.headers[-1]["X-Token"] == "wrong-one"
+        monkeypatch.delenv("PEOPLE_TOKEN")
+        monkeypatch.setenv("PEOPLE_USER", "u")
+        monkeypatch.setenv("PEOPLE_PASSWORD", "p")
+        with pytest.raises(ChannelError):
+            pulled(interface, tmp_path, credentials="env:PEOPLE")
+        assert interface.headers[-1]["Authorization"].startswith("Basic ")
+
+
+def test_endless_pages_end_in_an_error(tmp_path: Path) -> None:
+    """A page parameter that is ignored, a cursor that turns in a circle, a link that leads away."""
+    words: dict[str, Any] = {"style": "page", "page": "seite", "rows": 7}
+    with serving(Interface(records(7), "none", total=False)) as interface:
+        options = {"request": {"records": "data.items", "paging": words}}
+        with pytest.raises(ChannelError, match="whatever `seite` says"):
+            pulled(interface, tmp_path, options=options)
+    with serving(Interface(records(30), "cursor", total=False)) as interface:
+        interface.page = lambda *_: (records(1), "7", "")  # type: ignore[method-assign]
+        with pytest.raises(ChannelError, match="pages without end"):
+            pulled(interface, tmp_path)
+        interface.page = lambda *_: (records(1), "", "http://127.0.0.2/x")  # type: ignore[method-assign]
+        interface.style = "next"
+        with pytest.raises(ChannelError, match="sends to another host"):
+            pulled(interface, tmp_path)
+
+
+def test_a_watermark_is_asked_for_and_reached(tmp_path: Path) -> None:
+    """The first pull takes everything, the next what is at or above the mark, minus the overlap."""
+    with serving(Interface(records(20), total=True)) as interface:
+        (first,) = pull_of(interface, tmp_path, watermark=MARKED).pull(Memory())
+        first.file.unlink()
+        reached = first.candidate.origin.until
+        assert reached == interface.rows[-1]["updated_at"]
+        assert first.candidate.path.startswith("interface/people-")
+        interface.rows += records(2, 20)
+        later = Memory(watermark=reached)
+        assert pulled(interface, tmp_path, later, watermark=MARKED) == interface.rows[19:]
+        assert interface.asked[-1]["since"] == reached
+        window = Memory(window=Window(interface.rows[3]["updated_at"], reached))
+        (again,) = pull_of(interface, tmp_path, watermark=MARKED).pull(window)
+        assert again.file.read_text(encoding="utf-8").count("\n") == 16
+        again.file.unlink()
+        assert again.candidate.origin.until == ""
+        assert not list(
+            pull_of(interface, tmp_path, watermark=MARKED).pull(
+                Memory(watermark="2027-01-01T00:00:00+08:00")
+            )
+        )
+        with pytest.raises(UsageError, match="cannot be asked for a range"):
+            list(pull_of(interface, tmp_path).pull(window))
+
+
+def test_a_look_takes_a_few_records(tmp_path: Path) -> None:
+    """It stops early and leaves nothing behind."""
+    with serving(Interface(records(60))) as interface:
+        assert pulled(interface, tmp_path, Memory(look=10)) == interface.rows[:10]
+        assert len(interface.asked) == 2
+
+
+def test_records_are_written_as_they_came(tmp_path: Path) -> None:
+    """Numbers, escapes and blanks stay; only line breaks between tokens go."""
+    odd = b'{"id":"1",  "n": 1.10,\r\n\t"e":1E3, "u":"\\u5e73\\n", "o":{ "a":\n[1, 2.0]}}'
+    with serving(Interface([], "none", total=False)) as interface:
+        interface.body = lambda *_: b'{"data":{"items":[' + odd + b"]}}"  # type: ignore[method-assign]
+        (extract,) = pull_of(interface, tmp_path).pull(Memory())
+    expected = b'{"id":"1",  "n": 1.10,"e":1E3, "u":"\\u5e73\\n", "o":{ "a":[1, 2.0]}}\n'
+    assert extract.file.read_bytes() == expected
+
+
+FAULTS = ["429", "500", "cut", "truncated", "drop", "gzip", "badgzip", "gbk", "busy", "html", "401"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    kept=st.builds(
+        Interface,
+        rows=st.integers(0, 40).map(records),
+        style=st.sampled_from(list(PAGING)),
+        faults=st.dictionaries(st.integers(0, 20), st.sampled_from(FAULTS), max_size=5),
+        caps=st.dictionaries(st.integers(0, 12), st.sampled_from([1, 2, 5, 109, 130]), max_size=2),
+        repeats=st.frozensets(st.integers(0, 12), max_size=2),
+    ),
+    grows=st.sets(st.integers(1, 12), max_size=2),
+)
+def test_any_misbehaviour_gives_everything_or_an_error(kept: Interface, grows: set[int]) -> None:
+    """Whatever mix happens: the rows equal the source exactly, or a ChannelError is raised."""
+
+    def grow(interface: Interface, number: int) -> None:
+        if number in grows:
+            interface.rows = records(1, 100 + number) + interface.rows
+
+    kept.change = grow
+    with tempfile.TemporaryDirectory() as folder, serving(kept) as interface:
+        try:
+            found = pulled(interface, Path(folder))
+        except ChannelError:
+            return
+        assert sorted(found, key=str) == sorted(interface.rows, key=str)
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from dagster_project.ingest.channels.pull import Memory
+from tests.interface_kit import Interface, pull_of
+url, style, total, spool = sys.argv[1:]
+interface = Interface([], style, total == "True", url=url)
+list(pull_of(interface, Path(spool)).pull(Memory()))
+"""
+
+
+def child(interface: Interface, spool: Path) -> subprocess.Popen[bytes]:
+    """A process that pulls."""
+    said = interface.url, interface.style, str(interface.total), str(spool)
+    return subprocess.Popen([sys.executable, "-c", CHILD, *said], cwd=PROJECT)
+
+
+def pages_left(spool: Path) -> int:
+    """How many whole pages a killed pull left."""
+    note = spool / "progress.json"
+    return int(json.loads(note.read_text(encoding="utf-8"))["pages"]) if note.exists() else 0
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("style", "total"),
+    [("page", True), ("page", False), ("offset", True), ("cursor", False), ("next", True)],
+)
+def test_a_killed_pull_goes_on_or_begins_again(tmp_path: Path, style: str, *, total: bool) -> None:
+    """Killed at ten moments of its walk, the next pull's rows equal the source exactly."""
+    seed = random.Random(style)  # noqa: S311 - only moments
+    with serving(Interface(records(300), style, total, delay=0.01)) as interface:
+        for _ in range(10):
+            asked = len(interface.asked)
+            process = child(interface, tmp_path)
+            wanted = asked + seed.randint(1, 40)
+            while len(interface.asked) < wanted and process.poll() is None:
+                time.sleep(seed.random() / 100)
+            process.kill()
+            process.wait()
+        left = pages_left(tmp_path)
+        interface.asked.clear()
+        assert pulled(interface, tmp_path) == interface.rows
+        if style in {"cursor", "next"} or total:
+            assert len(interface.asked) <= 43 - left
