@@ -24,6 +24,16 @@ from dagster_project.errors import UsageError
 from dagster_project.paths import Home
 from dagster_project.written import BY_HAND, PREFIX, Written, nearest, read_written, variables
 
+VARIABLES = {
+    "HOME": "the county's home folder, where --home is not given",
+    "CITY_HOME": "the city's home folder, where --home is not given",
+    "SCHEMAS": "folder of the contracts; the checkout's own if unset",
+    "SQL": "folder of the SQL models; the checkout's own if unset",
+    "KEYS": "folder of private keys and credentials; the user's data folder if unset",
+    "DEMO": "folder of `countylake demo`",
+    "DEBUG": "1 shows tracebacks, which may show cells",
+}
+"""What the environment says besides settings, after the prefix."""
 _SIZE = r"^\d+(\.\d+)? ?(?i:[KMGT]i?B)$"
 
 
@@ -189,7 +199,7 @@ def site_faults(written: Written) -> list[UsageError]:
         details = error.errors(include_url=False, include_input=False)
         return [
             UsageError(
-                _sentence(str(one["loc"][0]) if one["loc"] else "it", one, "a site", Site),
+                _sentence(".".join(str(step) for step in one["loc"]) or "it", one, "a site", Site),
                 where=written.place(str(one["loc"][0]) if one["loc"] else ""),
                 todo=BY_HAND,
             )

@@ -15,6 +15,7 @@ from dagster_project.cli import (
     act,
     catalogue,
     city,
+    config,
     demo,
     drift,
     feed,
@@ -50,6 +51,7 @@ for module in (site, run, read, look, items, act, demo):
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(hold.app, name="hold")
 app.add_typer(drift.app, name="drift")
+app.add_typer(config.app, name="config")
 feed_versions.register(feed.app)
 app.add_typer(feed.app, name="feed")
 app.add_typer(catalogue.app, name="catalogue")

@@ -91,7 +91,8 @@ def wordings(root: Path, contracts: Contracts) -> dict[tuple[str, str], Wording]
         root: The ``schemas`` folder.
         contracts: As they are loaded from it.
     """
-    found: list[Feed | Table] = [*contracts.feeds.values(), *contracts.tables.values()]
+    feeds = (*contracts.feeds.values(), *contracts.drafts.values())
+    found: list[Feed | Table] = [*feeds, *contracts.tables.values()]
     made: dict[tuple[str, str], Wording] = {}
     for contract in found:
         raw = (root.parent / contract.path).read_bytes()

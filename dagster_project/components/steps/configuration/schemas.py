@@ -1,0 +1,135 @@
+"""What is wrong with a site's contracts, their versions, and its SQL models."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dagster_project.components.steps import contract_versions
+from dagster_project.components.steps.configuration.fault import Fault, of_error, of_problem
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts import items
+from dagster_project.contracts.cron import Cron
+from dagster_project.contracts.model import Contracts, Feed, Layer, Table
+from dagster_project.errors import CountyLakeError
+from dagster_project.lineage.lint import lint_file
+from dagster_project.paths import PACKAGE
+from dagster_project.transform.models.load import SITE_LAYERS
+
+_RESOURCE = re.compile(r"[123][0-9]{5,}/[0-9]+")
+"""类 1 (1 base, 2 theme, 3 department), 项 2, 目 3, 细目 any / 顺序码."""
+
+
+def contract_faults(workshop: Workshop) -> Iterator[Fault]:
+    """Contracts that do not load, and what each of several says of the same thing."""
+    contracts = workshop.contracts
+    yield from (of_problem("contracts", problem) for problem in contracts.problems)
+    feeds = [*contracts.feeds.values(), *contracts.drafts.values()]
+    yield from _department_faults(feeds)
+    yield from _title_faults(feeds)
+    yield from _schedule_faults(feeds)
+    every: list[Feed | Table] = [*feeds, *contracts.tables.values()]
+    for contract in every:
+        code = str(contract.catalogue.get("code", ""))
+        if code and not _RESOURCE.fullmatch(code):
+            what = f"the resource code {code} is not 类1 项2 目3 细目 / 顺序码 with 类 1, 2 or 3"
+            yield Fault(
+                "catalogue", what, contract.path, "Give the entry its code of the catalogue"
+            )
+    yield from _item_faults(contracts)
+
+
+def _department_faults(feeds: list[Feed]) -> Iterator[Fault]:
+    names: Mapping[str, dict[str, Feed]] = defaultdict(dict)
+    codes: Mapping[str, dict[str, Feed]] = defaultdict(dict)
+    for feed in feeds:
+        names[feed.department_code].setdefault(feed.department_name, feed)
+        codes[feed.department_name].setdefault(feed.department_code, feed)
+    for code, found in names.items():
+        if len(found) > 1:
+            said = " and ".join(f"{name} ({feed.name})" for name, feed in found.items())
+            where = next(reversed(found.values())).path
+            what = f"the department `{code}` has several names: {said}"
+            yield Fault("contracts", what, where, "Write one name in all its contracts")
+    for name, coded in codes.items():
+        if len(coded) > 1:
+            said = " and ".join(f"{code} ({feed.name})" for code, feed in coded.items())
+            where = next(reversed(coded.values())).path
+            what = f"the department {name} has several codes: {said}"
+            yield Fault("contracts", what, where, "Write one code in all its contracts")
+
+
+def _title_faults(feeds: list[Feed]) -> Iterator[Fault]:
+    first: dict[str, Feed] = {}
+    for feed in feeds:
+        if (other := first.setdefault(feed.title, feed)) is not feed:
+            what = f"the title {feed.title} is also that of the feed {other.name}"
+            todo = "Tell them apart, for people know feeds by their titles"
+            yield Fault("contracts", what, feed.path, todo)
+
+
+def _schedule_faults(feeds: list[Feed]) -> Iterator[Fault]:
+    lines = [(feed.path, feed.sla.schedule) for feed in feeds if feed.sla.schedule]
+    day = PACKAGE / "defs" / "day" / "defs.yaml"
+    for line in day.read_text(encoding="utf-8").splitlines():
+        word, _, value = line.partition(":")
+        if word.strip() in {"daily_at", "monthly_at"}:
+            lines.append(("defs/day/defs.yaml", value.strip().strip("'\"")))
+    for where, schedule in lines:
+        try:
+            Cron.parse(schedule)
+        except ValueError as error:
+            what = f"the schedule cannot be read: {error}"
+            todo = "Write five fields: minute, hour, day, month, weekday"
+            yield Fault("contracts", what, where, todo)
+
+
+def _item_faults(contracts: Contracts) -> Iterator[Fault]:
+    """Data items that two departments collect."""
+    for problem in items.problems(contracts):
+        fault = of_problem("items", problem)
+        # A warning: Decree 809 asks for one source, and what was collected is there all the same.
+        yield Fault(fault.group, fault.what, fault.where, fault.todo, is_warning=True)
+
+
+def version_faults(workshop: Workshop) -> Iterator[Fault]:
+    """Changes that no version tells of, and versions that no changelog explains."""
+    try:
+        found = contract_versions.standings(workshop)
+    except CountyLakeError as error:
+        yield of_error("versions", error)
+        found = {}
+    for (layer, name), standing in found.items():
+        if standing.fault:
+            where = f"{workshop.schemas.name}/{layer}/{name}.yaml"
+            todo = f"See `countylake feed diff {layer}/{name}`, then `countylake feed bump`"
+            yield Fault("versions", standing.fault, where, todo)
+    for wording, path, fault in contract_versions.changelog_faults(workshop):
+        todo = f"Run `countylake feed bump {wording.layer}/{wording.name} --why …`"
+        yield Fault("versions", fault, path, todo, is_warning=True)
+
+
+def model_faults(workshop: Workshop) -> Iterator[Fault]:
+    """Models that cannot be read or built, or that break a rule of the house."""
+    graph = workshop.graph
+    yield from (of_problem("models", problem) for problem in graph.problems)
+    told = {problem.path for problem in graph.problems}
+    for path, layer in _models(workshop):
+        name = f"sql/{layer}/{path.name}"
+        table = workshop.contracts.tables.get((layer, path.stem))
+        key = table.key if table else ()
+        for one in lint_file(path, layer, name, key=key):
+            if one.code != "unreadable" or name not in told:
+                where = f"{one.path}:{one.line}"
+                yield Fault("models", f"{one.code}: {one.reason}", where, one.fix)
+    try:
+        workshop.lineages  # noqa: B018 - following the columns finds those that are not there
+    except CountyLakeError as error:
+        yield of_error("models", error)
+
+
+def _models(workshop: Workshop) -> Iterator[tuple[Path, Layer]]:
+    for layer in SITE_LAYERS[workshop.role]:
+        yield from ((path, layer) for path in sorted((workshop.sql / layer).glob("*.sql")))
