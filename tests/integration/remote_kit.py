@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,11 +52,14 @@ class Puller:
         extracts = channel.pull(memory)
         try:
             for extract in extracts:
-                found = extract.file.stat()
-                assert found.st_mtime_ns == extract.candidate.mtime_ns
-                assert found.st_size == extract.candidate.size
                 assert extract.candidate.path not in taken
-                taken[extract.candidate.path] = extract.file.read_bytes()
+                taken[extract.candidate.path] = b""
+                for part in extract.candidate.files:
+                    file = extract.locate(part)
+                    found = file.stat()
+                    assert (found.st_size, found.st_mtime_ns) == (part.size, part.mtime_ns)
+                    taken[extract.candidate.path] += file.read_bytes()
+                    self.marks.add(part.mark)
                 self.marks.add(extract.candidate.mark)
                 extract.file.unlink()
                 if len(taken) == most:
@@ -75,11 +78,4 @@ class Puller:
 
 def noise(size: int, seed: int = 1) -> bytes:
     """Bytes without a repeating pattern, so that a shifted block is noticed."""
-    import random  # noqa: PLC0415
-
-    return random.Random(seed).randbytes(size)  # noqa: S311
-
-
-def total(values: Iterable[int]) -> int:
-    """A sum, by a name that reads well beside counted bytes."""
-    return sum(values)
+    return random.Random(seed).randbytes(size)  # noqa: S311 - no secret

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ USER, PASSWORD = "minzheng", "right horse"
 class Drop:
     """The server and what it counts.
 
-    ``asked`` counts the bytes that were read of each path; ``cut_after`` breaks the connection when
-    so many bytes of all files were sent; ``reading`` is called with a path before a read, and
-    ``opened`` after a file was opened.
+    ``asked`` counts the bytes that were read of each path, ``tried`` are users that showed a
+    password. ``cut_after`` breaks the connection when so many bytes of all files were sent,
+    ``stalls`` answers no read any more. ``opened`` and ``reading`` are called with a path before a
+    file is opened or read; ``lists`` may invent a folder's names.
     """
 
     def __init__(self, root: Path, *, kinds: tuple[str, ...] = ("ssh-ed25519",)) -> None:
@@ -31,6 +33,7 @@ class Drop:
         self.opened: Callable[[str], None] = lambda _path: None
         self.lists: Callable[[bytes], list[asyncssh.SFTPName] | None] = lambda _path: None
         self.stalls = False
+        self.tried: list[str] = []
         self.public = asyncssh.generate_private_key("ssh-ed25519")
         self._keys = [asyncssh.generate_private_key(kind) for kind in kinds]
         self._loop = asyncio.new_event_loop()
@@ -50,8 +53,6 @@ class Drop:
 
     def put(self, path: str, data: bytes, *, mtime: int = 1_700_000_000) -> Path:
         """A file that a department has put there, some time ago."""
-        import os  # noqa: PLC0415
-
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
@@ -61,6 +62,7 @@ class Drop:
     def reset(self) -> None:
         """Behave, and count from nothing."""
         self.asked.clear()
+        self.tried.clear()
         self.cut_after, self.stalls = 0, False
         self.reading = self.opened = lambda _path: None
         self.lists = lambda _path: None
@@ -75,66 +77,73 @@ class Drop:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
     async def _listen(self) -> Any:
-        drop = self
-
-        class Login(asyncssh.SSHServer):
-            def begin_auth(self, username: str) -> bool:
-                return bool(username)
-
-            def password_auth_supported(self) -> bool:
-                return True
-
-            def validate_password(self, username: str, password: str) -> bool:
-                return (username, password) == (USER, PASSWORD)
-
-            def public_key_auth_supported(self) -> bool:
-                return True
-
-            def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-                return username == USER and key == drop.public.convert_to_public()
-
-        class Files(asyncssh.SFTPServer):
-            def __init__(self, chan: Any) -> None:
-                super().__init__(chan, chroot=str(drop.root).encode())
-                self._connection = chan.get_connection()
-                self._names: dict[int, str] = {}
-
-            def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
-                name = path.decode("utf-8", "replace").lstrip("/")
-                if name.endswith("秘密.csv"):
-                    raise asyncssh.SFTPPermissionDenied("no")
-                file = super().open(path, pflags, attrs)
-                self._names[id(file)] = name
-                drop.opened(name)
-                return file
-
-            async def read(self, file_obj: Any, offset: int, size: int) -> bytes:
-                name = self._names[id(file_obj)]
-                drop.reading(name)
-                while drop.stalls:
-                    await asyncio.sleep(0.05)
-                data = super().read(file_obj, offset, size)
-                if drop.cut_after and drop.asked.total() + len(data) > drop.cut_after:
-                    self._connection.abort()
-                    raise asyncssh.SFTPConnectionLost("cut")
-                drop.asked[name] += len(data)
-                return data
-
-            async def scandir(self, path: bytes) -> Any:
-                made = drop.lists(path)
-                if made is not None:
-                    for one in made:
-                        yield one
-                    return
-                async for one in super().scandir(path):
-                    yield one
-
         return await asyncssh.listen(
             "127.0.0.1",
             0,
-            server_factory=Login,
+            server_factory=lambda: _Login(self),
             server_host_keys=self._keys,
-            sftp_factory=Files,
+            sftp_factory=lambda channel: _Files(self, channel),
             reuse_address=True,
             family=socket.AF_INET,
         )
+
+
+class _Login(asyncssh.SSHServer):
+    """Lets in one user, with a password or a key."""
+
+    def __init__(self, drop: Drop) -> None:
+        self._drop = drop
+
+    def begin_auth(self, username: str) -> bool:
+        return bool(username)
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        self._drop.tried.append(username)
+        return (username, password) == (USER, PASSWORD)
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return username == USER and key == self._drop.public.convert_to_public()
+
+
+class _Files(asyncssh.SFTPServer):
+    """The drop's folder, as it is or as the test wants it."""
+
+    def __init__(self, drop: Drop, channel: Any) -> None:
+        super().__init__(channel, chroot=str(drop.root).encode())
+        self._drop, self._connection = drop, channel.get_connection()
+        self._names: dict[int, str] = {}
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
+        name = path.decode("utf-8", "replace").lstrip("/")
+        if name.endswith("秘密.csv"):
+            raise asyncssh.SFTPPermissionDenied("no")
+        self._drop.opened(name)
+        file = super().open(path, pflags, attrs)
+        self._names[id(file)] = name
+        return file
+
+    async def read(self, file_obj: Any, offset: int, size: int) -> bytes:
+        drop, name = self._drop, self._names[id(file_obj)]
+        drop.reading(name)
+        if drop.stalls:
+            await asyncio.sleep(3600)
+        data: bytes = super().read(file_obj, offset, size)
+        if drop.cut_after and drop.asked.total() + len(data) > drop.cut_after:
+            self._connection.abort()
+            raise asyncssh.SFTPConnectionLost("cut")
+        drop.asked[name] += len(data)
+        return data
+
+    async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+        made = self._drop.lists(path)
+        if made is None:
+            async for one in super().scandir(path):
+                yield one
+        for one in made or ():
+            yield one

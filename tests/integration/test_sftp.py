@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-import threading
+import shutil
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import asyncssh
 import pytest
-from remote_kit import Puller, noise
+from remote_kit import Puller, noise, remote_feed
 from sftp_kit import PASSWORD, USER, Drop
 
 from dagster_project.contracts.model import Server
-from dagster_project.errors import ChannelError, UsageError
-from dagster_project.ingest.channels import remote_files
-from dagster_project.ingest.channels.pull import Window
+from dagster_project.errors import ChannelError, LakeError, UsageError
+from dagster_project.ingest.channels import remote_files, ssh
+from dagster_project.ingest.channels.pull import Memory, Window, pull_channel
 
 pytestmark = pytest.mark.xdist_group("sftp")
 MIB = 1 << 20
@@ -56,6 +60,13 @@ def puller(drop: Drop, tmp_path: Path, path: str = "export/低保_*.csv", **word
     return Puller(server, spool, dict(words))
 
 
+def listed(name: str) -> asyncssh.SFTPName:
+    """A line of an invented listing."""
+    time = 1_700_000_000
+    attrs = asyncssh.SFTPAttrs(permissions=0o100644, size=4, atime=time, mtime=time)
+    return asyncssh.SFTPName(name.encode(), b"-", attrs)
+
+
 def test_new_files_come_once_and_in_order(drop: Drop, tmp_path: Path) -> None:
     """Files that match are brought by path with their bytes and times; then nothing is new."""
     for name in ("低保_202612.csv", "低保_202611.csv", "低保 第 1 期.csv", "别的_1.csv"):
@@ -94,3 +105,321 @@ def test_a_cut_download_goes_on_where_it_stopped(drop: Drop, tmp_path: Path) -> 
     assert pulling.pull() == {"drop/export/低保_1.csv": data}
     assert drop.asked["export/低保_1.csv"] == len(data) - here
     assert pulling.left == []
+
+
+def test_a_connection_that_a_left_file_broke_loses_nothing(drop: Drop, tmp_path: Path) -> None:
+    """Files before a cut stay taken; the next pull brings the others, each once."""
+    for number in range(4):
+        drop.put(f"export/低保_{number}.csv", noise(MIB, number))
+    pulling = puller(drop, tmp_path)
+    drop.cut_after = 5 * MIB // 2
+    with pytest.raises(ChannelError):
+        pulling.pull()
+    assert len(pulling.marks) == 2
+    drop.reset()
+    rest = pulling.pull()
+    assert rest == {f"drop/export/低保_{n}.csv": noise(MIB, n) for n in (2, 3)}
+
+
+def test_other_bytes_under_the_same_name_are_another_delivery(drop: Drop, tmp_path: Path) -> None:
+    """A file that was replaced comes again; what was downloaded of its old bytes is not used."""
+    drop.put("export/低保_1.csv", noise(3 * MIB))
+    pulling = puller(drop, tmp_path)
+    drop.cut_after = 5 * MIB // 2
+    with pytest.raises(ChannelError):
+        pulling.pull()
+    drop.reset()
+    drop.put("export/低保_1.csv", noise(3 * MIB, 2), mtime=1_700_000_060)
+    assert pulling.pull() == {"drop/export/低保_1.csv": noise(3 * MIB, 2)}
+    drop.put("export/低保_1.csv", b"third", mtime=1_700_000_120)
+    assert pulling.pull() == {"drop/export/低保_1.csv": b"third"}
+
+
+def test_a_file_that_changes_while_it_is_fetched_is_left(drop: Drop, tmp_path: Path) -> None:
+    """Appended to, rewritten or removed during its download, a file waits; the others go on."""
+    for name in ("长", "改", "删", "好"):
+        drop.put(f"export/低保_{name}.csv", noise(MIB))
+
+    def reading(path: str) -> None:
+        file = drop.root / path
+        if path.endswith("长.csv"):
+            with file.open("ab") as grown:
+                grown.write(b"more")
+        elif path.endswith("改.csv"):
+            os.utime(file, (1_700_000_900, 1_700_000_900))
+        elif path.endswith("删.csv"):
+            file.unlink(missing_ok=True)
+
+    drop.reading = reading
+    pulling = puller(drop, tmp_path)
+    assert list(pulling.pull()) == ["drop/export/低保_好.csv"]
+    assert len(pulling.unfinished) == 3
+    assert all("changed while" in sentence for sentence in pulling.unfinished)
+    assert pulling.left == []
+    drop.reset()
+    for name in ("长", "改"):
+        drop.put(f"export/低保_{name}.csv", noise(MIB, 7))
+    assert len(pulling.pull()) == 2
+
+
+def test_a_file_that_is_still_being_written_is_left(drop: Drop, tmp_path: Path) -> None:
+    """What grew between the listing and the download is not begun."""
+    drop.put("export/低保_1.csv", b"first rows")
+    drop.opened = lambda path: (drop.root / path).write_bytes(b"first rows and more") and None
+    pulling = puller(drop, tmp_path)
+    assert pulling.pull() == {}
+    assert len(pulling.unfinished) == 1
+    assert not drop.asked
+
+
+def test_hostile_names_stay_outside(drop: Drop, tmp_path: Path) -> None:
+    """Names with control characters, steps upwards or 2,000 letters never name anything here."""
+    drop.put("export/低保_1.csv", b"good")
+    drop.put("export/低保_ctrl\x1b[2J\n.csv", b"bad")
+    names = [
+        "../../etc/低保_1.csv",
+        "..",
+        "/低保_abs.csv",
+        "低保_" + "长" * 2000 + ".csv",
+        "低保_1.csv",
+    ]
+    made = [listed(name) for name in names]
+    pulling = puller(drop, tmp_path)
+    assert list(pulling.pull()) == ["drop/export/低保_1.csv"]
+    assert "control characters" in pulling.refused[0]
+    assert "\x1b" not in pulling.refused[0]
+    drop.lists = lambda _path: made
+    pulling.marks.clear()
+    assert list(pulling.pull()) == ["drop/export/低保_1.csv"]
+    assert any("too long" in sentence for sentence in pulling.refused)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["root", "spool"]
+
+
+def test_names_that_a_disk_takes_for_one_are_two(drop: Drop, tmp_path: Path) -> None:
+    """Names that differ in case or in Unicode form alone are files of their own."""
+    names = ["a.csv", "A.csv", "é.csv", "e\u0301.csv"]
+    for name in names:
+        drop.put(f"export/{name}", name.encode())
+    taken = puller(drop, tmp_path, "export/*.csv").pull()
+    assert taken == {f"drop/export/{name}": name.encode() for name in names}
+
+
+def test_names_in_gbk_are_read_and_asked_for(drop: Drop, tmp_path: Path) -> None:
+    """A server on Chinese Windows writes its names in GBK; they match and are fetched."""
+    folder = os.fsencode(drop.root) + b"/" + "导出".encode("gb18030")
+    os.mkdir(folder)  # noqa: PTH102 - a name that is no text
+    file = folder + b"/" + "低保_十一月.csv".encode("gb18030")
+    with open(file, "wb") as out:  # noqa: PTH123
+        out.write(b"rows")
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    pulling = puller(drop, tmp_path, "导出/低保_*.csv")
+    assert pulling.pull() == {"drop/导出/低保_十一月.csv": b"rows"}
+    assert pulling.pull() == {}
+
+
+def test_links_to_files_are_files_and_loops_end(drop: Drop, tmp_path: Path) -> None:
+    """`**` spans folders, follows no link to a folder, and takes what a link to a file shows."""
+    drop.put("export/甲/乙/低保_1.csv", b"deep")
+    drop.put("export/低保_2.csv", b"flat")
+    drop.put("elsewhere/real.csv", b"linked")
+    drop.put("export/.trash/低保_3.csv", b"hidden")
+    (drop.root / "export/甲/loop").symlink_to("..", target_is_directory=True)
+    (drop.root / "export/低保_4.csv").symlink_to("../elsewhere/real.csv")
+    (drop.root / "export/低保_5.csv").symlink_to("nowhere")
+    (drop.root / "export/低保_6.csv").symlink_to("低保_6.csv")
+    os.mkfifo(drop.root / "export/低保_7.csv")
+    taken = puller(drop, tmp_path, "export/**/低保_*.csv").pull()
+    assert taken == {
+        "drop/export/低保_2.csv": b"flat",
+        "drop/export/低保_4.csv": b"linked",
+        "drop/export/甲/乙/低保_1.csv": b"deep",
+    }
+
+
+def test_a_file_that_may_not_be_read_is_told_and_others_go_on(drop: Drop, tmp_path: Path) -> None:
+    """A refused file is named with what to do; it keeps nothing else from being taken."""
+    drop.put("export/低保_1.csv", b"one")
+    drop.put("export/低保_秘密.csv", b"secret")
+    drop.put("export/低保_2.csv", b"two")
+    pulling = puller(drop, tmp_path)
+    assert len(pulling.pull()) == 2
+    (sentence,) = pulling.refused
+    assert "低保_秘密.csv" in sentence
+    assert "Ask the department" in sentence
+
+
+def test_a_server_with_another_key_is_told_nothing(drop: Drop, tmp_path: Path) -> None:
+    """A key that the contract does not name ends the talk before the password is sent."""
+    drop.put("export/低保_1.csv", b"one")
+    pulling = puller(drop, tmp_path)
+    options = {"hostKey": "SHA256:" + "A" * 43}
+    pulling.server = replace(pulling.server, options=options)
+    with pytest.raises(ChannelError) as stranger:
+        pulling.pull()
+    assert not stranger.value.transient
+    assert options["hostKey"] in str(stranger.value)
+    assert drop.fingerprints[0] in str(stranger.value)
+    assert drop.tried == []
+
+
+def test_any_of_the_servers_keys_may_be_named(tmp_path: Path, drop: Drop) -> None:
+    """An administrator may have told the RSA fingerprint of a server that prefers Ed25519."""
+    other = Drop(drop.root, kinds=("ssh-ed25519", "ecdsa-sha2-nistp256"))
+    try:
+        other.put("export/低保_1.csv", b"one")
+        for number, fingerprint in enumerate(other.fingerprints):
+            pulling = puller(other, tmp_path)
+            pulling.server = replace(pulling.server, options={"hostKey": fingerprint})
+            assert len(pulling.pull()) == 1, number
+    finally:
+        other.close()
+
+
+def test_a_wrong_password_is_a_sentence_without_it(
+    drop: Drop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is not let in is told which credentials are wrong; trying again is of no use."""
+    monkeypatch.setenv("DROP_PASSWORD", "wrong donkey")
+    with pytest.raises(ChannelError) as refused:
+        puller(drop, tmp_path).pull()
+    assert not refused.value.transient
+    assert "env:DROP" in str(refused.value)
+    assert "donkey" not in str(refused.value)
+    monkeypatch.delenv("DROP_USER")
+    with pytest.raises(UsageError, match="name no user"):
+        puller(drop, tmp_path).pull()
+
+
+def test_a_key_file_lets_in(drop: Drop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A private key opens the server, with its passphrase as the password."""
+    drop.put("export/低保_1.csv", b"one")
+    key = tmp_path / "id"
+    drop.public.write_private_key(str(key), "pkcs8-pem", passphrase="open it")  # noqa: S106
+    monkeypatch.setenv("DROP_KEY_FILE", str(key))
+    monkeypatch.setenv("DROP_PASSWORD", "open it")
+    assert len(puller(drop, tmp_path).pull()) == 1
+    monkeypatch.setenv("DROP_PASSWORD", "shut")
+    with pytest.raises(UsageError, match="private key"):
+        puller(drop, tmp_path).pull()
+
+
+def test_nobody_there_is_worth_another_try(drop: Drop, tmp_path: Path) -> None:
+    """A refused connection is transient; a folder that is not there is not."""
+    pulling = puller(drop, tmp_path)
+    with pytest.raises(ChannelError, match="no such folder") as missing:
+        pulling.pull()
+    assert not missing.value.transient
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    location = f"sftp://127.0.0.1:{port}/export/低保_*.csv"
+    pulling.server = replace(pulling.server, location=location)
+    with pytest.raises(ChannelError, match="refused the connection") as nobody:
+        pulling.pull()
+    assert nobody.value.transient
+
+
+def test_a_server_that_falls_silent_is_given_up(
+    drop: Drop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that answers no more is left in time, and the request may succeed later."""
+    monkeypatch.setattr(ssh, "PATIENCE_S", 0.3)
+    drop.put("export/低保_1.csv", b"one")
+    drop.stalls = True
+    with pytest.raises(ChannelError, match="in time") as silent:
+        puller(drop, tmp_path).pull()
+    assert silent.value.transient
+
+
+def test_a_window_asks_for_periods_and_a_look_for_the_newest(drop: Drop, tmp_path: Path) -> None:
+    """A backfill brings known files of its months too; a look brings the newest file alone."""
+    for name in ("低保_202609.csv", "低保_202610.csv", "低保_202611.csv"):
+        drop.put(f"export/{name}", name.encode())
+    drop.put("export/低保_无期.csv", b"x", mtime=1_760_000_000)
+    pulling = puller(drop, tmp_path)
+    assert len(pulling.pull()) == 4
+    window = Window("2026-10-01", "2026-11-01")
+    assert list(pulling.pull(window=window)) == ["drop/export/低保_202610.csv"]
+    assert list(pulling.pull(window=Window("2025-10-01", "2025-10-20"))) == [
+        "drop/export/低保_无期.csv"
+    ]
+    assert list(pulling.pull(look=100)) == ["drop/export/低保_无期.csv"]
+    with pytest.raises(UsageError, match="no date"):
+        pulling.pull(window=Window("yesterday", ""))
+
+
+def test_files_of_a_manifest_and_parts_are_one_delivery(drop: Drop, tmp_path: Path) -> None:
+    """As in the inbox: what belongs together comes together, and waits until it is whole."""
+    data = {f"低保_{n}.csv": noise(1000 + n, n) for n in range(2)}
+    stated = [
+        {"path": name, "bytes": len(one), "sha256": hashlib.sha256(one).hexdigest()}
+        for name, one in data.items()
+    ]
+    drop.put("export/低保_0.csv", data["低保_0.csv"])
+    drop.put("export/十一月.manifest.json", json.dumps({"files": stated}).encode())
+    drop.put("export/低保_表_1of2.csv", b"first")
+    pulling = puller(drop, tmp_path, parts=True)
+    assert pulling.pull() == {}
+    assert len(pulling.unfinished) == 2
+    drop.put("export/低保_1.csv", data["低保_1.csv"])
+    drop.put("export/低保_表_2of2.csv", b"second")
+    assert pulling.pull() == {
+        "drop/export/低保_表.csv": b"firstsecond",
+        "drop/export/十一月.manifest.json": data["低保_0.csv"] + data["低保_1.csv"],
+    }
+    assert pulling.left == []
+    assert pulling.pull() == {}
+
+
+def test_ten_thousand_names_are_looked_through(drop: Drop, tmp_path: Path) -> None:
+    """A large folder is listed piece by piece; only what is meant and new is asked for."""
+    drop.lists = lambda _path: [
+        listed(f"{kind}_{number}.csv") for number in range(5_000) for kind in ("低保", "别的")
+    ]
+    drop.put("export/低保_77.csv", b"rows")
+    pulling = puller(drop, tmp_path)
+    pulling.marks = {
+        (f"drop/export/低保_{n}.csv", 4, 1_700_000_000 * 10**9) for n in range(5_000) if n != 77
+    }
+    assert pulling.pull() == {"drop/export/低保_77.csv": b"rows"}
+
+
+def test_only_so_many_new_files_come_in_one_pull(
+    drop: Drop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first by path come; the next pull goes on behind them."""
+    monkeypatch.setattr(remote_files, "MOST_FETCHED", 2)
+    for number in range(3):
+        drop.put(f"export/低保_{number}.csv", b"rows")
+    pulling = puller(drop, tmp_path)
+    assert list(pulling.pull()) == ["drop/export/低保_0.csv", "drop/export/低保_1.csv"]
+    assert list(pulling.pull()) == ["drop/export/低保_2.csv"]
+
+
+def test_what_a_stopped_pull_left_is_used_or_swept(drop: Drop, tmp_path: Path) -> None:
+    """A complete file that was never committed is not fetched again; a stranger's is removed."""
+    drop.put("export/低保_1.csv", noise(MIB))
+    pulling = puller(drop, tmp_path)
+    extracts = pull_channel(
+        remote_feed(pulling.server), pulling.server, pulling.spool, inbox=tmp_path
+    ).pull(Memory())
+    next(extracts)
+    extracts.close()
+    (pulling.spool / "0123.part").write_bytes(b"left")
+    drop.asked.clear()
+    assert len(pulling.pull()) == 1
+    assert not drop.asked
+    assert pulling.left == []
+
+
+def test_a_disk_without_room_is_a_sentence(drop: Drop, tmp_path: Path) -> None:
+    """A file that cannot fit is not begun, and what to do is said."""
+    free = shutil.disk_usage(tmp_path).free
+    file = drop.put("export/低保_1.csv", b"")
+    with file.open("r+b") as grown:
+        grown.truncate(min(free, remote_files.MOST_BYTES))
+    if free > 2 * remote_files.MOST_BYTES:
+        pytest.skip("this disk has room for everything that is fetched at all")
+    with pytest.raises(LakeError, match="no room"):
+        puller(drop, tmp_path).pull()
+    assert not drop.asked

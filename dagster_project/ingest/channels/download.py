@@ -1,6 +1,6 @@
 """One remote file on its way into a spool folder: begun, cut off, continued, complete.
 
-A file that is on its way is ``<stem>.part`` beside ``<stem>.json``, which says of which remote file
+A file that is on its way is ``<stem>.part`` beside ``<stem>.note``, which says of which remote file
 it is; the stem is a hash, because a remote name is never trusted to name anything here. Which files
 are fetched, and over which connection, is not known here.
 """
@@ -22,6 +22,7 @@ from dagster_project.errors import LakeError
 RESERVE = 64 << 20
 """So many bytes of the disk stay free."""
 
+STEM = 32
 _ENDING = re.compile(r"\.[0-9A-Za-z]{1,8}")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -50,13 +51,13 @@ class Download:
     @property
     def stem(self) -> str:
         """What its files here are called."""
-        return hashlib.sha256(self.entry.path.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return hashlib.sha256(self.entry.path.encode("utf-8", "surrogatepass")).hexdigest()[:STEM]
 
     @property
     def file(self) -> Path:
         """The complete file; it keeps the ending, by which people know what a file is."""
         ending = PurePosixPath(self.entry.path).suffix
-        return self.spool / f"{self.stem}{ending if _ENDING.fullmatch(ending) else ''}"
+        return self.spool / f"{self.stem}-whole{ending if _ENDING.fullmatch(ending) else ''}"
 
     @property
     def part(self) -> Path:
@@ -66,7 +67,7 @@ class Download:
     @property
     def note(self) -> Path:
         """What says of which remote file the bytes are."""
-        return self.spool / f"{self.stem}.json"
+        return self.spool / f"{self.stem}.note"
 
     def begin(self) -> int:
         """How many of its bytes are here already.
@@ -179,7 +180,7 @@ def sweep(spool: Path, wanted: Collection[Download]) -> None:
     """Remove what killed processes left of files that nobody asks for any more."""
     stems = {download.stem for download in wanted}
     for path in spool.iterdir():
-        if path.name.partition(".")[0] not in stems and path.is_file():
+        if path.name[:STEM] not in stems and path.is_file():
             path.unlink(missing_ok=True)
 
 

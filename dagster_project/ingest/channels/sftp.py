@@ -31,9 +31,6 @@ AHEAD, HANDED = 8 << 20, 2 << 20
 REQUESTS = 128
 NAMES = 500
 MOST_FOLDERS = 10_000
-PATIENCE_S = 60.0
-"""A server that sends nothing of a file for so long is given up."""
-
 GONE = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 
 
@@ -61,7 +58,7 @@ class SftpRemote(Remote):
         """Every plain file; a link to a file is a file, a link to a folder is not followed."""
         walk = self._walk(glob)
         try:
-            while batch := self._do(_some(walk)):
+            while batch := self._do(self._ssh.answered(_some(walk))):
                 yield from batch
         finally:
             self._ssh.call(walk.aclose())
@@ -69,7 +66,8 @@ class SftpRemote(Remote):
     def again(self, entry: Entry) -> Entry | None:
         """The file as it is now."""
         try:
-            return self._of(entry, self._looked(entry.path, self._bytes(entry.path)))
+            looking = self._looked(entry.path, self._bytes(entry.path))
+            return self._of(entry, self._ssh.answered(looking))
         except FileLeftError:
             return None
 
@@ -168,30 +166,31 @@ class SftpRemote(Remote):
 
     async def _read(self, entry: Entry, offset: int) -> AsyncGenerator[bytes, None]:
         """Pieces of a file in their order, asked for ahead."""
-        raw = self._bytes(entry.path)
-        async with self._ssh.sftp.open(raw, "rb", encoding=None, block_size=0) as file:
-            if _entry(entry.path, await file.stat()) != entry:
+        sftp, raw = self._ssh.sftp, self._bytes(entry.path)
+        file = await self._ssh.answered(sftp.open(raw, "rb", encoding=None, block_size=0))
+        size = min(sftp.limits.max_read_len or SMALL_BLOCK, BLOCK)
+        under_way: deque[asyncio.Task[bytes]] = deque()
+        asked = offset
+        try:
+            if _entry(entry.path, await self._ssh.answered(file.stat())) != entry:
                 raise changed(entry)
-            size = min(self._ssh.sftp.limits.max_read_len or SMALL_BLOCK, BLOCK)
-            under_way: deque[asyncio.Task[bytes]] = deque()
-            asked = offset
-            try:
-                while offset < entry.size:
-                    while asked < min(entry.size, offset + AHEAD) and len(under_way) < REQUESTS:
-                        length = min(size, entry.size - asked)
-                        under_way.append(asyncio.create_task(_exactly(file, asked, length)))
-                        asked += length
-                    async with asyncio.timeout(PATIENCE_S):
-                        piece = await under_way[0]
-                    under_way.popleft()
-                    if not piece:
-                        raise changed(entry)
-                    offset += len(piece)
-                    yield piece
-            finally:
-                for task in under_way:
-                    task.cancel()
-                await asyncio.gather(*under_way, return_exceptions=True)
+            while offset < entry.size:
+                while asked < min(entry.size, offset + AHEAD) and len(under_way) < REQUESTS:
+                    length = min(size, entry.size - asked)
+                    under_way.append(asyncio.create_task(_exactly(file, asked, length)))
+                    asked += length
+                piece = await self._ssh.answered(under_way[0])
+                under_way.popleft()
+                if not piece:
+                    raise changed(entry)
+                offset += len(piece)
+                yield piece
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+            with contextlib.suppress(asyncssh.Error, OSError):
+                await self._ssh.answered(file.close())
 
 
 class _Handing:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 import asyncssh
@@ -21,6 +21,9 @@ from dagster_project.errors import ChannelError, CountyLakeError, UsageError
 Answer = TypeVar("Answer")
 PORT = 22
 CONNECT_S, LOGIN_S, ALIVE_S = 15.0, 30.0, 15.0
+PATIENCE_S = 60.0
+"""A server that gives no answer for so long is given up."""
+
 CIPHERS: Final = (
     "aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com",
     "aes128-ctr", "aes192-ctr", "aes256-ctr",
@@ -98,6 +101,25 @@ class Ssh:
         """Do something in the loop and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
+    def abort(self) -> None:
+        """Give the connection up, from within the loop; whatever waits for an answer fails."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def answered(self, work: Awaitable[Answer]) -> Answer:
+        """Wait for one answer, but not for ever.
+
+        Raises:
+            TimeoutError: There is none; the connection is given up.
+        """
+        task = asyncio.ensure_future(work)
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE_S)
+        if not done:
+            self.abort()
+            task.cancel()
+            raise TimeoutError
+        return task.result()
+
     def close(self) -> None:
         """End the connection and the loop; it never fails."""
         with contextlib.suppress(Exception):
@@ -142,8 +164,7 @@ class Ssh:
         return client.shown, None
 
     async def _leave(self) -> None:
-        if self._connection is not None:
-            self._connection.abort()
+        self.abort()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
