@@ -29,7 +29,7 @@ PAGING: dict[str, dict[str, Any]] = {
     "cursor": {"style": "cursor", "cursor": "data.after", "parameter": "after"},
     "next": {"style": "next", "next": "links.next"},
 }
-QUICK = Bounds(tries=4, pause=0.0, longest_pause=5.0, silence=0.2, connect=2.0)
+QUICK = Bounds(tries=4, pause=0.0, longest_pause=5.0, silence=10.0, connect=10.0)
 
 
 def records(count: int, start: int = 0) -> list[Record]:
@@ -131,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, fault: str, body: bytes) -> None:
         if fault == "stall":
-            time.sleep(0.35)
+            time.sleep(0.5)
         if fault == "drop":
             self._hang_up()
         elif fault.isdecimal():

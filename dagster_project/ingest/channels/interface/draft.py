@@ -28,6 +28,7 @@ FRESH = timedelta(hours=1)
 """What a killed pull left is continued within this time; later the source is another one."""
 DIGEST = 16
 _NOTE = "progress.json"
+_plain = json.JSONEncoder(sort_keys=True).encode
 
 
 @dataclass
@@ -88,13 +89,15 @@ class Draft:
     def add(self, record: Mapping[str, Any], text: str) -> None:
         """One record of the page that is being read; blanks and fields' order tell nothing."""
         line = text.encode("utf-8", "surrogatepass")
-        plain = json.dumps(record, sort_keys=True).encode()
+        plain = _plain(record).encode()
         digest = hashlib.blake2b(plain, digest_size=DIGEST).digest()
         self._page.update(digest)
         rows, digests = self._files()
-        with self._named():
+        try:
             rows.write(line + b"\n")
             digests.write(digest)
+        except OSError as error:
+            raise self._unwritable(error) from error
         self._count += 1
 
     @property
@@ -209,8 +212,11 @@ class Draft:
         try:
             yield
         except OSError as error:
-            raise LakeError(
-                f"the spool folder cannot be written ({error.strerror or error})",
-                where=str(self.spool),
-                todo="Free space or correct the folder's permissions",
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> LakeError:
+        return LakeError(
+            f"the spool folder cannot be written ({error.strerror or error})",
+            where=str(self.spool),
+            todo="Free space or correct the folder's permissions",
+        )

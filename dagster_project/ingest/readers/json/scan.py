@@ -95,6 +95,9 @@ class Scanner:
     def peek(self) -> str:
         """The character that the next value or mark begins with; empty at the end."""
         while True:
+            mark = self._text[self._at : self._at + 1]
+            if mark and mark not in " \t\n\r":
+                return mark
             self._at = _BLANKS.match(self._text, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._text):
                 return self._text[self._at]
