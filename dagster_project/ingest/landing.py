@@ -46,7 +46,7 @@ def land(source: Path, home: Home, *, name: str = "", move: bool = False) -> Lan
             under this hash.
     """
     name = name or source.name
-    temporary = source if move else _temporary(home.landing)
+    temporary = _ours(source, home.landing) if move else _temporary(home.landing)
     try:
         sha256, size = _settled(source) if move else _copy(source, temporary, name)
         return _keep(temporary, home.landing / sha256, sha256, size)
@@ -54,6 +54,15 @@ def land(source: Path, home: Home, *, name: str = "", move: bool = False) -> Lan
         raise _unwritable(error, home.landing) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _ours(source: Path, folder: Path) -> Path:
+    """A file of our own that is given away; the first delivery of a home makes the landing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(error, folder) from error
+    return source
 
 
 def _temporary(folder: Path) -> Path:
