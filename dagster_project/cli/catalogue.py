@@ -59,23 +59,24 @@ def list_entries(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) ->
     from rich import box
     from rich.table import Table
 
-    from dagster_project.cli.tables import local
+    from dagster_project.cli.tables import WIDE, local
 
     table = Table(
         title=f"{found.site_code} {found.site_name}", title_justify="left", box=box.SIMPLE_HEAD
     )
-    for head in ("代码 code", "名称 title", "提供方 provider", "共享 share", "周期 cycle"):
-        table.add_column(head, overflow="fold")
-    for head in ("级别", "挂接"):
+    wide = console().width >= WIDE
+    for head, is_kept in (("代码 code", True), ("名称 title", True), ("提供方 provider", wide)):
+        if is_kept:
+            table.add_column(head, overflow="fold", no_wrap=head.endswith("code"))
+    for head in (*(["共享"] if wide else []), "周期", "级别", "挂接", "最近更新"):
         table.add_column(head, no_wrap=True)
-    table.add_column("最近更新", no_wrap=True)
-    table.add_column("数据量 rows", justify="right", no_wrap=True)
+    table.add_column("数据量", justify="right", no_wrap=True)
     for entry in found.entries:
+        share = found.said("share_type", entry.words.share_type) or "–"
         table.add_row(
             literally(entry.words.code or "–"),
             literally(f"{entry.title} {entry.table.partition('.')[2]}"),
-            literally(entry.provider),
-            found.said("share_type", entry.words.share_type) or "–",
+            *([literally(entry.provider), literally(share)] if wide else []),
             entry.words.update_cycle or "–",
             entry.level,
             _mounted(entry),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,11 @@ import apprise
 import pytest
 
 from dagster_project import clock
-from dagster_project.components.steps import notices
 from dagster_project.components.steps.messenger import address_fault, deliver
 from dagster_project.components.steps.notices import Notice, ledger, send, send_due
 from dagster_project.errors import ChannelError, UsageError
+from dagster_project.lake.lock import HomeLock
+from dagster_project.paths import Home
 from dagster_project.settings import Recipient, load_site, save_site
 from tests.delivery_kit import County, rows
 from tests.notice_kit import Service, mail_server, web_service
@@ -41,14 +45,29 @@ def service() -> Iterator[Service]:
         yield found
 
 
-@pytest.fixture
-def county(tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch) -> County:
-    """A county one of whose deliveries was refused, and that tells a webhook."""
-    made = County(tmp_path)
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> County:
+    """A county one of whose deliveries was refused; tests take copies of it."""
+    made = County(tmp_path_factory.mktemp("refused"))
     made.put("许可_202305.csv", rows(range(20)))
     made.run()
     made.put_bytes("许可_202306.csv", b"")
     assert made.run().error
+    return made
+
+
+@pytest.fixture
+def county(
+    refused: County, tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> County:
+    """That county, telling a webhook; a home may be moved."""
+    shutil.copytree(refused.root, tmp_path / "moved")
+    made = copy(refused)
+    made.root = tmp_path / "moved"
+    made.inbox = made.root / "county" / "inbox"
+    made.workshop = replace(
+        refused.workshop, home=Home(made.root / "county"), schemas=made.root / "schemas"
+    )
     monkeypatch.setenv("DUTY_TOKEN", f"json://127.0.0.1:{service.port}/hook")
     notify(made, Recipient(to="env:DUTY"))
     return made
@@ -82,22 +101,19 @@ def test_a_refusal_is_told_once_and_then_its_end(county: County, service: Servic
 
 
 def test_held_and_late_are_told_with_their_commands(county: County, service: Service) -> None:
-    """A doubtful delivery names its hold; a period without a delivery names the department."""
-    county.put("许可_202307.csv", rows(range(3)))
-    county.run()
-    (hold,) = county.holds()
-    send(county.workshop, clock.now() + timedelta(days=70))
-    text = "\n".join(service.messages())
-    assert f"countylake hold show {hold.hold_id}" in text
-    assert "[搁置] 许可 permit：记录大量消失" in text
-
-
-def test_lateness_needs_no_run(county: County, service: Service) -> None:
-    """Two months later the clock alone makes the feed late; its department is named."""
-    send(county.workshop, clock.now() + timedelta(days=70))
+    """The clock alone makes a feed late; a doubtful delivery names its hold."""
+    later = clock.now() + timedelta(days=70)
+    send(county.workshop, later)
     text = "\n".join(service.messages())
     assert "[逾期] 许可 permit：应于" in text
     assert "审批局 许可" in text
+    county.put("许可_202307.csv", rows(range(3)))
+    county.run()
+    (hold,) = county.holds()
+    send(county.workshop, later)
+    text = service.messages()[-1]
+    assert "[搁置] 许可 permit：记录大量消失" in text
+    assert f"countylake hold show {hold.hold_id}" in text
 
 
 def test_an_address_that_is_down_is_tried_again(county: County, service: Service) -> None:
@@ -179,7 +195,7 @@ def robot(
     """A robot's service, its fixed address on loopback instead of the internet."""
     url, plugin = ROBOTS[request.param]
     monkeypatch.setenv("DUTY_TOKEN", url)
-    known = apprise.plugins.N_MGR.plugins()
+    known = apprise.plugins.N_MGR.plugins()  # type: ignore[no-untyped-call]
     (kind,) = [one for one in known if one.__name__ == plugin]
     monkeypatch.setattr(kind, "notify_url", f"http://127.0.0.1:{service.port}/robot")
     return service
@@ -224,8 +240,6 @@ def test_a_letter_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_senders_do_not_tell_twice(county: County, service: Service) -> None:
     """While one process tells, another leaves it to that one."""
-    from dagster_project.lake.lock import HomeLock  # noqa: PLC0415
-
     other = HomeLock(county.workshop.home.tasks / "notices.lock")
     with other.hold("telling", 0.0):
         assert send_due(county.workshop) == []
@@ -239,16 +253,13 @@ def test_the_lake_is_free_while_a_message_is_on_its_way(
 ) -> None:
     """Nobody waits for a slow service: during the delivery the writer's lock can be had."""
     free: list[bool] = []
-    real = notices.deliver
 
     def watched(*arguments: Any) -> None:
-        from dagster_project.lake.lock import HomeLock  # noqa: PLC0415
-
         with HomeLock(county.workshop.home.lock).hold("looking", 0.0):
             free.append(True)
-        real(*arguments)
+        deliver(*arguments)
 
-    monkeypatch.setattr(notices, "deliver", watched)
+    monkeypatch.setattr("dagster_project.components.steps.notices.deliver", watched)
     send(county.workshop)
     assert free == [True]
     assert [type(one) for one in ledger(county.workshop)] == [Notice]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,9 +16,7 @@ from dagster_project.components.steps.notice_text import (
     title,
 )
 from dagster_project.components.steps.notices import Notice, concerns, decided, notice_id
-from dagster_project.components.steps.workshop import Workshop
-from dagster_project.paths import Home, schemas_dir, sql_dir
-from dagster_project.settings import Recipient, Settings
+from dagster_project.settings import Recipient
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATE = Condition(
@@ -37,15 +34,14 @@ OTHER = replace(LATE, task="grid", title="网格", department="政法委", depar
 TO = Recipient(to="env:DUTY")
 
 
-@pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
-    """A site without a lake; only titles are asked of it."""
-    return Workshop(Home(tmp_path), Settings(), "county", schemas_dir(), sql_dir())
+def titled(_: str) -> str:
+    """What every task is called here."""
+    return "实有人口"
 
 
-def told(condition: Condition, to: Recipient, workshop: Workshop, at: datetime = NOW) -> Notice:
+def told(condition: Condition, to: Recipient, at: datetime = NOW) -> Notice:
     """The ledger's row after the condition was told."""
-    (notice,) = decided(to, [condition], {}, at, workshop).notices
+    (notice,) = decided(to, [condition], {}, at, titled).notices
     return notice
 
 
@@ -100,51 +96,51 @@ def test_a_recipient_is_told_of_what_was_asked_for() -> None:
     assert not concerns(Recipient(to="env:A", feeds=("house",)), LATE)
 
 
-def test_a_matter_is_told_once_until_the_interval(workshop: Workshop) -> None:
+def test_a_matter_is_told_once_until_the_interval() -> None:
     """Told, then quiet, then told again when it lasts a day; once for ever where that is asked."""
-    known = {notice_id(TO, LATE): told(LATE, TO, workshop)}
+    known = {notice_id(TO, LATE): told(LATE, TO)}
     for hours, times in ((1, 0), (23, 0), (24, 1)):
-        due = decided(TO, [LATE], known, NOW + timedelta(hours=hours), workshop)
+        due = decided(TO, [LATE], known, NOW + timedelta(hours=hours), titled)
         assert len(due.tell) == times
         assert not due.closed
     once = Recipient(to="env:DUTY", every=0)
-    assert not decided(once, [LATE], known, NOW + timedelta(days=99), workshop).tell
+    assert not decided(once, [LATE], known, NOW + timedelta(days=99), titled).tell
 
 
-def test_a_matter_that_changed_is_told_again(workshop: Workshop) -> None:
+def test_a_matter_that_changed_is_told_again() -> None:
     """Another deadline missed is another matter to tell; other words for the same are not."""
-    known = {notice_id(TO, LATE): told(LATE, TO, workshop)}
+    known = {notice_id(TO, LATE): told(LATE, TO)}
     soon = NOW + timedelta(minutes=1)
-    assert decided(TO, [replace(LATE, state="2026-11-23")], known, soon, workshop).tell
-    assert not decided(TO, [replace(LATE, sentence="别的话")], known, soon, workshop).tell
+    assert decided(TO, [replace(LATE, state="2026-11-23")], known, soon, titled).tell
+    assert not decided(TO, [replace(LATE, sentence="别的话")], known, soon, titled).tell
 
 
-def test_what_is_over_is_told_to_whom_was_told(workshop: Workshop) -> None:
+def test_what_is_over_is_told_to_whom_was_told() -> None:
     """Recovered is told once; to somebody who did not ask for it the ledger just closes."""
-    known = {notice_id(TO, LATE): told(LATE, TO, workshop)}
-    due = decided(TO, [], known, NOW, workshop)
+    known = {notice_id(TO, LATE): told(LATE, TO)}
+    due = decided(TO, [], known, NOW, titled)
     assert [one.kind for one in due.tell] == ["recovered"]
     assert "逾期" in due.tell[0].sentence
     assert [one.state for one in due.notices] == ["over"]
     quiet = Recipient(to="env:DUTY", about=("late",))
-    due = decided(quiet, [], known, NOW, workshop)
+    due = decided(quiet, [], known, NOW, titled)
     assert (due.tell, [one.state for one in due.closed]) == ((), ["over"])
 
 
-def test_nobody_hears_that_what_was_never_told_is_over(workshop: Workshop) -> None:
+def test_nobody_hears_that_what_was_never_told_is_over() -> None:
     """A matter that came and went while the address was down needs no word."""
-    never = replace(told(LATE, TO, workshop), told_at=None, attempts=3, state="waiting")
+    never = replace(told(LATE, TO), told_at=None, attempts=3, state="waiting")
     later = NOW + timedelta(hours=7)
-    due = decided(TO, [], {never.notice_id: never}, later, workshop)
+    due = decided(TO, [], {never.notice_id: never}, later, titled)
     assert (due.tell, [one.state for one in due.closed]) == ((), ["over"])
 
 
-def test_an_address_that_is_down_is_left_alone_for_ever_longer(workshop: Workshop) -> None:
+def test_an_address_that_is_down_is_left_alone_for_ever_longer() -> None:
     """Two minutes, four, … six hours; also new matters wait that long."""
-    never = replace(told(LATE, TO, workshop), told_at=None, state="waiting")
+    never = replace(told(LATE, TO), told_at=None, state="waiting")
     for attempts, minutes in ((1, 2), (2, 4), (5, 32), (12, 360), (60, 360)):
         known = {never.notice_id: replace(never, attempts=attempts)}
         before = NOW + timedelta(minutes=minutes, seconds=-1)
-        assert not decided(TO, [LATE, OTHER], known, before, workshop).tell
+        assert not decided(TO, [LATE, OTHER], known, before, titled).tell
         after = NOW + timedelta(minutes=minutes)
-        assert len(decided(TO, [LATE, OTHER], known, after, workshop).tell) == 2
+        assert len(decided(TO, [LATE, OTHER], known, after, titled).tell) == 2

@@ -60,6 +60,14 @@ def conditions(workshop: Workshop, now: datetime) -> list[Condition]:
     return [*tasked, *(_of_hold(workshop, hold) for hold in held), *cases]
 
 
+def title_of(workshop: Workshop, task: str) -> str:
+    """A task's Chinese title; empty for one that is no longer there."""
+    if task in workshop.contracts.feeds:
+        return workshop.contracts.feeds[task].title
+    model = workshop.graph.models.get(task)
+    return model.contract.title if model else ""
+
+
 def _of_task(workshop: Workshop, line: TaskLine, held: Sequence[str]) -> Iterator[Condition]:
     if line.kind == "model" or line.state in {"running", "paused"}:
         return
@@ -134,12 +142,11 @@ def _made(
     state: str = "",
 ) -> Condition:
     feed = workshop.contracts.feeds.get(task)
-    model = workshop.graph.models.get(task)
-    owner = model.contract.owner if model else ""
+    owner = "" if feed else workshop.graph.models[task].contract.owner
     return Condition(
         kind=kind,
         task=task,
-        title=feed.title if feed else model.contract.title if model else "",
+        title=title_of(workshop, task),
         department=feed.department_name if feed else owner or workshop.site.name,
         department_code=feed.department_code if feed else "",
         sentence=sentence,

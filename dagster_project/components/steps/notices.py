@@ -8,16 +8,17 @@ is tried again, ever more seldom. A process killed between delivery and ledger t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 import duckdb
 import structlog
 
 from dagster_project import clock
-from dagster_project.components.steps.conditions import conditions
+from dagster_project.components.steps.conditions import conditions, title_of
 from dagster_project.components.steps.messenger import deliver
 from dagster_project.components.steps.notice_text import KINDS, Condition, messages, title
 from dagster_project.components.steps.workshop import Workshop
@@ -123,7 +124,8 @@ def _tell(
 ) -> Sent | None:
     """Tell one recipient; None when there is nothing to tell."""
     mine = {one.notice_id: one for one in known if one.recipient == to.to}
-    due = decided(to, [one for one in found if concerns(to, one)], mine, now, workshop)
+    wanted = [one for one in found if concerns(to, one)]
+    due = decided(to, wanted, mine, now, partial(title_of, workshop))
     if due.tell:
         heading = title(workshop.site.name, due.tell)
         try:
@@ -153,9 +155,17 @@ def decided(
     found: Sequence[Condition],
     mine: Mapping[str, Notice],
     now: datetime,
-    workshop: Workshop,
+    titled: Callable[[str], str],
 ) -> Due:
-    """What is new, changed, lasting or over for one recipient; reads nothing, sends nothing."""
+    """What is new, changed, lasting or over for one recipient; reads nothing, sends nothing.
+
+    Args:
+        to: The recipient.
+        found: What holds now, and concerns the recipient.
+        mine: The recipient's notices that are not over.
+        now: The present instant.
+        titled: A task's title, for what is over.
+    """
     if _resting(mine.values(), now):
         return Due((), (), ())
     current = {notice_id(to, one): one for one in found}
@@ -180,7 +190,7 @@ def decided(
         if before.told_at is None or (to.about and "recovered" not in to.about):
             closed.append(gone)
         else:
-            tell.append(_recovered(before, workshop))
+            tell.append(_recovered(before, titled(before.task)))
             notices.append(gone)
     return Due(tuple(tell), tuple(notices), tuple(closed))
 
@@ -224,15 +234,13 @@ def _later(wanted: Notice, before: Notice | None, now: datetime) -> Notice:
     )
 
 
-def _recovered(notice: Notice, workshop: Workshop) -> Condition:
-    feed = workshop.contracts.feeds.get(notice.task)
-    model = workshop.graph.models.get(notice.task)
+def _recovered(notice: Notice, name: str) -> Condition:
     return Condition(
         kind="recovered",
         task=notice.task,
-        title=feed.title if feed else model.contract.title if model else "",
+        title=name,
         department=notice.department,
-        department_code=feed.department_code if feed else "",
+        department_code="",
         sentence=f"此前的“{KINDS[notice.kind]}”已解除",
         command="",
         key=notice.notice_id,
