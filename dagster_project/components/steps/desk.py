@@ -61,6 +61,7 @@ class Desk:
     def take(self, locate: Locate, candidate: Candidate) -> None:
         """One delivery: landed, read, conformed and committed, or refused or held."""
         self.done.deliveries += 1
+        arrival = None
         try:
             arrival = deliveries.receive(locate, candidate, self.workshop.home)
             try:
@@ -68,7 +69,7 @@ class Desk:
             except Held as held:
                 self._hold(arrival, held)
         except DeliveryError as error:
-            self._refuse(candidate, error)
+            self._refuse(candidate, error, arrival)
 
     def merge(
         self, arrival: Arrival, granted: Sequence[Hold] = (), close: Close | None = None
@@ -201,7 +202,8 @@ class Desk:
             state=state,
         )
 
-    def _refuse(self, candidate: Candidate, error: DeliveryError) -> None:
+    def _refuse(self, candidate: Candidate, error: DeliveryError, arrival: Arrival | None) -> None:
+        """Record a refusal, with the bytes where they were landed: they may be read again."""
         self.done.refused.append(str(error))
         self.done.failed_checks.add(READABLE)
         with self._transaction(f"refuse {candidate.path}") as tx:
@@ -209,8 +211,10 @@ class Desk:
                 tx.con,
                 candidate,
                 run_id=self.occasion.run_id,
-                received_at=clock.now(),
+                received_at=arrival.received_at if arrival else clock.now(),
                 outcome="refused",
+                landed=arrival.landed if arrival else (),
+                sha256=arrival.sha256 if arrival else "",
                 message=str(error),
             )
 
