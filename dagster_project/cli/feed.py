@@ -15,6 +15,7 @@ from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
     from dagster_project.components.steps.inferring import Inference
+    from dagster_project.components.steps.origins import Asked
 
 app = typer.Typer(help="Contracts of feeds: infer one from a file, describe them.")
 
@@ -27,7 +28,7 @@ def feed(context: typer.Context) -> None:
 
 
 @app.command()
-def new(
+def new(  # noqa: PLR0917 - options of a command
     name: Annotated[str, typer.Argument(help="the feed's name in lower_snake")],
     source: Annotated[
         str, typer.Option("--from", help="a delivered file, or a URL of a source to fetch from")
@@ -40,6 +41,12 @@ def new(
     title: Annotated[str, typer.Option(help="the table's Chinese title")] = "",
     key: Annotated[str, typer.Option(help="the key's columns, separated by commas")] = "",
     delivery: Annotated[str, typer.Option(help="full or incremental")] = "",
+    words: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="a channel's word: hostKey=…, region=…, endpointUrl=…, records=…"
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="where to write; else schemas/feeds/NAME.yaml")
     ] = None,
@@ -55,7 +62,6 @@ def new(
     The very file is read and conformed by the contract before it is written; the table says for
     each column why, and which share of the rows it would reject.
     """
-    from dagster_project.components.steps.inferring import infer, told, written
     from dagster_project.components.steps.origins import Asked
     from dagster_project.paths import Home, schemas_dir
 
@@ -67,23 +73,31 @@ def new(
         department=_department(department),
         title=title,
         key=tuple(one.strip() for one in key.split(",") if one.strip()),
-        delivery=delivery,
+        delivery=_delivery(delivery),
+        options=dict(_word(one) for one in words or ()),
     )
+    place = None if dry_run else out or schemas_dir() / "feeds" / f"{name}.yaml"
     replica = Home(home).published / "current" / "county.duckdb" if home else None
-    place = out or schemas_dir() / "feeds" / f"{name}.yaml"
-    with working(f"looking at {Path(source).name}"):
+    _new(asked, place, replica, force=force, as_json=as_json)
+
+
+def _new(
+    asked: Asked, place: Path | None, replica: Path | None, *, force: bool, as_json: bool
+) -> None:
+    from dagster_project.components.steps.inferring import infer, told, written
+
+    with working(f"looking at {asked.source}"):
         made = infer(asked, replica=replica)
-        problems = [] if dry_run else written(made, place, force=force)
+        problems = written(made, place, force=force) if place else []
     if as_json:
-        path = "" if dry_run else str(place)
-        emit(told(made) | {"contract": made.text, "written": path, "problems": problems})
+        emit(told(made) | {"contract": made.text, "written": place, "problems": problems})
         return
-    if dry_run:
+    if place is None:
         typer.echo(made.text, nl=False)
     _show(made)
     for sentence in (*made.said, *problems):
         note(sentence)
-    _next(made, place, dry_run=dry_run)
+    _next(made, place)
 
 
 def _department(said: str) -> tuple[str, str]:
@@ -93,6 +107,19 @@ def _department(said: str) -> tuple[str, str]:
             "a department is CODE:名称", where="--department", todo="Write minzheng:民政局"
         )
     return code, name
+
+
+def _delivery(said: str) -> str:
+    if said not in {"", "full", "incremental"}:
+        raise UsageError("a delivery is full or incremental", where="--delivery")
+    return said
+
+
+def _word(said: str) -> tuple[str, str]:
+    word, sign, value = said.partition("=")
+    if not (sign and word and value):
+        raise UsageError("a word is WORD=VALUE", where="--set", todo="Write hostKey=SHA256:…")
+    return word, value
 
 
 def _show(made: Inference) -> None:
@@ -123,14 +150,15 @@ def _show(made: Inference) -> None:
     )
 
 
-def _next(made: Inference, place: Path, *, dry_run: bool) -> None:
+def _next(made: Inference, place: Path | None) -> None:
     name = made.heading.name
-    if dry_run:
+    if place is None:
         note("Nothing was written; leave out --dry-run to write the contract.")
         return
     console(stderr=True).print(literally(f"written: {place}"))
+    path = made.heading.servers[0].get("path", "")
+    way = f"put the file into the inbox as {path} and run" if path else "then run"
     note(
-        "Next: look at the lines with a comment, confirm each column's level, then"
-        f" `countylake read FILE --contract {name}`, put the file into the inbox as"
-        f" {made.heading.servers[0].get('path', '')} and run."
+        "Next: look at the lines with a comment, confirm each column's level,"
+        f" `countylake feed check {name}`, {way}."
     )

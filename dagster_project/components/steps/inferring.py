@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from dagster_project import clock
+from dagster_project.components.steps.fetched_origins import followed
 from dagster_project.components.steps.origins import Asked, Origin, looked_at
 from dagster_project.components.steps.profiling import profiled
 from dagster_project.contracts import load, load_one
@@ -84,8 +85,25 @@ def infer(asked: Asked, *, without: Sequence[str] = (), replica: Path | None = N
             table=origin.heading.title,
             key=asked.key,
         )
-        made = _tried(origin, draft, scratch, schemas)
+        made = _tried(_followed(origin, draft, asked), draft, scratch, schemas)
     return replace(made, sampled=profile.sampled)
+
+
+def _followed(origin: Origin, draft: Draft, asked: Asked) -> Origin:
+    """A database's table with a time of change is followed by it."""
+    if not origin.is_database or not draft.order_by or asked.delivery == "full":
+        return origin
+    header = draft.column(draft.order_by).header
+    heading = origin.heading
+    return replace(
+        origin,
+        heading=replace(
+            heading,
+            delivery="incremental",
+            servers=tuple(followed(words, header) for words in heading.servers),
+            ask={word: text for word, text in heading.ask.items() if word != "delivery"},
+        ),
+    )
 
 
 def _tried(origin: Origin, draft: Draft, scratch: Path, schemas: Path) -> Inference:

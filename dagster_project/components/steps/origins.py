@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from dagster_project.components.steps.fetched_origins import fetched, is_fetched
 from dagster_project.components.steps.profiling import Table
 from dagster_project.contracts.inference import Dictionary, Heading
 from dagster_project.contracts.inference.titles import INCREMENT, SNAPSHOT
@@ -30,10 +31,12 @@ _TIME = re.compile(
 )
 _DAILY = re.compile(r"(?:19|20)\d{2}[-_.年]?\d{1,2}[-_.月]?\d{1,2}")
 _MONTHLY = re.compile(r"(?:19|20)\d{2}[-_.年]?(?:0?[1-9]|1[0-2])(?:月|\D|$)")
-_ENCODINGS = {"utf-8-sig": "utf-8", "utf_8_sig": "utf-8", "utf_8": "utf-8", "gbk": "gb18030",
-              "utf-16-le": "utf-16", "utf-16-be": "utf-16", "big5hkscs": "big5", "cp950": "big5"}  # fmt: skip
+_ENCODINGS = {
+    "utf-8-sig": "utf-8", "utf_8": "utf-8", "gbk": "gb18030",
+    "utf-16-le": "utf-16", "utf-16-be": "utf-16", "big5hkscs": "big5", "cp950": "big5",
+}
+"""Codecs as contracts call them."""
 _KNOWN = ("utf-8", "gb18030", "big5", "utf-16", "cp1252")
-_MACHINES = {".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Asked:
     title: str = ""
     key: tuple[str, ...] = ()
     delivery: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Origin:
     file: Path
     table: Table
     heading: Heading
+    is_database: bool = False
 
 
 def looked_at(asked: Asked, dictionary: Dictionary, scratch: Path) -> Origin:
@@ -66,6 +71,8 @@ def looked_at(asked: Asked, dictionary: Dictionary, scratch: Path) -> Origin:
         UsageError: There is no such file.
         DeliveryError: The file is refused.
     """
+    if is_fetched(asked.source):
+        return _fetched(asked, dictionary, scratch)
     path = Path(asked.source).expanduser()
     if not path.is_file():
         raise UsageError(
@@ -73,6 +80,28 @@ def looked_at(asked: Asked, dictionary: Dictionary, scratch: Path) -> Origin:
         )
     result, table = rows_of(path, scratch)
     return Origin(path, table, _heading_of_file(asked, path, result, dictionary))
+
+
+def _fetched(asked: Asked, dictionary: Dictionary, scratch: Path) -> Origin:
+    """A look at what a channel brings."""
+    found = fetched(asked.source, asked.table, asked.credentials, asked.options, scratch)
+    result, table = rows_of(found.file, scratch)
+    heading = _heading_of_file(
+        asked, Path(found.server.table or found.file.name), result, dictionary
+    )
+    is_database = found.server.type in {"postgresql", "mysql", "sqlite"}
+    return Origin(
+        found.file,
+        replace(table, source=found.columns),
+        replace(
+            heading,
+            servers=(found.words,),
+            title=asked.title or bare(found.server.table) or asked.name,
+            formats=heading.formats if found.server.type in {"sftp", "s3"} else (),
+            frequency=(1, "d"),
+        ),
+        is_database=is_database,
+    )
 
 
 def rows_of(path: Path, scratch: Path) -> tuple[ReadResult, Table]:

@@ -1,4 +1,4 @@
-"""Counts the cells of a table that was read, for ``contracts.inference``; nothing is concluded here.
+"""Counts the cells of a table for ``contracts.inference``; nothing is concluded here.
 
 What a cell means as a date, a number or an identity is asked of conform itself: every column is
 conformed as several kinds at once, and the rules that fail are counted.
@@ -37,10 +37,13 @@ KEY_POOL, KEY_SIZE = 9, 4
 NEARLY = 0.9
 """A column with fewer different values per row is not a key by itself."""
 CARDS = 500
+VARIED, LONG = 10, 6
+"""A column with fewer different values, or shorter ones, refers to another by accident."""
 FURTHER_NULLS = (
-    *("待查", "待核实", "待补充", "未填", "未填写", "未登记", "未提供", "未采集", "没有", "不明", "不清楚"),
-    *("缺", "缺失", "。", ".", "*", "**", "?", "？", "0", "00000000000", "11111111111", "...", "…"),
-)  # fmt: skip
+    *("待查", "待核实", "待补充", "未填", "未填写", "未登记", "未提供", "未采集", "没有", "不明"),
+    *("不清楚", "缺", "缺失", "。", ".", "*", "**", "?", "？", "...", "…"),
+    *("0", "00000000000", "11111111111"),
+)
 """Spellings of "no value" that are not among the usual ones."""
 _NULLS = ", ".join(literal(s) for kind in NULL_KINDS.values() for s in kind)
 _MONTH = r"^(19|20)[0-9]{2}(0[1-9]|1[0-2])$"
@@ -99,9 +102,8 @@ def _look(con: duckdb.DuckDBPyConnection, table: Table) -> int:
         f"CASE WHEN r{n} NOT IN ({_NULLS}, '') THEN r{n} END AS x{n}"
         for n in range(len(table.titles))
     )
-    con.execute(
-        f"CREATE TEMP VIEW every AS SELECT {trimmed}, row_number() OVER () AS n FROM {source}"
-    )
+    numbered = f"SELECT {trimmed}, row_number() OVER () AS n FROM {source}"
+    con.execute(f"CREATE TEMP VIEW every AS {numbered}")
     con.execute(f"CREATE TEMP TABLE look AS SELECT *, {said} FROM every WHERE n % {step} = 0")
     looked = con.execute("SELECT count(*) FROM look").fetchone()
     return int(looked[0]) if looked else 0
@@ -294,12 +296,9 @@ def _with_parents(
     ).fetchall()
     parents = sorted(held & {(str(table), str(column)) for table, column in known})
     for n, column in enumerate(columns):
-        if column.shape.han > 0.5 or column.distinct < 10 or column.shape.longest < 6:  # noqa: PLR2004
-            yield column
-            continue
-        yield replace(column, parents={
-            f"{feed}.{key}": share
-            for feed, key in parents
-            if (share := _share(con, f"x{n} IN (SELECT {quoted(key)} FROM lake.silver.{quoted(feed)})",
-                                f"x{n}")) > 0
-        })  # fmt: skip
+        shares: dict[str, float] = {}
+        if column.distinct >= VARIED and column.shape.longest >= LONG:
+            for feed, key in parents:
+                held = f"SELECT {quoted(key)} FROM lake.silver.{quoted(feed)}"
+                shares[f"{feed}.{key}"] = _share(con, f"x{n} IN ({held})", f"x{n}")
+        yield replace(column, parents=shares)

@@ -148,7 +148,7 @@ def _units(trials: Iterable[Trial]) -> dict[str, str]:
 
 
 def _outcome(con: duckdb.DuckDBPyConnection, plan: Plan, trial: Trial) -> _Outcome:
-    """How often the texts of one trial were valid, and repaired, weighed by how often they stand."""
+    """How often the texts of a trial were valid, and repaired."""
     own = [slot for rule, slot in plan.slots.items() if rule.partition(".")[0] == trial.kind]
     failed = " OR ".join(f"_w{slot.word} & {slot.mask} <> 0" for slot in own) or "false"
     pairs = zip(plan.repairs, plan.repair_slots, strict=True)
@@ -156,7 +156,6 @@ def _outcome(con: duckdb.DuckDBPyConnection, plan: Plan, trial: Trial) -> _Outco
     sums = ", ".join(
         f"coalesce(sum(w) FILTER (_r{slot.word} & {slot.mask} <> 0), 0)" for _, slot in repaired
     )
-    value = quoted(trial.kind)
     row = con.execute(
         f"SELECT sum(w), coalesce(sum(w) FILTER ({failed}), 0){', ' * bool(sums)}{sums}"
         " FROM conform_rows JOIN tried ON n = _source_row"
@@ -164,17 +163,19 @@ def _outcome(con: duckdb.DuckDBPyConnection, plan: Plan, trial: Trial) -> _Outco
     repairs: dict[str, int] = {}
     for (repair, _), count in zip(repaired, row[2:], strict=True):
         repairs[repair] = repairs.get(repair, 0) + int(count)
-    spread: tuple[Any, ...] = ()
-    if trial.kind == "decimal":
-        spread = (
-            con.execute(
-                f"SELECT min({value})::VARCHAR, max({value})::VARCHAR,"
-                f" max(length(rtrim(split_part({value}::VARCHAR, '.', 2), '0'))),"
-                f" max(length(ltrim(split_part(abs({value})::VARCHAR, '.', 1), '0'))) FROM conform_rows"
-            ).fetchone()
-            or ()
-        )
+    spread = _spread(con, trial) if trial.kind == "decimal" else ()
     return _Outcome(trial, int(row[0] or 0), int(row[1]), repairs, spread)
+
+
+def _spread(con: duckdb.DuckDBPyConnection, trial: Trial) -> tuple[Any, ...]:
+    """The least and the greatest number, and the most digits behind and before the point."""
+    text = f"{quoted(trial.kind)}::VARCHAR"
+    row = con.execute(
+        f"SELECT min({quoted(trial.kind)})::VARCHAR, max({quoted(trial.kind)})::VARCHAR,"
+        f" max(length(rtrim(split_part({text}, '.', 2), '0'))),"
+        f" max(length(ltrim(split_part({text}, '.', 1), '-0'))) FROM conform_rows"
+    ).fetchone()
+    return row or ()
 
 
 def _with(profile: ColumnProfile, outcomes: Sequence[_Outcome]) -> ColumnProfile:

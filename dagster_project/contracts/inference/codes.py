@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -12,6 +12,8 @@ from dagster_project.contracts.inference.guess import BELIEVED, EXPECTED
 from dagster_project.contracts.inference.profiles import ColumnProfile
 from dagster_project.contracts.model import CodeList
 
+NAMES = re.compile(r"名称?$|name$", re.IGNORECASE)
+"""A column of names beside one of codes stays text: the code is what counts."""
 ALIKE = 0.6
 """A title and what a list is about are alike from this ratio on."""
 MANY, LONG = 8, 4
@@ -19,6 +21,24 @@ MANY, LONG = 8, 4
 CLEAR = 0.05
 """Two lists whose scores are nearer than this are not told apart."""
 FLAGS = "yes_no"
+GENERIC = frozenset(
+    (
+        "状态",
+        "类型",
+        "类别",
+        "分类",
+        "级别",
+        "等级",
+        "层级",
+        "方式",
+        "结果",
+        "性质",
+        "来源",
+        "status",
+        "type",
+    )
+)
+"""Topics that many lists have: they tell none from another."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +74,7 @@ def chosen(
     """
     if not profile.words:
         return None, ()
-    known = dictionary.known(profile.title)
+    known = dictionary.known(profile.spoken)
     matches = [
         match
         for name, codes in dictionary.codes.items()
@@ -64,6 +84,8 @@ def chosen(
         for match in matches:
             if match.codes == known.codes and match.covered >= EXPECTED:
                 return match, ()
+    if not known and NAMES.search(profile.spoken):
+        return None, ()
     likely = sorted((m for m in matches if _is_told(m)), key=lambda m: -m.score)
     if likely and (len(likely) == 1 or likely[0].score - likely[1].score >= CLEAR):
         return likely[0], ()
@@ -71,13 +93,13 @@ def chosen(
     return None, tuple(m.codes for m in sorted(possible, key=lambda m: -m.score)[:3])
 
 
-def is_flag(profile: ColumnProfile, dictionary: Dictionary) -> bool:
-    """Whether nearly all cells say yes or no, in any spelling."""
+def is_flag(profile: ColumnProfile, dictionary: Dictionary, *, hinted: bool) -> bool:
+    """Whether nearly all cells say yes or no, in any spelling; one of them may be lacking."""
     listed = dictionary.codes.get(FLAGS)
     if not listed or not profile.words:
         return False
     found = _match(profile, FLAGS, listed, dictionary, "")
-    return found is not None and found.covered >= BELIEVED
+    return found is not None and found.covered >= BELIEVED and (hinted or found.kinds > 1)
 
 
 def _is_told(match: Match) -> bool:
@@ -112,7 +134,7 @@ def _match(
             worded += count
     if not covered or covered / total < BELIEVED / 2:
         return None
-    topic = _topic(profile.title, dictionary.topics.get(name, ()), table)
+    topic = _topic(profile.spoken, dictionary.topics.get(name, ()), table)
     long = len(kinds) if width >= LONG else 0
     return Match(name, covered / total, worded / total, topic, max(long, min(len(kinds), 7)), pad)
 
@@ -129,6 +151,8 @@ def _topic(title: str, topics: tuple[str, ...], table: str) -> float:
     whole = folded(table) + asked
     best = 0.0
     for topic in topics:
+        if topic in GENERIC:
+            continue
         ratio = SequenceMatcher(None, asked, topic).ratio()
         if len(topic) > 1 and asked.endswith(topic):
             ratio = max(ratio, 0.9)
@@ -138,8 +162,3 @@ def _topic(title: str, topics: tuple[str, ...], table: str) -> float:
             ratio = max(ratio, min(0.85, 0.5 + shared / 2))
         best = max(best, ratio)
     return best
-
-
-def spelled(words: Mapping[str, int]) -> bool:
-    """Whether the values are words rather than figures."""
-    return any(not word.isdigit() for word in words)

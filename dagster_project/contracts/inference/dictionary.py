@@ -54,7 +54,7 @@ class Dictionary:
                     if column.codes in topics:
                         topics[column.codes].append(folded(title))
         return cls(
-            {title: _agreed(columns) for title, columns in said.items()},
+            {title: _agreed(title, columns) for title, columns in said.items()},
             contracts.codes,
             {name: tuple(dict.fromkeys(words)) for name, words in topics.items()},
             _parents(feeds),
@@ -68,18 +68,20 @@ class Dictionary:
 
 
 def _about(codes: CodeList) -> list[str]:
-    """What a list is a list of: its title, or the Chinese words that end its source's first part."""
+    """What a list is a list of: its title, or the Chinese words of its source."""
     if codes.title:
         return [folded(codes.title)]
     said = codes.source.partition("confidence:")[0]
     return [folded(word) for word in re.findall(r"[\u4e00-\u9fff]{2,}", said)]
 
 
-def _agreed(columns: list[Column]) -> Column:
-    """One column for a title that several contracts describe: the commonest words, the safest level.
+def _agreed(title: str, said: list[Column]) -> Column:
+    """One column for a title that several contracts describe: the strictest level of all.
 
-    A code list or a reference that they do not agree on is left to the cells.
+    Those that have it as their title speak before those that know it as an alias. A code list or a
+    reference that they do not agree on is left to the cells.
     """
+    columns = [column for column in said if folded(column.title) == title] or said
     name = Counter(column.name for column in columns).most_common(1)[0][0]
     strictest = max(columns, key=lambda column: (column.level, column.mask != "none"))
     first = next(column for column in columns if column.name == name)

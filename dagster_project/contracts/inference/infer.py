@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from dagster_project.contracts.inference import codes, keys, privacy, titles, types
 from dagster_project.contracts.inference.dictionary import Dictionary, folded
 from dagster_project.contracts.inference.guess import (
-    EXPECTED,
     SUFFICIENT,
     Draft,
     Guess,
@@ -24,6 +24,8 @@ from dagster_project.contracts.inference.vocabulary import Vocabulary, slug
 from dagster_project.contracts.model import Column, Coordinates
 from dagster_project.contracts.words import RESERVED
 
+OURS, FAULTS = 0.02, 0.15
+"""A bound of our own that rejects more rows, and a rule that rejects more, is left out."""
 CONTAINED = 0.99
 """A column whose values are nearly all keys of another feed refers to it."""
 _BLANKS = re.compile(r"\s+")
@@ -63,7 +65,7 @@ def inferred(
     return Draft(
         made,
         order_by=_order_by(made),
-        coordinates=_coordinates(made, profile, dictionary),
+        coordinates=_coordinates(made, dictionary),
         notes=tuple(_notes(made, profile)),
     )
 
@@ -71,12 +73,12 @@ def inferred(
 def _column(
     profile: ColumnProfile, name: tuple[str, str], dictionary: Dictionary, table: str
 ) -> Guess:
-    known = dictionary.known(profile.title)
-    title = profile.source.comment if profile.source and profile.source.comment else profile.title
-    title = _BLANKS.sub("", title)
+    known = dictionary.known(profile.spoken)
+    title = _BLANKS.sub("", profile.spoken)
     alias = _BLANKS.sub("", profile.title)
+    aliases = (alias,) if alias.casefold() not in {title.casefold(), name[0]} else ()
     guess = Guess(
-        Column(name[0], title or name[0], "string", aliases=(alias,) if alias != title else ()),
+        Column(name[0], title or name[0], "string", aliases=aliases),
         ask=name[1],
         header=profile.title,
     )
@@ -97,13 +99,12 @@ def _coded(
 ) -> Guess:
     """A flag, a code list, or a type."""
     match, possible = codes.chosen(profile, dictionary, table)
-    flag = codes.is_flag(profile, dictionary)
-    title = profile.title
-    if flag and (match is None or match.topic < codes.ALIKE):
-        hinted = titles.FLAG.search(title) or (known and known.type == "boolean")
-        both = len(profile.words) > 1
-        if hinted or (both and not titles.COUNT.search(title) and not titles.ORDINAL.search(title)):
-            return guess.said("only spellings of yes and no", type="boolean", codes=codes.FLAGS)
+    title = profile.spoken
+    hinted = bool(titles.FLAG.search(title) or (known and known.type == "boolean"))
+    told = match is not None and match.topic >= codes.ALIKE
+    counted = bool(titles.COUNT.search(title) or titles.ORDINAL.search(title))
+    if not told and (hinted or not counted) and codes.is_flag(profile, dictionary, hinted=hinted):
+        return guess.said("only spellings of yes and no", type="boolean", codes=codes.FLAGS)
     if match is not None:
         why = f"{percent(match.covered)} in the code list {match.codes}"
         return guess.said(why, codes=match.codes, pad=match.pad)
@@ -155,7 +156,7 @@ def _parent(
             made = replace(guess, parent=parent)
             return made.said(f"{percent(share)} are keys of {parent}", max_length=0, pattern="")
         return guess
-    said = dictionary.parents.get(folded(profile.title), "")
+    said = dictionary.parents.get(folded(profile.spoken), "")
     if known is not None and known.reference is not None:
         said = f"{known.reference.feed}.{known.reference.column}"
     if said and guess.column.type == "string" and not guess.column.codes:
@@ -170,13 +171,11 @@ def _names(
     made: dict[str, tuple[str, str]] = {}
     taken: set[str] = set()
     for number, column in enumerate(profile.columns, start=1):
-        known = dictionary.known(column.title)
-        comment = column.source.comment if column.source else ""
-        name = vocabulary.words.get(column.title, "")
-        name = name or (known.name if known and known.title == column.title else "")
+        spoken, known = column.spoken, dictionary.known(column.spoken)
+        name = vocabulary.words.get(spoken, "")
+        name = name or (known.name if known and known.title == spoken else "")
+        name = name or vocabulary.english(spoken) or (known.name if known else "")
         name = name or slug(column.title if column.title.isascii() else "")
-        name = name or vocabulary.english(column.title) or vocabulary.english(comment)
-        name = name or (known.name if known else "")
         ask = "" if name else "the name wants a better word"
         name = (name or f"c{number:02d}")[:60].strip("_")
         if name in RESERVED:
@@ -200,9 +199,7 @@ def _order_by(guesses: Sequence[Guess]) -> str:
     return ""
 
 
-def _coordinates(
-    guesses: Sequence[Guess], profile: TableProfile, dictionary: Dictionary
-) -> Coordinates | None:
+def _coordinates(guesses: Sequence[Guess], dictionary: Dictionary) -> Coordinates | None:
     """One pair of longitude and latitude, within the county's own rectangle."""
     decimals = [g.column for g in guesses if g.column.type == "decimal"]
     east = [c for c in decimals if titles.LONGITUDE.search(c.title)]
@@ -236,12 +233,10 @@ def loosened(draft: Draft, rejects: Mapping[str, float]) -> tuple[Draft, tuple[s
     said: list[str] = []
     for rule, share in rejects.items():
         name, _, kind = rule.partition(".")
-        if share <= 1 - EXPECTED and kind not in {"length", "pattern", "range", "required"}:
+        if share <= (OURS if kind in {"length", "pattern", "range", "required"} else FAULTS):
             continue
         guess = next((g for g in draft.columns if g.column.name == name), None)
         if guess is None or (kind == "required" and guess.column.is_key):
-            continue
-        if kind == "pattern" and share <= 1 - EXPECTED and not share > 0.02:  # noqa: PLR2004
             continue
         made = _without(guess, kind)
         if made is not None:
@@ -252,7 +247,7 @@ def loosened(draft: Draft, rejects: Mapping[str, float]) -> tuple[Draft, tuple[s
 
 def _without(guess: Guess, kind: str) -> Guess | None:
     """A guess without the word that makes a rule; None where there is nothing to take away."""
-    words: dict[str, dict[str, object]] = {
+    words: dict[str, dict[str, Any]] = {
         "required": {"required": False},
         "length": {"max_length": 0},
         "pattern": {"pattern": ""},

@@ -79,6 +79,9 @@ def _weight(title: str, guesses: Mapping[str, Guess]) -> int:
     if column.textual:
         return -4
     weight = key_likeness(column.title)
+    if column.codes:
+        # A kind of thing is no thing.
+        weight -= 3
     if column.type in {"date", "timestamp", "decimal"}:
         weight -= 2
     return weight - (2 if column.level == "L4" else 1 if column.level == "L3" else 0)

@@ -10,21 +10,22 @@ from collections.abc import Sequence
 
 from dagster_project.contracts.inference.guess import Guess, percent
 from dagster_project.contracts.inference.profiles import ColumnProfile
-from dagster_project.contracts.inference.titles import COUNT, PERSONAL_TABLE, PRIVATE, TEXT
+from dagster_project.contracts.inference.titles import COUNT, PERSONAL_TABLE, PRIVATE, THING
+from dagster_project.contracts.inference.types import MONTHS
 from dagster_project.contracts.model import Column, Level
 
 Verdict = tuple[Level, str, str]
 """Level, mask, and why."""
 NAMED = 0.8
 """Texts are names of persons when this share of them begins with a surname."""
-SHORT, LONG = 4, 60
-"""Names are short; texts this long say more than they should."""
+EVERY, MOSTLY = 0.9, 0.5
+"""A row is about a person when nearly each has a person's number, or most have a plain 姓名."""
 OPEN: Verdict = ("L2", "none", "")
 
 
 def level_of(profile: ColumnProfile, guess: Guess, known: Column | None) -> Guess:
     """The guess with its level and mask."""
-    verdicts = [OPEN, _by_cells(profile, guess.column), _by_title(profile, guess.column)]
+    verdicts = [OPEN, _by_cells(profile, guess.column), _by_title(guess.column)]
     if known is not None:
         verdicts.append((known.level, known.mask, "as other contracts say"))
     level, mask, why = max(verdicts, key=lambda one: (one[0], one[1] != "none"))
@@ -55,11 +56,11 @@ def _by_cells(profile: ColumnProfile, column: Column) -> Verdict:
     return OPEN
 
 
-def _by_title(profile: ColumnProfile, column: Column) -> Verdict:
-    if column.type in {"integer", "boolean"} or COUNT.search(profile.title):
+def _by_title(column: Column) -> Verdict:
+    if column.type in {"integer", "boolean"} or COUNT.search(column.title):
         return OPEN
     for one in PRIVATE:
-        if one.expression.search(profile.title):
+        if one.expression.search(column.title):
             if one.level == "L2":
                 return OPEN
             return one.level, one.mask, f"the title says {one.what}"
@@ -78,11 +79,13 @@ def _fitting(mask: str, column: Column) -> str:
 
 
 def _is_personal(guesses: Sequence[Guess], profiles: Sequence[ColumnProfile]) -> bool:
-    """Whether each row is about a person: its key says so, or bare titles like 姓名 do."""
+    """Whether each row is about a person: its key, a number in each row or a title says so."""
     pairs = list(zip(guesses, profiles, strict=True))
     if any(g.column.is_key and g.column.level in {"L3", "L4"} for g, _ in pairs):
         return True
-    return any(PERSONAL_TABLE.fullmatch(p.title) and p.full >= 0.5 for _, p in pairs)  # noqa: PLR2004
+    if any(g.column.mask == "id" and p.full >= EVERY for g, p in pairs):
+        return True
+    return any(PERSONAL_TABLE.fullmatch(p.spoken) and p.full >= MOSTLY for _, p in pairs)
 
 
 def _is_open(column: Column) -> bool:
@@ -92,7 +95,9 @@ def _is_open(column: Column) -> bool:
     if column.codes or column.type in {"boolean", "date", "timestamp", "integer"}:
         return True
     if column.type == "decimal":
-        return column.unit != "元" and column.unit != "°"
+        return column.unit not in {"元", "°"}
+    if column.pattern == MONTHS:
+        return True
     if column.textual:
-        return bool(TEXT.search(column.title)) and 0 < column.max_length <= 100  # noqa: PLR2004
+        return bool(THING.search(column.title))
     return bool(column.reference) or column.title.endswith(("代码", "编码", "标识码"))

@@ -1,7 +1,7 @@
 """What inference knows of a table: counted, never cell by cell. Counting is ``profiling``'s work.
 
-The few values that are kept (``words``) are short ones of columns with few different values; whether
-one may be shown is decided by the column's level.
+The values that are kept (``words``) are those of columns with few different ones, for code lists;
+none of them is ever shown or written.
 """
 
 from __future__ import annotations
@@ -79,6 +79,11 @@ class ColumnProfile:
     def fit(self, kind: str) -> float:
         """The share of tried cells that conform reads as a kind or a format."""
         return self.fits.get(kind, 0) / self.tried if self.tried else 0.0
+
+    @property
+    def spoken(self) -> str:
+        """What people call the column: the source's comment, else its title."""
+        return self.source.comment if self.source and self.source.comment else self.title
 
     @property
     def full(self) -> float:

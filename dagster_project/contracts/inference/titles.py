@@ -40,6 +40,7 @@ TEXT = re.compile(
     r"|情况|事由|规格|型号|材质|照片|附件|道路|来源|单位|人|银行|name|title|note|remark|addr(?:ess)?"
     r"|desc(?:ription)?|content|comment|summary)$", re.IGNORECASE,
 )  # fmt: skip
+THING = re.compile(r"(?:名称|规格|型号|材质|品牌|道路|计量单位)$")
 LONGITUDE = re.compile(r"经度|^lon(?:gitude)?$|^lng$|_lon$|_lng$", re.IGNORECASE)
 LATITUDE = re.compile(r"纬度|^lat(?:itude)?$|_lat$", re.IGNORECASE)
 SHARE = re.compile(r"(?:率|比例|占比|百分比|比重|份额|percent|pct|ratio)$", re.IGNORECASE)
@@ -69,38 +70,77 @@ class Privacy:
     what: str
 
 
-def _said(pattern: str, level: Level, mask: str, what: str) -> Privacy:
-    return Privacy(re.compile(pattern, re.IGNORECASE), level, mask, what)
+def _said(what: str, level: Level, mask: str, *patterns: str) -> Privacy:
+    return Privacy(re.compile("|".join(patterns), re.IGNORECASE), level, mask, what)
 
 
 PRIVATE: Final = (
     _said(
-        r"统一社会信用代码|信用代码|组织机构|机构代码|单位名称|企业名称|机构名称|单位电话|科目|类型|类别|种类$",
-        "L2", "none", "an organisation or a kind",
+        *("an organisation or a kind", "L2", "none"),
+        *("信用代码", "组织机构|机构代码", "(?:单位|企业|机构|公司)(?:名称|电话)", "科目"),
+        "(?:类型|类别|种类|性质)$",
     ),
-    _said(r"身份证|身份号码|证件号|护照号|通行证号|社保卡号|医保卡号|学籍号|id_?card|id_no|passport", "L4", "id",
-          "the number of a person's document"),
-    _said(r"(?:银行|收款|付款|开户|发放)?(?:账号|帐号|账户号|卡号)|bank_?(?:card|account)|account_?no", "L4",
-          "account", "an account or a card"),
-    _said(r"诊断|病(?:名|种|情|史|历)|疾病|残疾|精神|健康状况|血型|指纹|人脸|基因|过敏|艾滋|吸毒|矫正|刑满"
-          r"|宗教|信仰|举报人|诉求人$|投诉人|diagnos|disease|disab|health", "L4", "drop",
-          "health, belief or a protected person"),
-    _said(r"密码|口令|password|secret", "L4", "drop", "a secret"),
-    _said(r"(?<!人)(?<!单位)(?:联系)?电话|手机|联系方式|phone|mobile|tel$", "L3", "phone", "a phone number"),
-    _said(r"人电话|人手机|员电话|长电话", "L3", "phone", "a phone number"),
-    _said(r"(?:户籍|家庭|现住|居住|通讯|常住|本人|联系)(?:地)?(?:地|住)址(?!编码)|现居住?地|住址|home_?addr", "L3",
-          "address", "where a person lives"),
-    _said(r"(?:住|地)址编码|户号|户编号|室号|门牌号|房号", "L3", "drop", "where a person lives"),
-    _said(r"出生|生日|birth", "L3", "year", "a person's day of birth"),
-    _said(r"死亡(?:日期|时间)|迁出(?:日期|时间)|death", "L3", "year", "a day of a person's life"),
-    _said(r"民族|婚姻|学历|文化程度|政治面貌|职业|与户主|户主关系|籍贯|国籍|nation|marital|politic|occupation",
-          "L3", "drop", "a trait of a person"),
-    _said(r"工资|个人收入|家庭收入|年收入|月收入|账户余额|余额$|存款|salary|wage", "L3", "drop", "a person's money"),
-    _said(r"邮箱|微信|[Qq][Qq]|email", "L3", "drop", "how a person is reached"),
-    _said(r"车牌", "L3", "id", "a vehicle's plate"),
-    _said(r"姓名|法定代表人|法人代表|负责人|联系人|户主$|经办人|代理人|监护人|户主姓名|contact_?name|person_?name",
-          "L3", "name", "a person's name"),
-)  # fmt: skip
+    _said(
+        *("the number of a person's document", "L4", "id"),
+        *(
+            "身份证|身份号码|证件号",
+            "护照号|通行证号",
+            "[社医]保卡号|学籍号",
+            "id_?card|id_no|passport",
+        ),
+    ),
+    _said(
+        *("an account or a card", "L4", "account"),
+        *("[账帐](?:户)?号|卡号", "bank_?(?:card|account)|account_?no"),
+    ),
+    _said(
+        *("health, belief or a protected person", "L4", "drop"),
+        *("诊断|疾病|病(?:名|种|情|史|历)|残疾|精神|健康状况|血型|过敏|艾滋", "指纹|人脸|基因"),
+        *(
+            "吸毒|矫正|刑满",
+            "宗教|信仰",
+            "(?:举报|诉求|投诉)人(?:姓名)?$",
+            "diagnos|disease|disab|health",
+        ),
+    ),
+    _said("a secret", "L4", "drop", "密码|口令", "password|secret"),
+    _said(
+        *("a phone number", "L3", "phone"),
+        *("电话|手机|联系方式", "phone|mobile|tel$"),
+    ),
+    _said(
+        *("where a person lives", "L3", "address"),
+        "(?:户籍|家庭|现住|居住|通讯|常住|本人|联系)地?[地住]址(?!编码)",
+        *("现居住?地|住址(?!编码)", "home_?addr"),
+    ),
+    _said(
+        *("where a person lives", "L3", "drop"),
+        *("[地住]址编码|门牌号|室号|房号", "户号|户编号"),
+    ),
+    _said("a person's day of birth", "L3", "year", "出生|生日", "birth"),
+    _said("a day of a person's life", "L3", "year", "(?:死亡|迁出)(?:日期|时间)", "death"),
+    _said(
+        *("a trait of a person", "L3", "drop"),
+        *("民族|国籍|籍贯", "婚姻|学历|文化程度", "政治面貌|职业", "与户主|户主关系", "人性别"),
+        *("人员状态", "nation(?:ality)?$|marital|politic|occupation"),
+    ),
+    _said(
+        *("a person's money", "L3", "drop"),
+        *("工资|(?:个人|家庭|年|月)收入", "余额$|存款", "salary|wage"),
+    ),
+    _said("how a person is reached", "L3", "drop", "邮箱|微信|QQ", "e_?mail"),
+    _said("a vehicle's plate", "L3", "id", "车牌"),
+    _said(
+        *("a person's name", "L3", "name"),
+        *(
+            "姓名|户主$|法人代表",
+            "人$",
+            "(?:甲|乙|对)方(?:名称)?$|户名$",
+            "(?:contact|person|full)_?name",
+        ),
+    ),
+    _said("free words of or about persons", "L3", "drop", "(?:诉求|投诉|举报|信访|案情|事件)内容$"),
+)
 """From the most telling to the least; the first that a title matches counts."""
 
 PERSONAL_TABLE = re.compile(

@@ -1,16 +1,23 @@
 """A column's logical type, and the words that go with it, from how its cells are read.
 
-Whether a column is a key, personal or of a list is decided elsewhere; what a cell means as a date or
-a number was asked of conform when the profile was made.
+Whether a column is a key, personal or of a list is decided elsewhere; what a cell means as a date
+or a number was asked of conform when the profile was made.
 """
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Any
 
 from dagster_project.contracts.inference import titles
-from dagster_project.contracts.inference.guess import BELIEVED, EXPECTED, Guess, percent
+from dagster_project.contracts.inference.guess import (
+    BELIEVED,
+    EXPECTED,
+    SUFFICIENT,
+    Guess,
+    percent,
+)
 from dagster_project.contracts.inference.profiles import ColumnProfile
 from dagster_project.contracts.model import Column
 from dagster_project.contracts.units import SPELLINGS, power
@@ -27,21 +34,29 @@ TIMED = 0.05
 """From this share of times that are not midnight on, days are times."""
 ROOM = (10, 20, 32, 50, 100, 200, 500, 1000, 2000, 4000, 20000)
 """Lengths that contracts give to texts; twice the longest seen is room enough."""
+FEWEST, RARE = 6, 0.05
+"""Fewer cells than this, of fewer rows than that, tell no type."""
 FREE = 12
 """Texts that are longer are free text rather than codes."""
 MONTHS = r"^(19|20)\d{2}(0[1-9]|1[0-2])$"
+MOBILE = 11
 DEGREES = {"longitude": ("73", "136"), "latitude": ("3", "54")}
 
 
 def typed(profile: ColumnProfile, guess: Guess, known: Column | None) -> Guess:
     """The guess with its type; the first that the cells obey of: format, time, number, text."""
-    if not profile.filled:
+    if _is_bare(profile):
         return _by_title(guess, known)
     for decide in (_format, _time, _number):
         found = decide(profile, guess, known)
         if found is not None:
             return found
     return _text(profile, guess, known)
+
+
+def _is_bare(profile: ColumnProfile) -> bool:
+    """Whether a column has no value, or so few among many rows that they say nothing."""
+    return profile.filled < FEWEST and profile.full < RARE
 
 
 def _by_title(guess: Guess, known: Column | None) -> Guess:
@@ -72,8 +87,9 @@ def _format(profile: ColumnProfile, guess: Guess, known: Column | None) -> Guess
     for name, share in FORMATS:
         found = profile.fit(name)
         wanted = EXPECTED / 2 if known and known.format == name else share
-        if found >= wanted and not (name == "phone" and titles.CODE.search(guess.column.title) and
-                                    profile.shape.wide != 11):  # fmt: skip
+        # Numbers of things may look like telephone numbers.
+        coded = name == "phone" and titles.CODE.search(guess.column.title)
+        if found >= wanted and (not coded or profile.shape.wide == MOBILE):
             return guess.said(f"{percent(found)} {name} by its check", format=name)
     is_name = profile.shape.surnames >= EXPECTED and profile.fit("person_name") >= EXPECTED
     if known and known.format == "person_name" and profile.fit("person_name") >= EXPECTED:
@@ -112,7 +128,7 @@ def _time(profile: ColumnProfile, guess: Guess, known: Column | None) -> Guess |
     if times >= wanted and (shape.timed >= TIMED or (titles.TIME.search(title) and not shape.timed
                                                      and times >= days)):  # fmt: skip
         return guess.said(f"{percent(times)} read as times", type="timestamp")
-    words: dict[str, object] = {}
+    words: dict[str, Any] = {}
     why = f"{percent(days)} read as days"
     if opened := profile.repairs.get("date.open_end", 0):
         why += f", {opened} open ends"
@@ -133,13 +149,14 @@ def _number(profile: ColumnProfile, guess: Guess, known: Column | None) -> Guess
     place = _place(title)
     money = bool(titles.MONEY.search(title))
     measured = place or money or titles.AREA.search(title) or titles.SHARE.search(title)
-    if whole >= BELIEVED and not measured and not (known and known.type == "decimal"):
+    pointed = shape.digits < SERIALS
+    if whole >= BELIEVED and not (measured or pointed or (known and known.type == "decimal")):
         return _counted(profile, guess, known, whole)
     unit = _unit(profile, known, money=money)
     scale = max(profile.scale, 2)
     if power(profile.unit, unit) and profile.unit != unit:
         scale = max(2, scale - (power(profile.unit, unit) or 0))
-    words: dict[str, object] = {"type": "decimal", "precision": 18, "scale": scale, "unit": unit}
+    words: dict[str, Any] = {"type": "decimal", "precision": 18, "scale": scale, "unit": unit}
     why = f"{percent(exact)} exact numbers, {profile.scale} decimals"
     if place:
         low, high = DEGREES[place]
@@ -157,7 +174,7 @@ def _number(profile: ColumnProfile, guess: Guess, known: Column | None) -> Guess
 
 
 def _counted(profile: ColumnProfile, guess: Guess, known: Column | None, whole: float) -> Guess:
-    words: dict[str, object] = {"type": "integer", "unit": profile.unit or _said_unit(known)}
+    words: dict[str, Any] = {"type": "integer", "unit": profile.unit or _said_unit(known)}
     if known is not None and known.type == "integer":
         words |= {"minimum": known.minimum, "maximum": known.maximum}
     elif titles.COUNT.search(guess.column.title) and _is_least(profile, "0"):
@@ -187,7 +204,7 @@ def _text(profile: ColumnProfile, guess: Guess, known: Column | None) -> Guess:
     shape, title = profile.shape, guess.column.title
     if known is not None and known.type == "string":
         made = guess.said("as other contracts say", textual=known.textual)
-        if known.max_length >= shape.longest:
+        if known.max_length >= (shape.parts[-1] if shape.parts else shape.longest):
             return made.said(max_length=known.max_length)
         return made.said(max_length=_room(profile))
     is_code = bool(titles.CODE.search(title)) or shape.han < SERIALS
@@ -209,7 +226,10 @@ def _text(profile: ColumnProfile, guess: Guess, known: Column | None) -> Guess:
 
 
 def _room(profile: ColumnProfile) -> int:
-    wanted = profile.shape.longest * 3 // 2
+    """Half as much again as the longest cell; a few that are many times longer are mistakes."""
+    usual = profile.shape.parts[-1] if profile.shape.parts else profile.shape.longest
+    stray = profile.rows >= SUFFICIENT and profile.shape.longest > 4 * max(usual, FREE)
+    wanted = usual * 2 if stray else profile.shape.longest * 3 // 2
     return next((size for size in ROOM if size >= wanted), max(wanted, 1))
 
 
@@ -233,7 +253,7 @@ def _said_unit(known: Column | None) -> str:
     return known.unit if known is not None else ""
 
 
-def _share(profile: ColumnProfile) -> dict[str, object]:
+def _share(profile: ColumnProfile) -> dict[str, Any]:
     least, most = _number_of(profile.least), _number_of(profile.most)
     if least is None or most is None or least < 0:
         return {}

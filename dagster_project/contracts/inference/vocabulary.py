@@ -58,7 +58,7 @@ class Vocabulary:
             raise ContractError(
                 "a line is not `word,name`", where=path.name, todo="Correct the line"
             )
-        return cls({word: name for word, name in rows[1:]})
+        return cls({row[0]: row[1] for row in rows[1:]})
 
     def english(self, title: str) -> str:
         """A title as a column's name, or nothing where a part of it is not known."""

@@ -32,7 +32,6 @@ class Heading:
     encodings: tuple[str, ...] = ("utf-8", "gb18030")
     formats: tuple[str, ...] = ("csv",)
     sheets: Any = "first"
-    delimiters: tuple[str, ...] = ()
     ask: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,10 +71,9 @@ def _head(heading: Heading, draft: Draft) -> Iterator[str]:
         yield f"  - {{property: orderBy, value: {draft.order_by}}}"
     if heading.sheets != "first":
         yield f"  - {{property: sheets, value: {flow(heading.sheets)}}}"
-    accepts: dict[str, Any] = {"encodings": heading.encodings, "formats": heading.formats}
-    if heading.delimiters:
-        accepts["delimiters"] = heading.delimiters
-    yield f"  - {{property: accepts, value: {flow(accepts)}}}"
+    if heading.formats:
+        accepts = {"encodings": heading.encodings, "formats": heading.formats}
+        yield f"  - {{property: accepts, value: {flow(accepts)}}}"
     if draft.coordinates:
         place = draft.coordinates
         yield "  - property: coordinates"
@@ -108,32 +106,33 @@ def _server(server: Mapping[str, Any]) -> Iterator[str]:
 
 def _columns(guesses: Sequence[Guess]) -> Iterator[str]:
     for guess in guesses:
-        column = guess.column
-        yield f"      - name: {column.name}{_note(guess.ask)}"
-        yield f"        businessName: {scalar(column.title)}"
-        if column.description:
-            yield f"        description: {scalar(column.description)}"
-        yield f"        logicalType: {'number' if column.type == 'decimal' else column.type}"
-        if column.type == "decimal":
-            yield f"        physicalType: DECIMAL({column.precision}, {column.scale})"
-        if options := _options(column):
-            yield "        logicalTypeOptions:" + (
-                f" {flow(options)}" if "pattern" not in options else ""
-            )
-            if "pattern" in options:
-                yield from (f"          {word}: {flow(value)}" for word, value in options.items())
-        if column.key_position:
-            yield "        primaryKey: true"
-            yield f"        primaryKeyPosition: {column.key_position}"
-        if column.required:
-            yield "        required: true"
-        yield f"        classification: {column.level}"
-        if guess.parent:
-            yield f"        relationships: [{{type: foreignKey, to: {guess.parent}}}]"
-        if custom := _custom(column):
-            yield "        customProperties:"
-            for word, value in custom.items():
-                yield f"          - {{property: {word}, value: {flow(value)}}}"
+        yield f"      - name: {guess.column.name}{_note(guess.ask)}"
+        yield from (f"        {line}" for line in _column(guess))
+
+
+def _column(guess: Guess) -> Iterator[str]:
+    column = guess.column
+    yield f"businessName: {scalar(column.title)}"
+    yield f"logicalType: {'number' if column.type == 'decimal' else column.type}"
+    if column.type == "decimal":
+        yield f"physicalType: DECIMAL({column.precision}, {column.scale})"
+    options = _options(column)
+    if "pattern" in options:
+        yield "logicalTypeOptions:"
+        yield from (f"  {word}: {flow(value)}" for word, value in options.items())
+    elif options:
+        yield f"logicalTypeOptions: {flow(options)}"
+    if column.key_position:
+        yield "primaryKey: true"
+        yield f"primaryKeyPosition: {column.key_position}"
+    if column.required:
+        yield "required: true"
+    yield f"classification: {column.level}"
+    if guess.parent:
+        yield f"relationships: [{{type: foreignKey, to: {guess.parent}}}]"
+    if custom := _custom(column):
+        yield "customProperties:"
+        yield from (f"  - {{property: {w}, value: {flow(v)}}}" for w, v in custom.items())
 
 
 def _options(column: Column) -> dict[str, Any]:
@@ -178,20 +177,15 @@ def scalar(text: str) -> str:
 
 def flow(value: Any) -> str:
     """A value in flow style."""
-    if isinstance(value, _Plain):
-        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | _Plain):
         return str(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{word}: {flow(one)}" for word, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(flow(one) for one in value) + "]"
-    text = str(value)
-    if "\t" in text:
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t") + '"'
-    return quoted(text)
+    return quoted(str(value))
 
 
 def _note(text: str) -> str:
