@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import boto3
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
@@ -20,7 +22,8 @@ class Objects:
     """The store and what it counts.
 
     ``sent`` are the bytes of objects' bodies that were handed to the connection, ``ranges`` the
-    ranges that were asked for. ``cut_after`` breaks the connection after so many bytes of bodies.
+    ranges that were asked for, ``shown`` everything that requests show. ``cut_after`` breaks the
+    connection after so many bytes of bodies; without ``ranged`` ranges are ignored.
     ``reading`` is called with each request's path before it is answered, and may answer itself with
     a status.
     """
@@ -44,18 +47,20 @@ class Objects:
     def reset(self) -> None:
         """Behave, and count from nothing."""
         self.sent, self.cut_after = 0, 0
+        self.ranged = True
+        self.shown: list[dict[str, Any]] = []
         self.ranges: list[str] = []
         self.reading: Callable[[str, str], str | None] = lambda _method, _path: None
 
     def empty(self) -> None:
         """A bucket without objects."""
-        names = [one["Name"] for one in self.client.list_buckets()["Buckets"]]
-        for name in names:
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=name):
-                for one in page.get("Contents", ()):
-                    self.client.delete_object(Bucket=name, Key=one["Key"])
-        if BUCKET not in names:
-            self.client.create_bucket(Bucket=BUCKET)
+        s3_backends.reset()
+        self.client.create_bucket(Bucket=BUCKET)
+
+    def fill(self, keys: Iterable[str]) -> None:
+        """Many small objects."""
+        for key in keys:
+            s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(BUCKET, key, b"rows")
 
     def put(self, key: str, data: bytes) -> None:
         """An object that a department has put there."""
@@ -70,10 +75,13 @@ class Objects:
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         path = path.encode("latin-1").decode("utf-8", "replace").removeprefix(f"/{BUCKET}/")
+        self.shown.append(environ)
         status = self.reading(method, path)
         if status is not None:
             start(status, [("Content-Length", "0")])
             return [b""]
+        if not self.ranged:
+            environ.pop("HTTP_RANGE", None)
         body = self._app(environ, start)
         if method != "GET" or environ["QUERY_STRING"]:
             return body

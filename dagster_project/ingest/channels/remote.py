@@ -45,7 +45,8 @@ class Glob:
     def takes(self, path: str) -> bool:
         """Whether a file is meant: it matches, and neither it nor its folder is temporary."""
         below = path[len(self.folder) :].strip("/").split("/")
-        return not any(map(is_temporary, below)) and matches(path, self.pattern)
+        named = (part for part in below if part not in {".", ".."})
+        return not any(map(is_temporary, named)) and matches(path, self.pattern)
 
     def leads(self, folder: str) -> bool:
         """Whether files below a folder may be meant."""

@@ -1,29 +1,21 @@
-"""Objects of an S3-compatible store, read over obstore.
+"""Objects of an S3-compatible store: AWS, MinIO, Ceph, and what clouds call object storage.
 
-Which of them are taken, and how a cut download goes on, is told in ``remote_files``; listing is
-done in ``s3_listing``. Only what the contract and its credentials say is used: nothing of the
+Which of them are taken, and how a cut download goes on, is told in ``remote_files``; how a store is
+asked in ``s3_store``. Only what the contract and its credentials say is used: nothing of the
 environment, of ``~/.aws`` or of a cloud machine's metadata. Nothing is ever written to the store.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import obstore
-from obstore.exceptions import (
-    BaseError,
-    NotSupportedError,
-    PermissionDeniedError,
-    PreconditionError,
-    UnauthenticatedError,
-)
-from obstore.store import S3Store
+import httpx
 
 from dagster_project.contracts.model import Feed, Server
 from dagster_project.credentials import credential
@@ -31,21 +23,17 @@ from dagster_project.errors import ChannelError, UsageError
 from dagster_project.ingest.channels.download import Entry
 from dagster_project.ingest.channels.remote import FileLeftError, Glob, Remote, changed
 from dagster_project.ingest.channels.remote_files import RemoteFiles
-from dagster_project.ingest.channels.s3_listing import Bucket, objects
+from dagster_project.ingest.channels.s3_store import Bucket, Store
 
-if TYPE_CHECKING:
-    from obstore.store import S3Credential
-
-BLOCK = 2 << 20
-CONNECT_S, SILENT_S = 10, 60
-LONGEST = timedelta(days=1)
-"""A whole object's time; a store that falls silent is given up much sooner."""
-
-ASKED_AGAIN = 2
 USUAL_REGION = "us-east-1"
 """What stores of one's own call their only region."""
 
 VERSIONS = 10**6
+GONE = {
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.PRECONDITION_FAILED,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+}
 
 
 class S3Pull(RemoteFiles):
@@ -53,9 +41,8 @@ class S3Pull(RemoteFiles):
 
     def __init__(self, feed: Feed, server: Server, spool: Path, *, inbox: Path) -> None:
         super().__init__(feed, server, spool, inbox=inbox)
-        region = str(server.options.get("region") or USUAL_REGION)
-        self._region = region
-        self._endpoint = server.endpoint or f"https://s3.{region}.amazonaws.com"
+        self._region = str(server.options.get("region") or USUAL_REGION)
+        self._endpoint = server.endpoint or f"https://s3.{self._region}.amazonaws.com"
 
     def connect(self) -> Remote:
         """A client of the store; it connects when it is asked something."""
@@ -77,99 +64,79 @@ class S3Remote(Remote):
 
     def __init__(self, bucket: Bucket) -> None:
         super().__init__()
-        self._bucket = bucket
-        self._store = _store(bucket)
+        self._location = bucket.location
+        self._store = Store(bucket)
 
     def files(self, glob: Glob) -> Generator[Entry, None, None]:
         """Every object below the glob's folder; what only marks a folder is none."""
-        for one in objects(self._bucket, f"{glob.folder}/" if glob.folder else ""):
+        for one in self._store.objects(f"{glob.folder}/" if glob.folder else ""):
             if not one.key.endswith("/"):
                 tag = _bare(one.tag)
                 yield Entry(one.key, one.size, _mtime_ns(one.modified, tag), tag)
 
     def again(self, entry: Entry) -> Entry | None:
-        """The object as it is now; the tag tells its version, its time only where none is told."""
+        """The object as it is now."""
         try:
-            with self._told(entry):
-                found = obstore.head(self._store, entry.path)
+            with self._store.asked("HEAD", entry.path) as answer:
+                self._check(entry, answer)
         except FileLeftError:
             return None
-        tag = _bare(found["e_tag"] or "")
-        second = int(found["last_modified"].timestamp())
-        same = tag == entry.tag and (tag or second == entry.mtime_ns // 10**9)
-        return replace(entry, size=found["size"], tag=entry.tag if same else f"not {entry.tag}")
+        return replace(entry, size=_length(answer))
 
-    def blocks(self, entry: Entry, offset: int) -> Iterator[memoryview]:
+    def blocks(self, entry: Entry, offset: int) -> Generator[bytes, None, None]:
         """The bytes of exactly the listed version, in one request."""
-        with self._told(entry):
-            answer = obstore.get(
-                self._store,
-                entry.path,
-                options={
-                    "if_match": f'"{entry.tag}"' if entry.tag else None,
-                    **({"range": {"offset": offset}} if offset else {}),
-                },
-            )
-            if answer.range != (offset, entry.size):
+        wanted = {"range": f"bytes={offset}-"} if offset else {}
+        if entry.tag:
+            wanted["if-match"] = f'"{entry.tag}"'
+        with self._store.asked("GET", entry.path, headers=wanted) as answer:
+            self._check(entry, answer)
+            partial = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+            first = offset if partial else 0
+            if first + _length(answer) != entry.size:
                 raise changed(entry)
-            for block in answer.stream(min_chunk_size=BLOCK):
-                yield memoryview(block)
+            skipped = offset - first  # a store that knows no ranges sends the whole
+            for block in answer.iter_raw():
+                if skipped < len(block):
+                    yield block[skipped:]
+                skipped = max(0, skipped - len(block))
 
     def close(self) -> None:
-        """Connections end by themselves."""
+        """End the connections."""
+        self._store.close()
 
-    @contextmanager
-    def _told(self, entry: Entry) -> Iterator[None]:
-        """What went wrong with one object, as a sentence; no answer of the store is repeated."""
-        try:
-            yield
-        except (PreconditionError, FileNotFoundError) as error:
-            raise changed(entry) from error
-        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-            raise FileLeftError(DENIED[0], where=entry.path, todo=DENIED[1]) from error
-        except NotSupportedError as error:
+    def _check(self, entry: Entry, answer: httpx.Response) -> None:
+        """Whether an answer is about the version that was listed."""
+        status = answer.status_code
+        if status in GONE:
+            raise changed(entry)
+        if status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
+            raise FileLeftError(DENIED[0], where=entry.path, todo=DENIED[1])
+        if not answer.is_success:
             raise ChannelError(
-                "the store cannot hand over a part of an object, so a cut download cannot go on",
-                where=self._bucket.location,
-                todo="Empty the channel's spool folder to begin anew",
-            ) from error
-        except (BaseError, OSError) as error:
-            raise ChannelError(
-                "the connection to the store broke off, or it answered wrongly",
-                where=self._bucket.location,
-                todo="Check network and store",
-                transient=True,
-            ) from error
+                f"the store does not hand over an object ({status})",
+                where=self._location,
+                todo="Check `endpointUrl` and region",
+            )
+        if not _same(entry, answer):
+            raise changed(entry)
 
 
-def _store(bucket: Bucket) -> S3Store:
-    """A client that reads nothing but what it is given: every word that it might guess is said."""
-    key = bucket.key
+def _same(entry: Entry, answer: httpx.Response) -> bool:
+    """The tag tells the version; the time only where the store tells no tag."""
+    tag = _bare(answer.headers.get("etag", ""))
+    if tag and entry.tag:
+        return tag == entry.tag
+    try:
+        modified = parsedate_to_datetime(answer.headers.get("last-modified", ""))
+    except ValueError:
+        return False
+    return int(modified.timestamp()) == entry.mtime_ns // 10**9
 
-    def given() -> S3Credential:
-        return {
-            "access_key_id": key.user,
-            "secret_access_key": key.password,
-            "token": key.token or None,
-            "expires_at": None,
-        }
 
-    return S3Store(
-        bucket.name,
-        endpoint=bucket.endpoint,
-        region=bucket.region,
-        virtual_hosted_style_request=False,
-        skip_signature=not key.user,
-        request_payer=False,
-        credential_provider=given,
-        client_options={
-            "allow_http": bucket.endpoint.startswith("http:"),
-            "connect_timeout": timedelta(seconds=CONNECT_S),
-            "read_timeout": timedelta(seconds=SILENT_S),
-            "timeout": LONGEST,
-        },
-        retry_config={"max_retries": ASKED_AGAIN, "retry_timeout": timedelta(seconds=30)},
-    )
+def _length(answer: httpx.Response) -> int:
+    """How long the answer's body is; -1 where it does not say so."""
+    text = answer.headers.get("content-length", "")
+    return int(text) if text.isdecimal() else -1
 
 
 def _bare(tag: str) -> str:

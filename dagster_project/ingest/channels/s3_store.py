@@ -1,9 +1,10 @@
-"""One question to an S3-compatible store: which objects a bucket holds below a prefix.
+"""Signed questions to an S3-compatible store: what a bucket holds, and an object's bytes.
 
-The listing is asked for and read here, because obstore gives up a whole page for one key that it
-cannot represent (``a//b``, ``../x``), and anybody who may write can put one there. Reading objects
-is ``s3``'s work. Signatures follow AWS Signature Version 4 (Amazon S3 API Reference, "Signature
-Calculations for the Authorization Header").
+They are asked over plain HTTP and not through a library of object stores: obstore gives up a whole
+page of a listing for one key that it cannot represent (``a//b``, ``../x``), which anybody who may
+write can put there, and follows ``AWS_ENDPOINT_URL_S3`` of the environment rather than the endpoint
+that it is given. Signatures follow AWS Signature Version 4 (Amazon S3 API Reference, "Signature
+Calculations for the Authorization Header"). Which objects are taken is told elsewhere.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import hmac
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +31,7 @@ MOST_PAGE = 16 << 20
 EMPTY = hashlib.sha256(b"").hexdigest()
 NOT_LET_IN = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"})
 SERVER_ERRORS, TOO_MANY = 500, 429
+PLAIN = "-_.~"
 
 
 @dataclass(frozen=True)
@@ -60,43 +63,105 @@ class Listed:
     tag: str
 
 
-def objects(bucket: Bucket, prefix: str) -> Iterator[Listed]:
-    """Every object below a prefix, page by page.
+class Store:
+    """A client of one bucket; it reads nothing of the environment."""
 
-    Raises:
-        ChannelError: The store cannot be reached, does not let us in or answers wrongly.
-    """
-    timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
-    trusted: ssl.SSLContext | bool = (
-        ssl.create_default_context() if bucket.endpoint.startswith("https:") else False
-    )
-    with httpx.Client(trust_env=False, timeout=timeout, verify=trusted) as client:
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+        trusted: ssl.SSLContext | bool = (
+            ssl.create_default_context() if bucket.endpoint.startswith("https:") else False
+        )
+        timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
+        self._client = httpx.Client(trust_env=False, timeout=timeout, verify=trusted)
+
+    def close(self) -> None:
+        """End the connections."""
+        self._client.close()
+
+    def objects(self, prefix: str) -> Iterator[Listed]:
+        """Every object below a prefix, page by page.
+
+        Raises:
+            ChannelError: The store cannot be reached, does not let us in or answers wrongly.
+        """
         query = {"encoding-type": "url", "list-type": "2", "prefix": prefix}
         while True:
-            page = _page(_asked(client, bucket, query), bucket.location)
+            page = _page(self._listing(query), self.bucket.location)
             for one in page.objects:
-                yield _listed(one, bucket.location, encoded="EncodingType" in page.words)
+                yield _listed(one, self.bucket.location, encoded="EncodingType" in page.words)
             after = page.words.get("NextContinuationToken", "")
             if page.words.get("IsTruncated") != "true" or not after:
                 return
             if after == query.get("continuation-token"):
-                raise _wrong(bucket.location, "the same page twice")
+                raise _wrong(self.bucket.location, "the same page twice")
             query["continuation-token"] = after
 
+    @contextmanager
+    def asked(
+        self,
+        method: str,
+        key: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[httpx.Response]:
+        """An answer whose body is still to be read; ``headers`` are those that are not signed.
 
-def signed(bucket: Bucket, query: Mapping[str, str], at: datetime) -> dict[str, str]:
-    """The headers of a listing; ``query`` is what is asked."""
+        Raises:
+            ChannelError: The store cannot be reached, breaks off or is busy.
+        """
+        path = _path(self.bucket, key)
+        said = signed(self.bucket, method, path, query or {}, clock.now())
+        parts = urlsplit(self.bucket.endpoint)
+        url = f"{parts.scheme}://{parts.netloc}{path}"
+        if query:
+            url += f"?{worded(query)}"
+        every = {**said, "accept-encoding": "identity", **(headers or {})}
+        try:
+            with self._client.stream(method, url, headers=every) as answer:
+                if answer.status_code >= SERVER_ERRORS or answer.status_code == TOO_MANY:
+                    raise ChannelError(
+                        f"the store is busy or ill ({answer.status_code})",
+                        where=self.bucket.location,
+                        todo="Nothing to do if it recovers; otherwise look at the store",
+                        transient=True,
+                    )
+                yield answer
+        except httpx.HTTPError as error:
+            raise ChannelError(
+                f"the store cannot be reached, or broke off ({type(error).__name__})",
+                where=self.bucket.location,
+                todo="Check `endpointUrl`, network and store",
+                transient=True,
+            ) from error
+
+    def _listing(self, query: Mapping[str, str]) -> bytes:
+        """One page's bytes."""
+        body = b""
+        with self.asked("GET", query=query) as answer:
+            for block in answer.iter_raw():
+                body += block
+                if len(body) > MOST_PAGE:
+                    raise _wrong(self.bucket.location, f"a page of over {MOST_PAGE >> 20} MiB")
+        if not answer.is_success:
+            raise _refused(answer.status_code, _code(body), self.bucket.location)
+        return body
+
+
+def signed(
+    bucket: Bucket, method: str, path: str, query: Mapping[str, str], at: datetime
+) -> dict[str, str]:
+    """The headers of a question without a body; ``path`` is percent-encoded already."""
     stamp = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    parts = urlsplit(bucket.endpoint)
-    headers = {"host": parts.netloc, "x-amz-content-sha256": EMPTY, "x-amz-date": stamp}
+    headers = {"host": urlsplit(bucket.endpoint).netloc}
     if not bucket.key.user:
         return headers
+    headers |= {"x-amz-content-sha256": EMPTY, "x-amz-date": stamp}
     if bucket.key.token:
         headers["x-amz-security-token"] = bucket.key.token
     names = ";".join(sorted(headers))
     lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-    path = f"{parts.path.rstrip('/')}/{quote(bucket.name, safe='-_.~')}"
-    request = "\n".join(("GET", path, worded(query), lines, names, EMPTY))
+    request = "\n".join((method, path, worded(query), lines, names, EMPTY))
     scope = f"{stamp[:8]}/{bucket.region}/s3/aws4_request"
     digest = hashlib.sha256(request.encode()).hexdigest()
     key = f"AWS4{bucket.key.password}".encode()
@@ -111,43 +176,22 @@ def signed(bucket: Bucket, query: Mapping[str, str], at: datetime) -> dict[str, 
     return headers
 
 
+def _path(bucket: Bucket, key: str) -> str:
+    """A bucket's or an object's path, percent-encoded as it is signed and sent."""
+    path = f"{urlsplit(bucket.endpoint).path.rstrip('/')}/{quote(bucket.name, safe=PLAIN)}"
+    return f"{path}/{quote(key, safe=PLAIN + '/')}" if key else path
+
+
 def worded(query: Mapping[str, str]) -> str:
     """A query in the canonical order and spelling, which is also the one that is sent."""
     return "&".join(
-        f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}"
+        f"{quote(name, safe=PLAIN)}={quote(value, safe=PLAIN)}"
         for name, value in sorted(query.items())
     )
 
 
-def _asked(client: httpx.Client, bucket: Bucket, query: Mapping[str, str]) -> bytes:
-    """One page's bytes."""
-    name = quote(bucket.name, safe="-_.~")
-    url = f"{bucket.endpoint.rstrip('/')}/{name}?{worded(query)}"
-    try:
-        headers = signed(bucket, query, clock.now())
-        with client.stream("GET", url, headers=headers) as answer:
-            body = b""
-            for block in answer.iter_bytes():
-                body += block
-                if len(body) > MOST_PAGE:
-                    raise _wrong(bucket.location, f"a page of more than {MOST_PAGE >> 20} MiB")
-    except httpx.HTTPError as error:
-        raise ChannelError(
-            f"the store cannot be reached ({type(error).__name__})",
-            where=bucket.location,
-            todo="Check `endpointUrl`, network and store",
-            transient=True,
-        ) from error
-    if answer.is_success:
-        return body
-    raise _refused(answer.status_code, _code(body), bucket.location)
-
-
 def _refused(status: int, code: str, location: str) -> ChannelError:
     named = f"{status}, {code}" if code else str(status)
-    if status >= SERVER_ERRORS or status == TOO_MANY:
-        what, todo = f"the store is busy or ill ({named})", "Nothing to do if it recovers"
-        return ChannelError(what, where=location, todo=todo, transient=True)
     if code == "NoSuchBucket":
         what, todo = "the store has no such bucket", "Correct the location"
     elif code == "RequestTimeTooSkewed":
