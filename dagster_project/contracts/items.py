@@ -200,9 +200,13 @@ class _Reader:
         plain = [c for source, c in zip(sources, columns, strict=True) if not source.map]
         first = plain[0] if plain else Column(name, said["title"], "string")
         codes = said.get("codes", first.codes)
+        scale = max(column.scale for column in plain or [first])
+        whole = max(column.precision - column.scale for column in plain or [first])
         made = replace(
             _guarded(first, columns),
             name=name,
+            precision=min(whole + scale, 38),  # wide enough for every source's amounts
+            scale=scale,
             title=said["title"],
             type="string" if codes != first.codes else first.type,
             description=said.get("description", ""),

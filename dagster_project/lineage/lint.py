@@ -7,7 +7,7 @@ rules are about the text alone: no table is opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,27 @@ class _Hit:
     fix: str
 
 
-def lint_file(path: Path, layer: str, name: str = "", *, key: Sequence[str] = ()) -> list[Finding]:
+def lint_file(
+    path: Path,
+    layer: str,
+    name: str = "",
+    *,
+    key: Sequence[str] = (),
+    entities: Collection[str] = (),
+) -> list[Finding]:
     """The findings of one SQL file; ``key`` is what a report's ORDER BY must cover."""
-    return lint(path.read_text(encoding="utf-8"), layer, name or str(path), key=key)
+    text = path.read_text(encoding="utf-8")
+    return lint(text, layer, name or str(path), key=key, entities=entities)
 
 
-def lint(text: str, layer: str, path: str, *, key: Sequence[str] = ()) -> list[Finding]:
+def lint(
+    text: str,
+    layer: str,
+    path: str,
+    *,
+    key: Sequence[str] = (),
+    entities: Collection[str] = (),
+) -> list[Finding]:
     """The findings of one model.
 
     Args:
@@ -66,6 +81,7 @@ def lint(text: str, layer: str, path: str, *, key: Sequence[str] = ()) -> list[F
         layer: gold, report or city.
         path: What the findings call the file.
         key: The table's key, if known: the final ORDER BY must cover it.
+        entities: Tables of silver that hold living rows only.
     """
     try:
         tree = sqlglot.parse_one(text, read=DIALECT)
@@ -81,7 +97,7 @@ def lint(text: str, layer: str, path: str, *, key: Sequence[str] = ()) -> list[F
         for node in tree.find_all(*rule.kinds)
         if rule.applies(node)
     ]
-    hits += [*_stars(tree), *_deleted(tree), *_final_order(tree, layer, key)]
+    hits += [*_stars(tree), *_deleted(tree, entities), *_final_order(tree, layer, key)]
     found = {Finding(path, line_of(hit.node), hit.code, hit.reason, hit.fix) for hit in hits}
     return sorted(found)
 
@@ -115,9 +131,9 @@ def _stars(tree: exp.Expr) -> Iterator[_Hit]:
                 yield _Hit(projection, "unnamed-column", reason, "Add AS with a name")
 
 
-def _deleted(tree: exp.Expr) -> Iterator[_Hit]:
+def _deleted(tree: exp.Expr, entities: Collection[str]) -> Iterator[_Hit]:
     for table in tree.find_all(exp.Table):
-        if table.db != "silver":
+        if table.db != "silver" or table.name in entities:
             continue
         select = table.find_ancestor(exp.Select)
         where = select.args.get("where") if select else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,14 @@ def test_an_item_or_entity_that_is_gone_withdraws_its_cases(county: County) -> N
         assert withdraw_others(tx.con, (), NOON) == 1
         assert withdraw_others(tx.con, (), NOON) == 0
     assert county.cases("state") == [("withdrawn",), ("withdrawn",)]
+
+
+def test_a_key_without_its_format_meets_the_other_departments(county: County) -> None:
+    """Where a contract does not make an x an X, the entity does."""
+    formatted = replace(county.entity.key, format="resident_id")
+    county.entity = replace(county.entity, key=formatted)
+    county.deliver("police", row("1x", "甲"))
+    county.deliver("civil", row("1X", "乙"))
+    county.integrate()
+    assert county.persons() == [("1X", "甲", "police")]
+    assert county.cases("record_key") == [("1X",)]

@@ -11,7 +11,8 @@ from dagster_project.lineage.lint import Finding, lint, lint_file
 from dagster_project.paths import schemas_dir, sql_dir
 
 FILES = sorted(sql_dir().glob("*/*.sql"))
-TABLES = load(schemas_dir()).tables
+CONTRACTS = load(schemas_dir())
+TABLES = CONTRACTS.tables
 
 WRONG = {
     "clock": "SELECT CURRENT_DATE AS a, b FROM gold.t ORDER BY b",
@@ -60,7 +61,8 @@ def test_every_model_passes(path: Path) -> None:
     """No SQL of the checkout breaks a rule of the house."""
     layer = path.parent.name
     table = next(t for (where, name), t in TABLES.items() if (where, name) == (layer, path.stem))
-    found = lint_file(path, layer, f"sql/{layer}/{path.name}", key=table.key)
+    entities = CONTRACTS.items.entities
+    found = lint_file(path, layer, f"sql/{layer}/{path.name}", key=table.key, entities=entities)
     assert [str(finding) for finding in found] == []
 
 
@@ -116,3 +118,10 @@ def test_an_allowed_form_passes(text: str) -> None:
 def test_deleted_rows_are_kept_out_of_every_source(text: str) -> None:
     """Each silver table needs its own condition, in every case and not in a comment."""
     assert [finding.code for finding in lint(text, "gold", "x.sql")] == ["deleted-rows"]
+
+
+def test_an_entity_holds_living_rows_only() -> None:
+    """Nothing is to be left out of a table that has one row per living key."""
+    text = "SELECT p.id_no FROM silver.person AS p"
+    assert lint(text, "gold", "x.sql", entities=["person"]) == []
+    assert [one.code for one in lint(text, "gold", "x.sql")] == ["deleted-rows"]

@@ -6,7 +6,7 @@ is shown, a personal one only "differs". When cases open and close is ``transfor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,14 +85,21 @@ def sentence(contracts: Contracts, feed: str, about: Mapping[str, str], other: s
     return f"{title}与{theirs.department_name}《{theirs.title}》不一致{shown}，请核实"
 
 
-def said(workshop: Workshop, con: duckdb.DuckDBPyConnection, feed: str = "") -> dict[str, Said]:
-    """Every open case's sentence by its number."""
+def said(
+    workshop: Workshop, con: duckdb.DuckDBPyConnection, cases: Iterable[str]
+) -> dict[str, Said]:
+    """What is to be said of the open ones among some cases, by number."""
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE asked AS"
+        " SELECT * FROM lake.ops.disagreement"
+        " WHERE state = 'open' AND case_id IN (SELECT unnest(?::VARCHAR[]))",
+        [sorted(set(cases))],
+    )
     rows = con.execute(
-        "SELECT case_id, feed, struct_pack(entity, item, column_name, source_feed)"
-        " FROM lake.ops.disagreement WHERE state = 'open' AND ($feed = '' OR feed = $feed)",
-        {"feed": feed},
+        "SELECT case_id, feed, struct_pack(entity, item, column_name, source_feed) FROM asked"
     ).fetchall()
-    values = _shown(workshop, con, {(row[2]["entity"], row[2]["item"]) for row in rows}, feed)
+    values = _shown(workshop, con, {(row[2]["entity"], row[2]["item"]) for row in rows})
+    con.execute("DROP TABLE temp.asked")
     return {
         case_id: Said(
             sentence(workshop.contracts, name, about, values.get(case_id, "")),
@@ -103,9 +110,9 @@ def said(workshop: Workshop, con: duckdb.DuckDBPyConnection, feed: str = "") -> 
 
 
 def _shown(
-    workshop: Workshop, con: duckdb.DuckDBPyConnection, pairs: set[tuple[str, str]], feed: str
+    workshop: Workshop, con: duckdb.DuckDBPyConnection, pairs: set[tuple[str, str]]
 ) -> dict[str, str]:
-    """The values that hold, by case, of the items whose level allows to show them."""
+    """The values that hold, by case asked for, of the items whose level allows to show them."""
     found: dict[str, str] = {}
     for entity, name in sorted(pairs):
         known = workshop.contracts.items.entities.get(entity)
@@ -115,11 +122,10 @@ def _shown(
         titles = _titles(workshop.contracts, item)
         rows = con.execute(
             f"SELECT d.case_id, CAST(e.{quoted(name)} AS VARCHAR)"
-            f" FROM lake.ops.disagreement AS d JOIN lake.silver.{quoted(entity)} AS e"
+            f" FROM asked AS d JOIN lake.silver.{quoted(entity)} AS e"
             f" ON CAST(e.{quoted(known.key.name)} AS VARCHAR) = d.record_key"
-            " WHERE d.state = 'open' AND d.entity = $entity AND d.item = $item"
-            " AND ($feed = '' OR d.feed = $feed)",
-            {"entity": entity, "item": name, "feed": feed},
+            " WHERE d.entity = ? AND d.item = ?",
+            [entity, name],
         ).fetchall()
         found |= {case: titles.get(value, value) if value else "空" for case, value in rows}
     return found

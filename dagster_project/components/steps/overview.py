@@ -230,7 +230,7 @@ def rejected_rows(workshop: Workshop, feed: str = "", limit: int = 50) -> list[R
         workshop.feed(feed)
     with workshop.lake.reader() as con:
         rows = _rows(con, _OPEN_ROWS, {"feed": feed, "limit": limit})
-        said = disagreements.said(workshop, con, feed)
+        said = disagreements.said(workshop, con, (row["case_id"] for row in rows))
     shown = []
     for row in rows:
         contract = workshop.contracts.feeds.get(row["feed"])

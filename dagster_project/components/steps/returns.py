@@ -206,7 +206,7 @@ def _deliveries(
     workshop: Workshop, con: duckdb.DuckDBPyConnection, plan: Plan, batch_id: str
 ) -> list[_Delivery]:
     """Landed batches with open cases, oldest first, with what is to be said of their rows."""
-    file, said = real_file("p.sheet"), disagreements.said(workshop, con, plan.feed.name)
+    file = real_file("p.sheet")
     rows = con.execute(
         f"""WITH places AS (
             SELECT * FROM ({OPEN_PLACES})
@@ -220,6 +220,7 @@ def _deliveries(
         ORDER BY b.delivered_at, b.batch_id, p.sheet, p.source_row, p.raw IS NULL, p.case_id""",
         {"feed": plan.feed.name, "batch": batch_id},
     ).fetchall()
+    said = disagreements.said(workshop, con, (row[-1] for row in rows))
     made: dict[tuple[str, str], _Delivery] = {}
     findings: dict[str, Finding] = {}
     for *facts, sheet, row, reasons, case_id in rows:

@@ -23,7 +23,7 @@ import duckdb
 from dagster_project.contracts.entities import Entity, Item, Source
 from dagster_project.contracts.model import Contracts
 from dagster_project.lake.engine import literal, quoted
-from dagster_project.transform.models.entities import comparable, speaks, value
+from dagster_project.transform.models.entities import differs, key_of, speaks, value
 
 DISAGREEMENTS = "lake.ops.disagreement"
 TEMPORARY = ("open", "said", "now", "next")
@@ -50,9 +50,9 @@ SELECT
     any_value(source_batch_id) AS source_batch_id,
     any_value(source_at) AS source_at,
     bool_or(differs) AS fails,
-    list(
-        struct_pack(batch_id, sheet, source_row) ORDER BY delivered_at, batch_id, sheet, source_row
-    ) FILTER (differs) AS places,
+    list_sort(
+        list(struct_pack(delivered_at, batch_id, sheet, source_row)) FILTER (differs)
+    ) AS places,
     max(delivered_at) FILTER (differs) AS failed_at,
     max(delivered_at) AS said_at,
     arg_max(batch_id, (delivered_at, batch_id)) AS said_batch_id
@@ -189,16 +189,15 @@ def _compared(contracts: Contracts, entity: Entity, item: Item, source: Source) 
     feed = contracts.feeds[source.feed]
     key, name = quoted(entity.key.name), quoted(item.name)
     origin = f"e.{quoted(item.name + '_source')}"
-    theirs = comparable(item.column, value(item, source, feed, "s"))
-    ours = comparable(item.column, f"e.{name}")
+    verdict = differs(item.column, value(item, source, feed, "s"), f"e.{name}")
     return (
         f"SELECT CAST(e.{key} AS VARCHAR), {literal(item.name)}, {literal(feed.name)},"
         f" {literal(source.column)}, {origin}, e.{quoted(item.name + '_batch_id')},"
         f" s._batch_id, s._sheet, s._source_row, s._delivered_at,"
-        f" ({theirs}) IS DISTINCT FROM ({ours})"
+        f" {verdict}"
         f" FROM lake.silver.{quoted(entity.name)} AS e"
         f" JOIN lake.silver.{quoted(feed.name)} AS s"
-        f" ON s.{quoted(entity.feeds[feed.name])} = e.{key}"
+        f" ON {key_of(entity, feed, 's')} = e.{key}"
         f" WHERE {speaks(entity, item, source, feed, 's')} AND {origin} <> {literal(feed.name)}"
     )
 

@@ -66,7 +66,7 @@ def _form(entity: Entity) -> str:
 def entity_select(entity: Entity, contracts: Contracts) -> str:
     """The SELECT that makes an entity's table, in DuckDB's dialect."""
     key = quoted(entity.key.name)
-    parts = [f"keys AS ({' UNION '.join(_keys(entity))})"]
+    parts = [f"keys AS ({' UNION '.join(_keys(entity, contracts))})"]
     chosen, joins = [f"keys.{key} AS {key}"], ["FROM keys"]
     for item in entity.items:
         said, first = quoted(f"{item.name}_said"), quoted(f"{item.name}_first")
@@ -87,11 +87,12 @@ def entity_select(entity: Entity, contracts: Contracts) -> str:
     return f"WITH {', '.join(parts)} SELECT {', '.join(chosen)} {' '.join(joins)}"
 
 
-def _keys(entity: Entity) -> Iterator[str]:
-    for feed, column in entity.feeds.items():
+def _keys(entity: Entity, contracts: Contracts) -> Iterator[str]:
+    for name, column in entity.feeds.items():
         yield (
-            f"SELECT s.{quoted(column)} AS {quoted(entity.key.name)} FROM silver.{quoted(feed)}"
-            f" AS s WHERE NOT s._is_deleted AND s.{quoted(column)} IS NOT NULL"
+            f"SELECT {key_of(entity, contracts.feeds[name], 's')} AS {quoted(entity.key.name)}"
+            f" FROM silver.{quoted(name)} AS s"
+            f" WHERE NOT s._is_deleted AND s.{quoted(column)} IS NOT NULL"
         )
 
 
@@ -100,7 +101,7 @@ def _said(entity: Entity, item: Item, source: Source, contracts: Contracts, numb
     feed = contracts.feeds[source.feed]
     newer = f"CAST(s.{quoted(feed.order_by)} AS TIMESTAMP)" if _is_time(feed) else "NULL::TIMESTAMP"
     return (
-        f"SELECT s.{quoted(entity.feeds[feed.name])} AS entity_key,"
+        f"SELECT {key_of(entity, feed, 's')} AS entity_key,"
         f" {value(item, source, feed, 's')} AS value, {literal(feed.name)} AS source,"
         f" {number} AS rank, {newer} AS changed_at, s._delivered_at AS _delivered_at,"
         f" {', '.join(f's.{name} AS {name}' for name in PLACE)}"
@@ -110,6 +111,13 @@ def _said(entity: Entity, item: Item, source: Source, contracts: Contracts, numb
 
 def _is_time(feed: Feed) -> bool:
     return bool(feed.order_by) and feed.column(feed.order_by).type in {"date", "timestamp"}
+
+
+def key_of(entity: Entity, feed: Feed, alias: str) -> str:
+    """The entity's key in a row; in capitals where the feed's contract does not make them so."""
+    column = feed.column(entity.feeds[feed.name])
+    name = f"{alias}.{quoted(column.name)}"
+    return f"upper({name})" if entity.key.format not in {"", column.format} else name
 
 
 def speaks(entity: Entity, item: Item, source: Source, feed: Feed, alias: str) -> str:
@@ -142,11 +150,21 @@ def _mapped(source: Source, text: str) -> str:
     return f"CASE {branches} END"
 
 
-def comparable(column: Column, expression: str) -> str:
-    """A value as it is compared: of texts that people type, blanks and their width do not count."""
+def differs(column: Column, one: str, other: str) -> str:
+    """Whether two values differ: of texts that people type, blanks and width do not count.
+
+    The dear comparison is made only where the plain one found a difference: mostly nowhere.
+    """
+    plain = f"({one}) IS DISTINCT FROM ({other})"
     if not (column.textual or column.format == "person_name"):
-        return expression
+        return plain
+    return f"CASE WHEN {plain} THEN {_bare(one)} IS DISTINCT FROM {_bare(other)} ELSE FALSE END"
+
+
+def _bare(expression: str) -> str:
     wide = "".join(chr(code) for code in range(0xFF01, 0xFF5F)) + "•．‧"
     narrow = "".join(chr(code) for code in range(0x21, 0x7F)) + "···"
-    bare = f"regexp_replace({expression}, '[\\s\\x{{3000}}\\x{{A0}}]', '', 'g')"
-    return f"lower(translate({bare}, {literal(wide)}, {literal(narrow)}))"
+    text = f"regexp_replace({expression}, '[\\s\\x{{3000}}\\x{{A0}}]', '', 'g')"
+    rare = f"regexp_matches({expression}, '[\\s\\x{{A0}}•．‧\\x{{3000}}\\x{{FF01}}-\\x{{FF5E}}]')"
+    plain = f"translate({text}, {literal(wide)}, {literal(narrow)})"
+    return f"lower(CASE WHEN {rare} THEN {plain} ELSE {expression} END)"
