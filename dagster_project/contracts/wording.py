@@ -95,7 +95,8 @@ def wordings(root: Path, contracts: Contracts) -> dict[tuple[str, str], Wording]
     found: list[Feed | Table] = [*feeds, *contracts.tables.values()]
     made: dict[tuple[str, str], Wording] = {}
     for contract in found:
-        raw = (root.parent / contract.path).read_bytes()
+        path = root.parent / contract.path
+        raw = path.read_bytes() if path.exists() else b""
         # A file that was changed since is another contract than the one at work.
         if hashlib.sha256(raw).hexdigest() == contract.hash:
             worded = _worded(contract, raw.decode("utf-8"), contracts.codes)

@@ -47,7 +47,7 @@ def place_of(root: Path) -> Place:
     home = Home(root.expanduser().resolve())
     site = site_in_force(home)
     made = Workshop(home, settings_in_force(home), site.role, schemas_dir(), sql_dir())
-    return Place(made, site)
+    return Place(made.renewed(), site)
 
 
 def check(place: Place, *, connect: bool = False, seconds: float = SECONDS) -> list[Fault]:

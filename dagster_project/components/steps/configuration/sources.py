@@ -52,7 +52,7 @@ def source_faults(workshop: Workshop, site: Site) -> Iterator[Fault]:
         except CountyLakeError as error:
             fault = of_error("sources", error)
             what = f"{fault.what} (for {', '.join(users)})"
-            yield Fault("sources", what, fault.where, fault.todo)
+            yield Fault("sources", what, fault.where or "the environment", fault.todo)
             continue
         if found.key_file:
             yield from _key_file_faults(reference, Path(found.key_file))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from dagster_project.components.steps.configuration.fault import Fault, of_error
 from dagster_project.errors import UsageError
@@ -13,17 +18,35 @@ from dagster_project.settings import (
     Site,
     load_settings,
     setting_faults,
+    settings_section,
     site_faults,
 )
 from dagster_project.written import PREFIX, Written, nearest, read_written, variables
 
 
 def settings_in_force(home: Home) -> Settings:
-    """The settings, or the defaults where one of them is wrong: a check goes on."""
+    """The settings, and the defaults where one of them is wrong: a check goes on."""
     try:
         return load_settings(home)
     except UsageError:
-        return Settings.model_construct()
+        return Settings.model_construct(**_right_settings(home))
+
+
+def _right_settings(home: Home) -> dict[str, Any]:
+    """The settings that are right, each looked at by itself."""
+    raw: dict[str, Any] = {}
+    with suppress(UsageError):
+        raw |= settings_section(home).values
+    raw |= {name: os.environ[variable] for name, variable in variables().items()}
+    right: dict[str, Any] = {}
+    for name in Settings.model_fields.keys() & raw.keys():
+        kind = Settings.model_fields[name]
+        alone: TypeAdapter[Any] = TypeAdapter(
+            Annotated[(kind.annotation, *kind.metadata)]  # type: ignore[arg-type]
+        )
+        with suppress(ValidationError):
+            right[name] = alone.validate_python(raw[name])
+    return right
 
 
 def site_in_force(home: Home) -> Site:
@@ -39,8 +62,6 @@ def site_in_force(home: Home) -> Site:
 
 
 def _wrong_words(written: Written) -> set[str]:
-    from pydantic import ValidationError  # noqa: PLC0415 - only where something is wrong
-
     try:
         Site.model_validate(written.values)
     except ValidationError as error:
