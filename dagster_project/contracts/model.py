@@ -14,6 +14,8 @@ Level = Literal["L1", "L2", "L3", "L4"]
 Severity = Literal["fail", "warn"]
 Layer = Literal["silver", "gold", "report", "city"]
 ServerType = Literal["local", "sftp", "s3", "api", "postgresql", "mysql", "sqlite", "sqlalchemy"]
+ANSWERING: tuple[ServerType, ...] = ("api", "postgresql", "mysql", "sqlite", "sqlalchemy")
+"""Channels whose source says by itself that it has nothing new; a folder says nothing."""
 DriftKind = Literal["renamed", "added", "missing", "narrowed", "codes", "unit", "width"]
 DriftAction = Literal["note", "pause", "refuse"]
 
@@ -285,6 +287,11 @@ class Feed:
     def pulled(self) -> tuple[Server, ...]:
         """The channels by which the county itself fetches its deliveries."""
         return tuple(server for server in self.servers if server.type != "local")
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a channel asks a source that answers for itself: no news is an answer, too."""
+        return any(server.type in ANSWERING for server in self.servers)
 
     def column(self, name: str) -> Column:
         """The column of that name.

@@ -78,6 +78,7 @@ share_mode VARCHAR 共享方式：1共享平台库表、2共享平台接口、3�
 legal_basis VARCHAR 不予共享的依据
 open_type VARCHAR 开放属性：1无条件开放、2有条件开放、3不予开放
 published_date DATE 目录发布日期
+is_asked BOOLEAN 是否向来源系统查询（接口、数据库），查询无新数据也算更新
 """,
     ),
     "contract": OpsTable(

@@ -18,22 +18,51 @@ WITH promised AS (
 delivered AS (
   SELECT
     feed,
-    MAX(received_at) AS last_update_at,
-    DATE_DIFF('day', CAST(MAX(received_at) AS DATE), CAST(:cut_off_at AS DATE)) AS day_cnt
+    MAX(received_at) AS last_update_at
   FROM ops.delivery
   WHERE received_at < :cut_off_at
     AND outcome IN ('merged', 'unchanged')
   GROUP BY feed
+),
+answered AS (
+  -- A source that was asked and has nothing new is up to date without a delivery.
+  SELECT
+    runs.task AS feed,
+    MAX(runs.finished_at) AS answered_at
+  FROM ops.task_run AS runs
+  INNER JOIN ops.feed AS feeds ON feeds.feed = runs.task AND feeds.is_asked
+  WHERE runs.kind = 'feed'
+    AND runs.status = 'skipped'
+    AND runs.reason IS NULL
+    AND runs.finished_at < :cut_off_at
+  GROUP BY runs.task
+),
+upheld AS (
+  SELECT
+    delivered.feed,
+    delivered.last_update_at,
+    CASE
+      WHEN answered.answered_at > delivered.last_update_at THEN answered.answered_at
+      ELSE delivered.last_update_at
+    END AS valid_at
+  FROM delivered
+  LEFT JOIN answered ON answered.feed = delivered.feed
 ),
 elapsed AS (
   -- Whole days of 24 hours, wherever the days of the calendar begin.
   SELECT
     feed,
     last_update_at,
-    day_cnt
-    - CASE WHEN last_update_at + day_cnt * INTERVAL '1' DAY > :cut_off_at THEN 1 ELSE 0 END
-      AS day_cnt
-  FROM delivered
+    valid_at,
+    DATE_DIFF('day', CAST(valid_at AS DATE), CAST(:cut_off_at AS DATE))
+    - CASE
+      WHEN valid_at
+        + DATE_DIFF('day', CAST(valid_at AS DATE), CAST(:cut_off_at AS DATE)) * INTERVAL '1' DAY
+        > :cut_off_at
+        THEN 1
+      ELSE 0
+    END AS day_cnt
+  FROM upheld
 ),
 held AS (
   SELECT
@@ -66,7 +95,7 @@ SELECT
   promised.is_update_promised,
   elapsed.last_update_at,
   COALESCE(
-    elapsed.last_update_at + promised.cycle_days * INTERVAL '1' DAY >= :cut_off_at,
+    elapsed.valid_at + promised.cycle_days * INTERVAL '1' DAY >= :cut_off_at,
     FALSE
   ) AS is_on_time,
   CASE
@@ -76,7 +105,7 @@ SELECT
   elapsed.feed IS NOT NULL AND COALESCE(held.live_cnt, 0) = 0 AS is_empty,
   COALESCE(
     promised.is_update_promised
-    AND elapsed.last_update_at + 2 * promised.cycle_days * INTERVAL '1' DAY < :cut_off_at,
+    AND elapsed.valid_at + 2 * promised.cycle_days * INTERVAL '1' DAY < :cut_off_at,
     FALSE
   ) AS is_zombie
 FROM ops.feed AS feeds

@@ -26,8 +26,6 @@ BACKOFF = (
     timedelta(hours=4),
 )
 """So long after each failure of one start the task is tried again; then its timetable decides."""
-ASKED = ("api", "postgresql", "mysql", "sqlite", "sqlalchemy")
-"""Channels whose source answers for itself: that it has nothing new is an answer too."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,6 @@ class Start:
     trigger: Trigger
     at: datetime
     attempt: int = 1
-
-
-def is_asked(feed: Feed) -> bool:
-    """Whether one of the feed's channels asks a source that answers for itself."""
-    return any(server.type in ASKED for server in feed.pulled)
 
 
 def retry_at(executions: Executions) -> datetime | None:

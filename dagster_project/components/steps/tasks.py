@@ -33,7 +33,7 @@ from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.pausing import Decision
 from dagster_project.components.steps.running import Running, now_running
 from dagster_project.components.steps.standing import Standing, standing, within
-from dagster_project.components.steps.starting import Start, is_asked, retry_at, start_of
+from dagster_project.components.steps.starting import Start, retry_at, start_of
 from dagster_project.components.steps.task_facts import Executions, Facts, facts
 from dagster_project.components.steps.timetable import timetable
 from dagster_project.components.steps.waits import Wait, feed_waits, table_waits
@@ -178,7 +178,7 @@ class Look:
     def at(workshop: Workshop, now: datetime) -> Look:
         """Look at ledgers, locks and inbox."""
         known = Facts()
-        asked = [name for name, feed in workshop.contracts.feeds.items() if is_asked(feed)]
+        asked = [name for name, feed in workshop.contracts.feeds.items() if feed.is_asked]
         if workshop.home.catalog.exists():
             with workshop.lake.reader() as con:
                 known = facts(con, asked)

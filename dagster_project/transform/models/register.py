@@ -63,4 +63,5 @@ def _row(feed: Feed) -> tuple[object, ...]:
         words.legal_basis,
         words.open_type,
         date.fromisoformat(words.published) if words.published else None,
+        feed.is_asked,
     )
