@@ -23,9 +23,9 @@ class Objects:
 
     ``sent`` are the bytes of objects' bodies that were handed to the connection, ``ranges`` the
     ranges that were asked for, ``shown`` everything that requests show. ``cut_after`` breaks the
-    connection after so many bytes of bodies; without ``ranged`` ranges are ignored.
-    ``reading`` is called with each request's path before it is answered, and may answer itself with
-    a status.
+    connection after so many bytes of bodies; without ``ranged`` ranges are ignored. ``sending`` is
+    called after each block, ``reading`` with each request's method and path before it is answered,
+    and may answer itself with a status.
     """
 
     def __init__(self) -> None:
@@ -50,6 +50,7 @@ class Objects:
         self.ranged = True
         self.shown: list[dict[str, Any]] = []
         self.ranges: list[str] = []
+        self.sending: Callable[[], None] = lambda: None
         self.reading: Callable[[str, str], str | None] = lambda _method, _path: None
 
     def empty(self) -> None:
@@ -96,4 +97,5 @@ class Objects:
                     line.shutdown(socket.SHUT_RDWR)
                     raise ConnectionAbortedError
                 self.sent += len(block)
+                self.sending()
                 yield block
