@@ -16,14 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dagster_project.contracts import amend
+from dagster_project.contracts.changes import changes, needed_bump
 from dagster_project.contracts.codelists import spellings
 from dagster_project.contracts.drift import Finding
 from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.contracts.reader import load
 from dagster_project.contracts.units import power
+from dagster_project.contracts.versions import raised
+from dagster_project.contracts.wording import Wording
 from dagster_project.errors import ContractError, UsageError
 
-MAJOR, MINOR, PATCH = 0, 1, 2
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _BLANKS = re.compile(r"\s+")
 _UNIT = re.compile(r"(.+)[(（]([^()（）]+)[)）]")
@@ -75,14 +77,8 @@ class _Draft:
     feed: Feed
     day: str
     text: str
-    part: int = PATCH + 1
     notes: list[str] = field(default_factory=list)
     codes: dict[str, str] = field(default_factory=dict)
-
-    def change(self, text: str, part: int) -> None:
-        """Take a changed text; the greatest part counts for the version."""
-        if text != self.text:
-            self.text, self.part = text, min(part, self.part)
 
 
 def propose(
@@ -116,13 +112,18 @@ def propose(
         _chosen(draft, title, name, findings)
     for finding in findings:
         _STEPS[finding.kind](draft, finding, choices)
-    changes = tuple(_code_changes(draft))
-    after = feed.version
-    if draft.part <= PATCH or changes:
-        after = amend.bumped(feed.version, min(draft.part, PATCH))
+    changed = tuple(_code_changes(draft))
+    bump = needed_bump(changes(_worded(feed, before), _worded(feed, draft.text)))
+    # What a code list gains leaves every table as it was.
+    after = raised(feed.version, "patch" if changed and bump == "none" else bump)
+    if after != feed.version:
         draft.text = amend.with_version(draft.text, after)
-        changes = (*changes, Change(path, feed.path, before, draft.text))
-    return Proposal(feed.name, feed.version, after, changes, tuple(draft.notes))
+        changed = (*changed, Change(path, feed.path, before, draft.text))
+    return Proposal(feed.name, feed.version, after, changed, tuple(draft.notes))
+
+
+def _worded(feed: Feed, text: str) -> Wording:
+    return Wording("feeds", feed.name, text)
 
 
 def prove(root: Path, contracts: Contracts, proposal: Proposal) -> Contracts:
@@ -184,9 +185,9 @@ def _chosen(draft: _Draft, title: str, name: str, findings: Sequence[Finding]) -
         raise UsageError(f"{name!r} is no column name", todo="Write it in lower_snake")
     if any(column.name == name for column in draft.feed.columns):
         alias = alias_of(draft.feed.column(name), title)
-        draft.change(amend.with_alias(draft.text, name, alias), PATCH)
+        draft.text = amend.with_alias(draft.text, name, alias)
     else:
-        draft.change(amend.with_column(draft.text, name, _BLANKS.sub("", title)), MINOR)
+        draft.text = amend.with_column(draft.text, name, _BLANKS.sub("", title))
 
 
 def _renamed(draft: _Draft, finding: Finding, choices: Mapping[str, str]) -> None:
@@ -198,7 +199,7 @@ def _renamed(draft: _Draft, finding: Finding, choices: Mapping[str, str]) -> Non
             todo=f"Say which: --column {finding.candidate}={finding.column}",
         )
     alias = alias_of(draft.feed.column(finding.column), finding.candidate)
-    draft.change(amend.with_alias(draft.text, finding.column, alias), PATCH)
+    draft.text = amend.with_alias(draft.text, finding.column, alias)
 
 
 def _spelled(feed: Feed, finding: Finding) -> bool:
@@ -225,7 +226,7 @@ def _missing(draft: _Draft, finding: Finding, choices: Mapping[str, str]) -> Non
             where=draft.feed.path,
             todo=f"Say which title it has now (--column TITLE={column.name}), or refuse the file",
         )
-    draft.change(amend.with_optional(draft.text, column.name), MAJOR)
+    draft.text = amend.with_optional(draft.text, column.name)
 
 
 def _added(draft: _Draft, finding: Finding, choices: Mapping[str, str]) -> None:
@@ -236,14 +237,14 @@ def _added(draft: _Draft, finding: Finding, choices: Mapping[str, str]) -> None:
     while f"column_{number}" in taken or f"- name: column_{number}\n" in draft.text:
         number += 1
     spelled = _BLANKS.sub("", finding.title)
-    draft.change(amend.with_column(draft.text, f"column_{number}", spelled), MINOR)
+    draft.text = amend.with_column(draft.text, f"column_{number}", spelled)
 
 
 def _narrowed(draft: _Draft, finding: Finding, _: Mapping[str, str]) -> None:
     kind = str(finding.evidence["rule"]).rpartition(".")[2]
     longest = int(finding.evidence.get("longest", 0))
     if kind == "length" and longest > draft.feed.column(finding.column).max_length:
-        draft.change(amend.with_length(draft.text, finding.column, longest), MAJOR)
+        draft.text = amend.with_length(draft.text, finding.column, longest)
         return
     draft.notes.append(
         f"{finding.title} ({finding.column}): the file is taken as it is; cells that fail"
