@@ -134,8 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(0.5)
         if fault == "drop":
             self._hang_up()
-        elif fault.isdecimal():
-            self._head(int(fault), 0, [("Retry-After", "0")] if fault == "429" else [])
+        elif fault[:3].isdecimal():
+            code, _, after = fault.partition(" ")
+            self._head(int(code), 0, [("Retry-After", after)] if after else [])
         elif fault.startswith("redirect "):
             self._head(302, 0, [("Location", fault.partition(" ")[2])])
         else:
@@ -221,13 +222,22 @@ def server_of(interface: Interface, **changes: Any) -> Server:
 MARKED = Watermark("updated_at", overlap=0, parameter="since", until="until")
 
 
+def patient(_: float) -> None:
+    """Wait for nobody."""
+
+
 def pull_of(
-    interface: Interface, spool: Path, *, bounds: Bounds = QUICK, **changes: Any
+    interface: Interface,
+    spool: Path,
+    *,
+    bounds: Bounds = QUICK,
+    wait: Callable[[float], None] = patient,
+    **changes: Any,
 ) -> ApiPull:
-    """The channel to the interface; it waits for nobody."""
+    """The channel to the interface."""
     spool.mkdir(parents=True, exist_ok=True)
     server = server_of(interface, **changes)
-    return ApiPull(feed(), server, spool, inbox=spool, bounds=bounds, wait=lambda _: None)
+    return ApiPull(feed(), server, spool, inbox=spool, bounds=bounds, wait=wait)
 
 
 def pulled(

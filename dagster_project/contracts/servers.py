@@ -16,6 +16,11 @@ from dagster_project.contracts.words import BOOK_ENDINGS, MACHINE_ENDINGS, TEXT_
 
 _FORMATS = {"api": "json", "postgresql": "parquet", "mysql": "parquet", "custom": "parquet"}
 """What a channel's extracts are, where the contract need not say."""
+_PAGING = {
+    "none": (), "page": ("page",), "offset": ("offset",), "cursor": ("cursor", "parameter"),
+    "next": ("next",),
+}  # fmt: skip
+"""The words without which a style of paging cannot go on."""
 
 
 def build_servers(document: Document) -> tuple[Server, ...]:
@@ -77,6 +82,8 @@ def _faults(feed: Feed, server: Server) -> Iterator[str]:
         yield from _path_faults(server.path) if server.path else ("`file` is missing; add it",)
     elif server.type == "sqlalchemy" and not server.location:
         yield "`url` is missing; add it"
+    elif server.type == "api":
+        yield from _paging_faults(server.options.get("request", {}).get("paging", {}))
     if server.watermark:
         yield from _watermark_faults(feed, server, server.watermark)
 
@@ -97,6 +104,14 @@ def _ending_faults(path: str, kind: str) -> Iterator[str]:
             f"the path `{path}` does not end like a file of the format {kind}"
             f" ({' '.join(endings)}); make them agree"
         )
+
+
+def _paging_faults(paging: Mapping[str, Any]) -> Iterator[str]:
+    """Without one of its words a style would stop after the first page, in silence."""
+    style = paging.get("style", "none")
+    for word in _PAGING[style]:
+        if word not in paging:
+            yield f"`request.paging` of the style {style} lacks `{word}`; add it"
 
 
 def _watermark_faults(feed: Feed, server: Server, watermark: Watermark) -> Iterator[str]:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagster_project.errors import ChannelError, UsageError
+from dagster_project.errors import ChannelError, LakeError, UsageError
 from dagster_project.ingest.channels.pull import Memory, Window
 from dagster_project.paths import PROJECT
 from tests.interface_kit import (
@@ -163,16 +163,27 @@ def test_nobody_there_is_told_as_passing(tmp_path: Path) -> None:
     assert failed.value.transient
 
 
-def test_a_long_wait_is_not_waited_for(tmp_path: Path) -> None:
-    """Retry-After is honoured up to a bound; a longer one ends the pull at once."""
-    waited: list[float] = []
-    with serving(Interface(records(3), faults={0: "429"})) as interface:
-        channel = pull_of(interface, tmp_path)
-        channel._wait = waited.append  # noqa: SLF001
-        (extract,) = channel.pull(Memory())
+@pytest.mark.parametrize(
+    ("after", "waited"),
+    [("2", [2.0]), ("", [0.0]), ("soon", [0.0]), ("Sun, 01 Jan 2023 00:00:00 GMT", [0.0])],
+)
+def test_retry_after_is_honoured(tmp_path: Path, after: str, waited: list[float]) -> None:
+    """The interface says how long to leave it alone: seconds, or a date."""
+    slept: list[float] = []
+    with serving(Interface(records(3), faults={0: f"429 {after}"})) as interface:
+        (extract,) = pull_of(interface, tmp_path, wait=slept.append).pull(Memory())
         extract.file.unlink()
-        assert waited == [0.0]
-        assert len(interface.asked) == 2
+    assert slept == waited
+
+
+def test_a_long_wait_is_not_waited_for(tmp_path: Path) -> None:
+    """A pull that is asked to wait too long ends; the task is started again later."""
+    slept: list[float] = []
+    with serving(Interface(records(3), faults={0: "503 86400"})) as interface:
+        with pytest.raises(ChannelError) as failed:
+            list(pull_of(interface, tmp_path, wait=slept.append).pull(Memory()))
+        assert failed.value.transient
+        assert (slept, len(interface.asked)) == ([], 1)
 
 
 def test_credentials_are_shown_and_never_told(
@@ -240,6 +251,29 @@ def test_a_watermark_is_asked_for_and_reached(tmp_path: Path) -> None:
         )
         with pytest.raises(UsageError, match="cannot be asked for a range"):
             list(pull_of(interface, tmp_path).pull(window))
+
+
+def test_a_watermark_that_is_none_is_told(tmp_path: Path) -> None:
+    """A column that no record has, and one that holds something else, are refused by name."""
+    with serving(Interface(records(5), "none")) as interface:
+        for column, said in (("changed", "no record holds"), ("person.name", "is not always")):
+            watermark = replace(MARKED, column=column)
+            with pytest.raises(ChannelError, match=said) as failed:
+                pulled(interface, tmp_path, watermark=watermark)
+            assert not failed.value.transient
+            assert "王" not in str(failed.value)
+        assert pulled(interface, tmp_path) == interface.rows
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless interface does not fill the disk: what came of it is removed."""
+    monkeypatch.setattr("dagster_project.ingest.channels.interface.draft.RESERVE", 1 << 60)
+    with (
+        serving(Interface(records(30))) as interface,
+        pytest.raises(LakeError, match="No space left"),
+    ):
+        pulled(interface, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_look_takes_a_few_records(tmp_path: Path) -> None:

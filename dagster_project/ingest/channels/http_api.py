@@ -66,7 +66,8 @@ class ApiPull(Pull):
         """
         since, until = self._range(memory)
         address = self._address(since, until)
-        told = self._request, str(address), self.feed.name, self.server.name, memory.look
+        column = self.server.watermark.column if self.server.watermark else ""
+        told = self._request, str(address), column, memory.look
         identity = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         client = Client(
             self._where(),
@@ -78,13 +79,12 @@ class ApiPull(Pull):
             wait=self._wait,
         )
         with client, Draft(self.spool, identity) as draft:
-            mark_column = self.server.watermark.column if self.server.watermark else ""
             Walk(
                 client,
                 draft,
                 address,
                 self._request,
-                path_of(mark_column),
+                path_of(column),
                 self._bounds,
                 look=memory.look,
             ).run()

@@ -7,10 +7,12 @@ are good and what is to be asked next. What pages mean is ``paging``'s matter.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -21,8 +23,8 @@ import numpy as np
 import polars as pl
 
 from dagster_project.clock import now
-from dagster_project.errors import LakeError
-from dagster_project.ingest.channels.download import boot
+from dagster_project.errors import ChannelError, CountyLakeError, LakeError
+from dagster_project.ingest.channels.download import RESERVE, boot
 
 FRESH = timedelta(hours=1)
 """What a killed pull left is continued within this time; later the source is another one."""
@@ -81,10 +83,14 @@ class Draft:
             self._digests = self._opened("digests.part", self.done.rows * DIGEST)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
         for file in (self._rows, self._digests):
             if file is not None:
-                file.close()
+                with contextlib.suppress(OSError):  # what cannot be flushed is of no whole page
+                    file.close()
+        passes = isinstance(error, ChannelError) and error.transient
+        if isinstance(error, CountyLakeError) and not passes:
+            self.drop()  # it will not go on from here, and a full disk is not filled further
 
     def add(self, record: Mapping[str, Any], text: str) -> None:
         """One record of the page that is being read; blanks and fields' order tell nothing."""
@@ -125,6 +131,8 @@ class Draft:
         with self._named():
             rows.flush()
             digests.flush()
+            if shutil.disk_usage(self.spool).free < RESERVE:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             for name, value in {**changes, "bytes": rows.tell(), "at": now().isoformat()}.items():
                 setattr(self.done, name, value)
             self.done.rows = digests.tell() // DIGEST

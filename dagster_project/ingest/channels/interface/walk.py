@@ -20,7 +20,7 @@ from dagster_project.ingest.channels.interface.answer import (
     inside,
     read_answer,
 )
-from dagster_project.ingest.channels.interface.client import LATER, Bounds, Client
+from dagster_project.ingest.channels.interface.client import Bounds, Client
 from dagster_project.ingest.channels.interface.draft import Draft
 from dagster_project.ingest.channels.interface.paging import (
     STYLES,
@@ -205,5 +205,5 @@ class Walk:
             raise ChannelError(
                 f"no record holds the watermark `{'.'.join(self.column)}`",
                 where=self.client.where,
-                todo=f"Correct `watermark.column` in the contract. {LATER}",
+                todo="Correct `watermark.column` in the contract",
             )
