@@ -10,10 +10,12 @@ import pytest
 from drift_kit import AREA, HEADER, ROWS, USAGE, County, cell, titled
 
 from dagster_project.components.steps import amending
+from dagster_project.components.steps.contract_versions import standings
 from dagster_project.components.steps.founding import found
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.release import replay
 from dagster_project.contracts.drift import Finding
+from dagster_project.contracts.versions import versions_in
 from dagster_project.errors import ContractError, UsageError
 from dagster_project.paths import PROJECT, Home
 from dagster_project.settings import Site
@@ -88,6 +90,10 @@ def test_a_renamed_column_pauses_the_feed_until_it_is_accepted(site: County) -> 
     assert (kept.contract_version, kept.contract_version_after) == ("1.0.0", "1.0.1")
     versions = "SELECT contract_version FROM ops.batch ORDER BY delivered_at"
     assert site.ask(versions) == [("1.0.0",), ("1.0.1",), ("1.0.1",)]
+    told = (site.schemas / "changes" / "feeds" / "house.md").read_text("utf-8")
+    assert versions_in(told) == ("1.0.1", "1.0.0")
+    assert "住建局来函 (李工)" in told
+    assert standings(site.workshop)["feeds", "house"].fault == ""
 
 
 def test_a_refused_file_is_closed_and_the_feed_goes_on(site: County) -> None:
