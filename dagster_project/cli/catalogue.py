@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,6 +60,8 @@ def list_entries(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) ->
     from rich.table import Table
 
     from dagster_project.cli.tables import WIDE, local
+    from dagster_project.components.steps.catalogue import indicators
+    from dagster_project.components.steps.workshop import Workshop
 
     table = Table(
         title=f"{found.site_code} {found.site_name}", title_justify="left", box=box.SIMPLE_HEAD
@@ -84,6 +86,26 @@ def list_entries(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) ->
             f"{entry.rows:,}",
         )
     console().print(table)
+    if told := _told(indicators(Workshop.at(home))):
+        console().print(told)
+
+
+def _told(figures: dict[str, Any]) -> str:
+    """The indicators of the last run in one line."""
+    if not figures:
+        return ""
+    shares = (
+        ("挂接率", "mounted_pct", "mounted_cnt", "item_cnt"),
+        ("应归尽归率", "collected_pct", "collected_cnt", "required_cnt"),
+        ("更新及时率", "on_time_pct", "on_time_cnt", "promised_cnt"),
+    )
+    told = [
+        f"{name} {'–' if figures[share] is None else figures[share]}%"
+        f" ({figures[part]}/{figures[whole]})"
+        for name, share, part, whole in shares
+    ]
+    told += [f"空目录 {figures['empty_cnt']}", f"僵尸目录 {figures['zombie_cnt']}"]
+    return " · ".join(told)
 
 
 def _mounted(entry: Entry) -> str:

@@ -44,7 +44,11 @@ def list_notices(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) ->
     """Who is told of what, what waits for somebody now, and what was told of it."""
     from dagster_project.components.steps.messenger import address_fault
     from dagster_project.components.steps.notice_text import line, messages
-    from dagster_project.components.steps.notices import ledger, open_conditions
+    from dagster_project.components.steps.notices import (
+        ledger,
+        open_conditions,
+        recipient_faults,
+    )
     from dagster_project.components.steps.workshop import Workshop
     from dagster_project.settings import load_site
 
@@ -52,7 +56,10 @@ def list_notices(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) ->
     with working("reading the lake"):
         recipients = load_site(workshop.home).notify
         found, known = open_conditions(workshop), ledger(workshop)
-    faults = {to.to: address_fault(to.to) for to in recipients}
+    faults = {
+        to.to: "; ".join(filter(None, (address_fault(to.to), *recipient_faults(workshop, to))))
+        for to in recipients
+    }
     if as_json:
         emit(
             {

@@ -64,9 +64,11 @@ def test_the_indicators_agree_with_the_report(workshop: Workshop) -> None:
 
 def test_the_commands_list_show_and_export(workshop: Workshop, tmp_path: Path) -> None:
     """For people a table, for machines JSON, for others a file."""
-    assert "101001/000001" in command(workshop, "catalogue")
-    listed = json.loads(command(workshop, "catalogue", "list", "--json"))
-    assert {entry["code"] for entry in listed} >= {"101001/000001", "201001/000001"}
+    listed = command(workshop, "catalogue")
+    assert "101001/000001" in listed
+    assert "挂接率 100.00% (14/14)" in listed
+    entries = json.loads(command(workshop, "catalogue", "list", "--json"))
+    assert {entry["code"] for entry in entries} >= {"101001/000001", "201001/000001"}
     shown = json.loads(command(workshop, "catalogue", "show", "101001/000001", "--json"))
     assert (shown["title"], shown["is_mounted"]) == ("实有人口", True)
     assert "公民身份号码" in command(workshop, "catalogue", "show", "population")

@@ -17,7 +17,13 @@ import pytest
 
 from dagster_project import clock
 from dagster_project.components.steps.messenger import address_fault, deliver
-from dagster_project.components.steps.notices import Notice, ledger, send, send_due
+from dagster_project.components.steps.notices import (
+    Notice,
+    ledger,
+    recipient_faults,
+    send,
+    send_due,
+)
 from dagster_project.errors import ChannelError, UsageError
 from dagster_project.lake.lock import HomeLock
 from dagster_project.paths import Home
@@ -105,8 +111,8 @@ def test_held_and_late_are_told_with_their_commands(county: County, service: Ser
     later = clock.now() + timedelta(days=70)
     send(county.workshop, later)
     text = "\n".join(service.messages())
-    assert "[逾期] 许可 permit：应于" in text
-    assert "审批局 许可" in text
+    assert "■ 审批局\n[逾期] 许可 permit：应于" in text
+    assert "前完成，至今没有；请催送 → countylake tasks show permit" in text
     county.put("许可_202307.csv", rows(range(3)))
     county.run()
     (hold,) = county.holds()
@@ -154,6 +160,9 @@ def test_a_reference_to_nothing_fails_no_run(county: County, service: Service) -
     assert (second.told, len(service.bodies)) == (1, 1)
     assert "say nothing" in address_fault("env:NOBODY")
     assert address_fault("env:DUTY") == ""
+    odd = Recipient(to="env:DUTY", departments=("shenpi", "nobody"), feeds=("permit",))
+    (fault,) = recipient_faults(county.workshop, odd)
+    assert "the departments nobody, which no contract has" in fault
 
 
 def test_an_address_that_apprise_does_not_know_is_not_repeated(

@@ -54,6 +54,12 @@ GROUP BY table_name
 """
 
 
+_TABLE = (
+    "SELECT 1 FROM duckdb_tables()"
+    " WHERE database_name = 'lake' AND schema_name = ? AND table_name = ?"
+)
+
+
 @dataclass(frozen=True)
 class Item:
     """One information item (信息项): a column."""
@@ -131,6 +137,21 @@ def catalogue(workshop: Workshop) -> Catalogue:
             entries.append(_of_table(workshop, full, table, columns, held.get(full)))
     ordered = sorted(entries, key=lambda one: (one.words.code or "~", one.table))
     return Catalogue(workshop.site.code, workshop.site.name, tuple(ordered), dict(contracts.codes))
+
+
+def indicators(workshop: Workshop) -> dict[str, Any]:
+    """The site's indicators as the last run computed them; empty before the first one."""
+    if not workshop.home.catalog.exists():
+        return {}
+    with workshop.lake.reader() as con:
+        if not con.execute(_TABLE, ["gold", "catalogue_indicator"]).fetchone():
+            return {}
+        found = con.execute(
+            "SELECT * FROM lake.gold.catalogue_indicator WHERE department_code = 'all'"
+        )
+        row = found.fetchone()
+        names = [column[0] for column in found.description or []]
+    return dict(zip(names, row, strict=True)) if row else {}
 
 
 def entry_of(found: Catalogue, asked: str) -> Entry:

@@ -72,15 +72,11 @@ def _of_task(workshop: Workshop, line: TaskLine, held: Sequence[str]) -> Iterato
     if line.kind == "model" or line.state in {"running", "paused"}:
         return
     if line.missed_at is not None and not line.holds:
-        waits = "、".join(dict.fromkeys(f"{one.department} {one.title}" for one in line.waits_for))
-        sentence = f"应于 {local(line.missed_at)} 前完成，至今没有"
-        if waits:
-            sentence += f"，等待 {waits}"
         yield _made(
             workshop,
             "late",
             line.task,
-            f"{sentence}；请催送",
+            f"应于 {local(line.missed_at)} 前完成，至今没有{_why_late(line)}",
             f"countylake tasks show {line.task}",
             state=line.missed_at.isoformat(),
         )
@@ -98,6 +94,14 @@ def _of_task(workshop: Workshop, line: TaskLine, held: Sequence[str]) -> Iterato
             f"countylake tasks show {line.task}",
             state=error,
         )
+
+
+def _why_late(line: TaskLine) -> str:
+    """Whom a late task waits for: a feed for its own department, unless that has delivered."""
+    if any(one.task == line.task for one in line.waits_for):
+        return "；请催送"
+    waits = "、".join(dict.fromkeys(f"{one.department} {one.title}" for one in line.waits_for))
+    return f"，等待 {waits}；请催送" if waits else "；请运行 countylake run"
 
 
 def _of_hold(workshop: Workshop, hold: Hold) -> Condition:
@@ -120,11 +124,12 @@ def _of_cases(
     for feed, cases, overdue, since, returned_at in rows:
         late = f"，其中 {overdue} 条超过 {CORRECTION.days} 天" if overdue else ""
         how = "已退回" if returned_at else "尚未退回"
+        todo = "请更正后重新报送" if returned_at else "请退回部门更正"
         yield _made(
             workshop,
             "returned",
             feed,
-            f"{cases} 条待部门更正，{how}，最早 {local(since)}{late}；请更正后重新报送",
+            f"{cases} 条待部门更正，{how}，最早 {local(since)}{late}；{todo}",
             f"countylake quarantine return --feed {feed}",
             # Told again when copies went out again, or the first case became overdue.
             state=f"{returned_at} {bool(overdue)}",

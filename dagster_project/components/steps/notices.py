@@ -195,6 +195,18 @@ def decided(
     return Due(tuple(tell), tuple(notices), tuple(closed))
 
 
+def recipient_faults(workshop: Workshop, to: Recipient) -> list[str]:
+    """Departments and feeds that a recipient names and the contracts do not have."""
+    feeds = workshop.contracts.feeds
+    codes = {feed.department_code for feed in feeds.values()}
+    unknown = {"departments": set(to.departments) - codes, "feeds": set(to.feeds) - set(feeds)}
+    return [
+        f"{to.to} is told of the {what} {'、'.join(sorted(names))}, which no contract has"
+        for what, names in unknown.items()
+        if names
+    ]
+
+
 def notice_id(to: Recipient, condition: Condition) -> str:
     """The same for the same matter and recipient, as long as it lasts."""
     what = f"{to.to}\n{condition.kind}\n{condition.task}\n{condition.key}"
