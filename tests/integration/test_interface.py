@@ -113,6 +113,29 @@ def test_a_source_that_changes_while_it_is_read_is_read_again(tmp_path: Path) ->
             assert pulled(interface, tmp_path) == interface.rows
 
 
+@pytest.mark.parametrize("total", [True, False])
+@pytest.mark.parametrize("style", ["page", "offset", "cursor"])
+def test_a_record_that_moves_hides_no_other(tmp_path: Path, style: str, *, total: bool) -> None:
+    """A record that is changed and goes to the end pulls another one through between two pages."""
+
+    def touch(interface: Interface, number: int) -> None:
+        if number == 2:
+            moved = {**interface.rows[1], "amount": "0.00"}
+            interface.rows = [interface.rows[0], *interface.rows[2:], moved]
+
+    with serving(Interface(records(30), style, total, change=touch)) as interface:
+        assert pulled(interface, tmp_path) == interface.rows
+
+
+def test_keys_that_repeat_are_the_lake_s_matter(tmp_path: Path) -> None:
+    """A source may well hold two records of one key; a second walk shows that they stay."""
+    rows = records(20)
+    rows[12] = {**rows[3], "amount": "9.99"}
+    with serving(Interface(rows)) as interface:
+        assert pulled(interface, tmp_path) == rows
+        assert len(interface.asked) == 6
+
+
 @pytest.mark.parametrize(
     ("faults", "said"),
     [
@@ -307,13 +330,20 @@ FAULTS = ["429", "500", "cut", "truncated", "drop", "gzip", "badgzip", "gbk", "b
         repeats=st.frozensets(st.integers(0, 12), max_size=2),
     ),
     grows=st.sets(st.integers(1, 12), max_size=2),
+    moves=st.dictionaries(st.integers(1, 12), st.integers(0, 39), max_size=2),
 )
-def test_any_misbehaviour_gives_everything_or_an_error(kept: Interface, grows: set[int]) -> None:
+def test_any_misbehaviour_gives_everything_or_an_error(
+    kept: Interface, grows: set[int], moves: dict[int, int]
+) -> None:
     """Whatever mix happens: the rows equal the source exactly, or a ChannelError is raised."""
 
     def grow(interface: Interface, number: int) -> None:
         if number in grows:
             interface.rows = records(1, 100 + number) + interface.rows
+        at = moves.get(number, len(interface.rows))
+        if at < len(interface.rows):
+            moved = {**interface.rows[at], "amount": f"-{number}"}
+            interface.rows = [*interface.rows[:at], *interface.rows[at + 1 :], moved]
 
     kept.change = grow
     with tempfile.TemporaryDirectory() as folder, serving(kept) as interface:

@@ -22,14 +22,41 @@ from dagster_project.contracts.model import Feed, Server
 from dagster_project.credentials import credential
 from dagster_project.errors import ChannelError, UsageError
 from dagster_project.ingest.channels.base import Candidate, Origin
-from dagster_project.ingest.channels.interface.answer import path_of
+from dagster_project.ingest.channels.interface.answer import Path as Place
+from dagster_project.ingest.channels.interface.answer import inside, path_of
 from dagster_project.ingest.channels.interface.client import Bounds, Client
 from dagster_project.ingest.channels.interface.draft import Draft
 from dagster_project.ingest.channels.interface.walk import Walk
 from dagster_project.ingest.channels.pull import Extract, Memory, Pull
 from dagster_project.ingest.channels.watermarks import mark
+from dagster_project.ingest.readers.json.flat import FlatteningError, flattened
+from dagster_project.ingest.readers.machine import named
+from dagster_project.ingest.readers.table.header import Spelled
 
 _UNNAMED = re.compile(r"[^\w-]+")
+
+
+class Key:
+    """What tells a feed's records from one another, by the names that its interface uses."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed, self._spelled = feed, Spelled(feed)
+        self._paths: list[Place] | None = None
+
+    def __call__(self, record: dict[str, Any]) -> list[Any] | None:
+        """The values of a record's key; None when it has none, or not all of it."""
+        if self._paths is None:
+            self._paths = self._found(record)
+        values = [inside(record, path) for path in self._paths]
+        return values if values and None not in values else None
+
+    def _found(self, record: dict[str, Any]) -> list[Place]:
+        try:
+            places = {named(self._spelled, name)[0]: path_of(name) for name in flattened(record)}
+        except FlatteningError:
+            return []
+        wanted = self._feed.key
+        return [places[name] for name in wanted] if set(wanted) <= set(places) else []
 
 
 class ApiPull(Pull):
@@ -85,6 +112,7 @@ class ApiPull(Pull):
                 address,
                 self._request,
                 path_of(column),
+                Key(self.feed),
                 self._bounds,
                 look=memory.look,
             ).run()

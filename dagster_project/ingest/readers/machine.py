@@ -174,7 +174,7 @@ class SourceTable:
 
     def _place(self, source: str) -> tuple[str, bool]:
         """The contract column that a column of the source is, or its own name in ``_extra``."""
-        name, unit = self._named(source)
+        name, unit = named(self._spelled, source) if self._spelled else ("", "")
         if not name:
             plain = source in _OURS or not source.strip()
             return (f"_column_{len(self._places) + 1}" if plain else source), False
@@ -190,13 +190,6 @@ class SourceTable:
         if unit:
             self._units[name] = unit
         return name, True
-
-    def _named(self, source: str) -> tuple[str, str]:
-        """The contract's column and the unit that a name says: ``a.b`` as it stands, or ``a_b``."""
-        if self._spelled is None:
-            return "", ""
-        spellings = dict.fromkeys((source, source.replace(".", JOIN)))
-        return next((t for s in spellings if (t := self._spelled.column((s,)))[0]), ("", ""))
 
     def _shape(self, names: tuple[str, ...]) -> Shape:
         """How rows with these columns become rows of bronze."""
@@ -238,6 +231,12 @@ class SourceTable:
             for name, (place, known) in self._places.items()
             if not known and (name in self._filled or name not in inner)
         ]
+
+
+def named(spelled: Spelled, source: str) -> tuple[str, str]:
+    """The contract's column and the unit that a field says: ``a.b`` as it stands, or ``a_b``."""
+    spellings = dict.fromkeys((source, source.replace(".", JOIN)))
+    return next((found for s in spellings if (found := spelled.column((s,)))[0]), ("", ""))
 
 
 def _sparse(rows: pl.DataFrame, unknown: Mapping[str, str]) -> pl.Series:

@@ -1,7 +1,7 @@
 """An extract while it grows: records of whole pages only, and from where a killed pull goes on.
 
-``rows.part`` holds the records, ``digests.part`` one digest of each, ``progress.json`` how far both
-are good and what is to be asked next. What pages mean is ``paging``'s matter.
+``rows.part`` holds the records, ``digests.part`` one digest of each and one of its key, and
+``progress.json`` says how far both are good and what is to be asked next. What pages mean is ``paging``'s matter.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,8 @@ from dagster_project.ingest.channels.download import RESERVE, boot
 FRESH = timedelta(hours=1)
 """What a killed pull left is continued within this time; later the source is another one."""
 DIGEST = 16
+ENTRY = 2 * DIGEST
+"""Bytes per record in ``digests.part``: of the record, of its key."""
 _NOTE = "progress.json"
 _plain = json.JSONEncoder(sort_keys=True).encode
 
@@ -80,7 +82,7 @@ class Draft:
                     path.unlink(missing_ok=True)
             self.done = self._left() or self._new()
             self._rows = self._opened("rows.part", self.done.bytes)
-            self._digests = self._opened("digests.part", self.done.rows * DIGEST)
+            self._digests = self._opened("digests.part", self.done.rows * ENTRY)
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
@@ -92,16 +94,20 @@ class Draft:
         if isinstance(error, CountyLakeError) and not passes:
             self.drop()  # it will not go on from here, and a full disk is not filled further
 
-    def add(self, record: Mapping[str, Any], text: str) -> None:
-        """One record of the page that is being read; blanks and fields' order tell nothing."""
-        line = text.encode("utf-8", "surrogatepass")
-        plain = _plain(record).encode()
-        digest = hashlib.blake2b(plain, digest_size=DIGEST).digest()
+    def add(self, record: Mapping[str, Any], text: str, key: Any) -> None:
+        """One record of the page that is being read; blanks and fields' order tell nothing.
+
+        Args:
+            record: Its values.
+            text: How it is written, in one line.
+            key: What tells it from others; None when nothing but all of it does.
+        """
+        digest = _digest(record)
         self._page.update(digest)
         rows, digests = self._files()
         try:
-            rows.write(line + b"\n")
-            digests.write(digest)
+            rows.write(text.encode() + b"\n")
+            digests.write(digest + (digest if key is None else _digest(key)))
         except OSError as error:
             raise self._unwritable(error) from error
         self._count += 1
@@ -115,7 +121,7 @@ class Draft:
         """Forget the page that is being read."""
         rows, digests = self._files()
         with self._named():
-            for file, size in ((rows, self.done.bytes), (digests, self.done.rows * DIGEST)):
+            for file, size in ((rows, self.done.bytes), (digests, self.done.rows * ENTRY)):
                 file.flush()
                 file.seek(size)
                 file.truncate()
@@ -135,7 +141,7 @@ class Draft:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             for name, value in {**changes, "bytes": rows.tell(), "at": now().isoformat()}.items():
                 setattr(self.done, name, value)
-            self.done.rows = digests.tell() // DIGEST
+            self.done.rows = digests.tell() // ENTRY
             fresh = self.spool / f"{_NOTE}.new"
             fresh.write_text(json.dumps(asdict(self.done)), encoding="utf-8")
             fresh.replace(self.spool / _NOTE)
@@ -148,13 +154,19 @@ class Draft:
             (self.spool / _NOTE).unlink(missing_ok=True)
         self.undo()
 
-    def distinct(self) -> int:
-        """How many different records there are."""
-        return int(self._firsts().sum())
+    def distinct(self) -> tuple[int, int]:
+        """How many different records there are, and how many different keys."""
+        return int(self._firsts("record").sum()), int(self._firsts("key").sum())
+
+    def fingerprint(self) -> str:
+        """What tells all records in their order from every other walk's."""
+        self._files()[1].flush()
+        with (self.spool / "digests.part").open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def finish(self, target: Path) -> None:
         """The complete file, each different record once; nothing else stays in the folder."""
-        firsts = self._firsts()
+        firsts = self._firsts("record")
         with self._named():
             self._files()[0].flush()
             if not self.rows:
@@ -179,11 +191,12 @@ class Draft:
             out.writelines(itertools.compress(lines, firsts))
         part.replace(target)
 
-    def _firsts(self) -> pl.Series:
-        """For each record whether it is the first of its kind."""
+    def _firsts(self, what: Literal["record", "key"]) -> pl.Series:
+        """For each record whether it is the first of its kind, or of its key."""
         self._files()[1].flush()
-        halves = np.fromfile(self.spool / "digests.part", dtype=[("a", "<u8"), ("b", "<u8")])
-        frame = pl.DataFrame({"a": halves["a"].copy(), "b": halves["b"].copy()})
+        halves = np.fromfile(self.spool / "digests.part", "<u8").reshape(-1, ENTRY // 8)
+        at = 0 if what == "record" else DIGEST // 8
+        frame = pl.DataFrame({"a": halves[:, at].copy(), "b": halves[:, at + 1].copy()})
         return frame.select(pl.struct("a", "b").is_first_distinct()).to_series()
 
     def _files(self) -> tuple[BinaryIO, BinaryIO]:
@@ -203,7 +216,7 @@ class Draft:
         except (OSError, ValueError, TypeError):
             return None
         is_ours = (said.identity, said.boot) == (self.identity, boot()) and age < FRESH
-        is_whole = sizes[0] >= said.bytes and sizes[1] >= said.rows * DIGEST
+        is_whole = sizes[0] >= said.bytes and sizes[1] >= said.rows * ENTRY
         return said if is_ours and is_whole else None
 
     def _opened(self, name: str, size: int) -> BinaryIO:
@@ -228,3 +241,7 @@ class Draft:
             where=str(self.spool),
             todo="Free space or correct the folder's permissions",
         )
+
+
+def _digest(value: Any) -> bytes:
+    return hashlib.blake2b(_plain(value).encode(), digest_size=DIGEST).digest()

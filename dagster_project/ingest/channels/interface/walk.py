@@ -1,12 +1,14 @@
 """Through all pages of an interface, until what came is provably everything, or an error.
 
 A record that comes twice, equal in every value, is kept once: it says nothing new, and pages that
-overlap would otherwise pass for more records than there are.
+overlap would otherwise pass for more records than there are. A key that comes twice with different
+values may be a record that was changed, and moved to another page, while the pages were read; then
+another one slipped between two pages. Such a walk counts only when a second one finds the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +50,7 @@ class Walk:
         address: With the parameters of every request.
         request: How the contract says that the interface is asked.
         column: Where records hold their watermark; nothing when they have none.
+        key: Finds what tells a record from others; None where it is not known.
         bounds: When to give up.
         look: So many records are enough; 0 means all.
     """
@@ -57,9 +60,11 @@ class Walk:
     address: httpx.URL
     request: Mapping[str, Any]
     column: Path
+    key: Callable[[dict[str, Any]], Any]
     bounds: Bounds
     look: int = 0
     _best: Mark | None = None
+    _before: str = ""
     _pages: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -148,7 +153,7 @@ class Walk:
     def _record(self, record: dict[str, Any], text: str) -> None:
         if self.column:
             self._compare(inside(record, self.column))
-        self.draft.add(record, text)
+        self.draft.add(record, text, self.key(record))
         if self.look and self.draft.rows >= self.look:
             raise _EnoughError
 
@@ -189,13 +194,13 @@ class Walk:
     def _prove(self) -> None:
         """Whether what came is everything, as far as the interface lets it be told."""
         done = self.draft.done
-        if done.total is not None:
-            found = self.draft.distinct()
-            if found != done.total:
-                raise AgainError(
-                    f"{done.total} records are stated, and {found} different ones came"
-                )
-        elif isinstance(self._paging, Counted) and done.pages > 1:
+        found, keys = self.draft.distinct()
+        if done.total not in {None, found}:
+            raise AgainError(f"{done.total} records are stated, and {found} different ones came")
+        if keys < found and done.pages > 1 and self._before != self.draft.fingerprint():
+            self._before = self.draft.fingerprint()
+            raise AgainError("records with one key came with different values")
+        if done.total is None and isinstance(self._paging, Counted) and done.pages > 1:
             answer = self._ask(self._paging.first())
             is_same = self.draft.page() == self._pages[0]
             self.draft.undo()
