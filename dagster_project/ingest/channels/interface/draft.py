@@ -1,7 +1,8 @@
 """An extract while it grows: records of whole pages only, and from where a killed pull goes on.
 
 ``rows.part`` holds the records, ``digests.part`` one digest of each and one of its key, and
-``progress.json`` says how far both are good and what is to be asked next. What pages mean is ``paging``'s matter.
+``progress.json`` says how far both are good and what is to be asked next. What pages mean is
+``paging``'s matter.
 """
 
 from __future__ import annotations
