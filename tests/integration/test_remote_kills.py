@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from remote_kit import noise
 from sftp_kit import PASSWORD, USER, Drop
 
 pytestmark = pytest.mark.thorough
-KILLS, LONGEST_S = 10, 0.5
+KILLS = 10
 MIB = 1 << 20
 FILES = {f"低保_{number}.csv": noise(number * MIB + number, number) for number in range(1, 9)}
 CHILD = """\
@@ -38,6 +37,7 @@ ledger, spool = root / "ledger", root / "spool"
 marks = frozenset(tuple(json.loads(line)["mark"]) for one in ledger.iterdir()
                   if one.suffix == ".json" for line in [one.read_text()])
 print("ready", flush=True)
+sys.stdin.readline()
 for extract in pull_channel(remote_feed(server), server, spool, inbox=root).pull(Memory(marks)):
     mark = extract.candidate.mark
     assert mark not in marks
@@ -49,30 +49,48 @@ for extract in pull_channel(remote_feed(server), server, spool, inbox=root).pull
 """
 
 
-def campaign(root: Path, server: dict[str, object], seed: int) -> dict[str, str]:
-    """Ten killed pulls and a last one; SHA-256 of what was taken, by path."""
+class Reaper:
+    """Kills a process after so many blocks were sent to it."""
+
+    def __init__(self) -> None:
+        self.left, self.child = 0, subprocess.Popen[str]([sys.executable, "-c", ""])
+        self.child.wait()
+
+    def __call__(self, _: str = "") -> None:
+        """A block was asked for, or sent."""
+        self.left -= 1
+        if self.left == 0:
+            self.child.send_signal(signal.SIGKILL)
+
+
+def campaign(root: Path, server: dict[str, object], seed: int, reaper: Reaper, block: int) -> None:
+    """Ten killed pulls and a last one; then every file was taken once, with its own bytes."""
     (root / "ledger").mkdir()
     (root / "spool").mkdir()
-    cut = 0
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance, cut = random.Random(seed), 0  # noqa: S311 - no secret
+    blocks = sum(map(len, FILES.values())) // block
     for number in range(KILLS + 1):
-        child = start(root, server)
-        if number < KILLS:
-            time.sleep(chance.uniform(0, LONGEST_S))
-            child.send_signal(signal.SIGKILL)
-        _, error = child.communicate(timeout=120)
-        cut += any(path.suffix == ".part" for path in (root / "spool").iterdir())
+        reaper.child = child = start(root, server)
+        reaper.left = chance.randint(1, blocks * 2 // KILLS) if number < KILLS else 0
+        _, error = child.communicate("go\n", timeout=120)
         assert child.returncode in {0, -signal.SIGKILL}, error
+        cut += any(path.suffix == ".part" for path in (root / "spool").iterdir())
     assert child.returncode == 0
     assert cut >= KILLS // 3, "the kills came between the files"
-    return ledger(root)
+    prefix = f"{server['name']}/{str(server['location']).split('/', 3)[3].rpartition('/')[0]}"
+    taken = ledger(root)
+    assert taken == {
+        f"{prefix}/{name}": hashlib.sha256(data).hexdigest() for name, data in FILES.items()
+    }
 
 
 def start(root: Path, server: dict[str, object]) -> subprocess.Popen[str]:
     """A process of its own that is about to pull."""
     kits = str(Path(__file__).parent)
     command = [sys.executable, "-c", CHILD, json.dumps(server), str(root), kits]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
     return child
@@ -86,16 +104,6 @@ def ledger(root: Path) -> dict[str, str]:
     return taken
 
 
-def expected(prefix: str) -> dict[str, str]:
-    """What must have been taken."""
-    return {f"{prefix}/{name}": hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
-
-
-def slowly(_: str = "") -> None:
-    """A far server."""
-    time.sleep(0.003)
-
-
 @pytest.mark.parametrize("seed", [1, 2])
 def test_ten_kills_over_sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """After ten kills every file's bytes are right, and few were asked for twice."""
@@ -106,7 +114,7 @@ def test_ten_kills_over_sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, se
     try:
         for name, data in FILES.items():
             drop.put(f"export/{name}", data)
-        drop.reading = slowly
+        drop.reading = reaper = Reaper()
         server = {
             "name": "drop",
             "type": "sftp",
@@ -114,7 +122,7 @@ def test_ten_kills_over_sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, se
             "credentials": "env:DROP",
             "options": {"hostKey": drop.fingerprints[0]},
         }
-        assert campaign(tmp_path, server, seed) == expected("drop/export")
+        campaign(tmp_path, server, seed, reaper, 256 << 10)
         whole = sum(map(len, FILES.values()))
         assert drop.asked.total() <= whole + KILLS * 10 * MIB
     finally:
@@ -131,7 +139,7 @@ def test_ten_kills_over_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed
         store.empty()
         for name, data in FILES.items():
             store.put(f"交换/{name}", data)
-        store.sending = slowly
+        store.sending = reaper = Reaper()
         server = {
             "name": "objects",
             "type": "s3",
@@ -139,6 +147,6 @@ def test_ten_kills_over_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed
             "endpoint": store.endpoint,
             "credentials": "env:OBJECTS",
         }
-        assert campaign(tmp_path, server, seed) == expected("objects/交换")
+        campaign(tmp_path, server, seed, reaper, 64 << 10)
     finally:
         store.close()

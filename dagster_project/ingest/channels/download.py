@@ -72,22 +72,19 @@ class Download:
     def begin(self) -> int:
         """How many of its bytes are here already.
 
-        Bytes of another version of the file are thrown away, and so are unfinished ones from before
-        a power cut: which of them reached the disk is not known.
+        Bytes of another version of the file are thrown away, and so is everything from before a
+        power cut: which bytes of it reached the disk is not known, and waiting for the disk would
+        make every download slower.
 
         Raises:
             LakeError: The spool cannot be written, or the disk has no room for the file.
         """
         try:
             said = self._said()
-            if {**said, "boot": ""} != self._identity(""):
+            if said != self._identity() or not boot() or _length(self.part) > self.entry.size:
                 self.drop()
-            elif _length(self.file) == self.entry.size:
+            if self.file.exists():
                 return self.entry.size
-            elif said["boot"] != boot() or _length(self.part) > self.entry.size:
-                self.drop()
-            else:
-                self.file.unlink(missing_ok=True)
             self._write_note()
             offset = _length(self.part)
             free = shutil.disk_usage(self.spool).free
@@ -137,11 +134,9 @@ class Download:
         """
         try:
             if not self.file.exists():
-                with self.part.open("ab") as part:
-                    os.fsync(part.fileno())
+                self.part.touch()  # an empty file has had no bytes to write
                 os.utime(self.part, ns=(self.entry.mtime_ns, self.entry.mtime_ns))
                 self.part.replace(self.file)
-                _sync(self.spool)
         except OSError as error:
             raise self._unwritable(error) from error
         return self.file
@@ -151,8 +146,8 @@ class Download:
         for path in (self.part, self.file, self.note):
             path.unlink(missing_ok=True)
 
-    def _identity(self, boot: str) -> dict[str, object]:
-        return {**asdict(self.entry), "boot": boot}
+    def _identity(self) -> dict[str, object]:
+        return {**asdict(self.entry), "boot": boot()}
 
     def _said(self) -> dict[str, object]:
         """What the note says; a torn one says nothing."""
@@ -164,7 +159,7 @@ class Download:
 
     def _write_note(self) -> None:
         fresh = self.note.with_suffix(".new")
-        text = json.dumps(self._identity(boot()), ensure_ascii=True)
+        text = json.dumps(self._identity(), ensure_ascii=True)
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(self.note)
 
@@ -189,14 +184,6 @@ def _length(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def boot() -> str:
