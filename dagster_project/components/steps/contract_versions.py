@@ -42,6 +42,8 @@ _INSERT = (
 )
 _AT_WORK = {"county": ("feeds", "gold", "report"), "city": ("city",)}
 """The layers whose contracts a site works by."""
+# Catalogs (path, inode) and wordings of which this process has seen every one on record.
+_recorded: set[tuple[str, int, int]] = set()
 _log = structlog.get_logger(__name__)
 Key = tuple[str, str]
 
@@ -70,18 +72,23 @@ class Standing:
 def record_contracts(con: duckdb.DuckDBPyConnection, workshop: Workshop, run_id: str) -> list[str]:
     """Put every wording that the lake has not seen on record; call it inside a transaction.
 
-    Where nothing changed it costs one small query.
+    Where nothing changed it costs one small query, once for each process.
 
     Returns:
         What is to be remarked: contracts whose version does not say what changed.
     """
-    seen = {(layer, name): kept for layer, name, kept in con.execute(_SEEN).fetchall()}
-    new = {
-        key: one
-        for key, one in workshop.wordings.items()
-        if key[0] in _AT_WORK[workshop.role] and seen.get(key) != one.hash
+    at_work = {
+        key: one for key, one in workshop.wordings.items() if key[0] in _AT_WORK[workshop.role]
     }
+    catalog = workshop.home.catalog.resolve()
+    whole = hash(frozenset(one.hash for one in at_work.values()))
+    mark = (str(catalog), catalog.stat().st_ino, whole)
+    if mark in _recorded:
+        return []
+    seen = {(layer, name): kept for layer, name, kept in con.execute(_SEEN).fetchall()}
+    new = {key: one for key, one in at_work.items() if seen.get(key) != one.hash}
     if not new:
+        _recorded.add(mark)
         return []
     rows, remarks = [], []
     sound = _known(con, "version_ok") if seen else {}
