@@ -31,6 +31,7 @@ STATES: dict[str, tuple[str, str, str]] = {
 }
 MEDIUM, WIDE = 104, 150
 MINUTE = 60
+LONG = ("told", "path", "why")
 Cell = Callable[["TaskLine"], Text]
 
 
@@ -169,9 +170,10 @@ def _list(screen: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
         return
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0]:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name not in LONG)
     for row in rows:
-        table.add_row(*(_plain(value) for value in row.values()))
+        shown = {**row, "run_id": row["run_id"][:8]} if "run_id" in row else row
+        table.add_row(*(_plain(value) for value in shown.values()))
     screen.print(table)
 
 

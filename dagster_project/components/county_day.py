@@ -46,7 +46,7 @@ class CountyDay(dg.Component, dg.Model, dg.Resolvable):
             ],
             sensors=[
                 inbox_sensor(self.look_every_s, is_running=self.is_running),
-                _replica_sensor(),
+                _replica_sensor(is_running=self.is_running),
             ],
         )
 
@@ -75,13 +75,18 @@ def run_config(trigger: str) -> dict[str, Any]:
     return {"resources": {"site": {"config": {"home": county_home(), "trigger": trigger}}}}
 
 
+def sensor_status(*, is_running: bool) -> dg.DefaultSensorStatus:
+    """Whether a sensor works from the beginning, or waits until somebody starts it in the UI."""
+    return dg.DefaultSensorStatus.RUNNING if is_running else dg.DefaultSensorStatus.STOPPED
+
+
 def task_assets(workshop: Workshop, feeds: Iterable[str]) -> list[dg.AssetKey]:
-    """What a task's own run makes: its feeds, what looks at references, gold, the replica.
+    """What a task's own run makes: its feeds, what looks at references, models, the replica.
 
     Reports are sealed by the day's schedule, and not once more for each feed that comes.
     """
-    gold = [model.table for model in workshop.graph.models.values() if model.layer == "gold"]
-    behind = [REFERENCES, *gold]
+    models = workshop.graph.models.values()
+    behind = [REFERENCES, *(model.table for model in models if model.layer != "report")]
     return [*feed_assets(feeds), *(asset_key(table) for table in behind), REPLICA]
 
 
@@ -98,9 +103,7 @@ def inbox_sensor(seconds: int, *, is_running: bool = True) -> dg.SensorDefinitio
         name="inbox",
         job_name=JOB,
         minimum_interval_seconds=seconds,
-        default_status=dg.DefaultSensorStatus.RUNNING
-        if is_running
-        else dg.DefaultSensorStatus.STOPPED,
+        default_status=sensor_status(is_running=is_running),
         description="收件箱有新文件时启动一次运行",
     )
     def inbox(context: dg.SensorEvaluationContext):  # type: ignore[no-untyped-def]  # noqa: ANN202
@@ -120,9 +123,10 @@ def inbox_sensor(seconds: int, *, is_running: bool = True) -> dg.SensorDefinitio
     return inbox
 
 
-def _replica_sensor() -> dg.SensorDefinition:
+def _replica_sensor(*, is_running: bool) -> dg.SensorDefinition:
     @dg.run_failure_sensor(
         name="publish_after_failure",
+        default_status=sensor_status(is_running=is_running),
         description="运行失败时仍发布只读副本：已提交的数据应当可见",
     )
     def after_failure(context: dg.RunFailureSensorContext) -> None:  # noqa: ARG001

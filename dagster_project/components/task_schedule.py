@@ -13,6 +13,7 @@ from dagster_project.components.county_day import (
     JOB,
     begun,
     run_config,
+    sensor_status,
     task_assets,
 )
 from dagster_project.components.mending import mend
@@ -44,7 +45,7 @@ def tasks_sensor(seconds: int, *, is_running: bool = True) -> dg.SensorDefinitio
         name="tasks",
         job_name=JOB,
         minimum_interval_seconds=seconds,
-        default_status=_status(is_running=is_running),
+        default_status=sensor_status(is_running=is_running),
         description="到期的归集任务启动一次运行，失败的按退避间隔重试；停机后补一次",
     )
     def tasks(context: dg.SensorEvaluationContext):  # type: ignore[no-untyped-def]  # noqa: ANN202
@@ -62,10 +63,6 @@ def tasks_sensor(seconds: int, *, is_running: bool = True) -> dg.SensorDefinitio
             yield dg.SkipReason(f"{len(starts)} due, {len(busy)} in a run already")
 
     return tasks
-
-
-def _status(*, is_running: bool) -> dg.DefaultSensorStatus:
-    return dg.DefaultSensorStatus.RUNNING if is_running else dg.DefaultSensorStatus.STOPPED
 
 
 def _busy(runs: Iterable[dg.DagsterRun], feeds: Iterable[str]) -> set[str]:

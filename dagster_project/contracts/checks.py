@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from dagster_project.contracts.catalogue import catalogue_problems
 from dagster_project.contracts.column_checks import column_faults, flag_faults
+from dagster_project.contracts.cron import Cron
 from dagster_project.contracts.document import Document
 from dagster_project.contracts.model import CodeList, Feed, Problem, Rule, Table
 from dagster_project.contracts.rowsql import (
@@ -34,6 +35,7 @@ def feed_problems(
         yield from server_problems(feed, document)
         yield from _order_problems(feed, document)
         yield from _arrival_problems(feed, document)
+        yield from _schedule_problems(feed, document)
         yield from _place_problems(feed, document)
     yield from _title_problems(feed)
     for column in feed.columns:
@@ -116,6 +118,16 @@ def _arrival_problems(feed: Feed, document: Document) -> Iterator[Problem]:
     elif column.type not in {"timestamp", "date", "string"} or column.level in {"L3", "L4"}:
         what = f"{named} date of a record; name a date, or a code like 202305, of level L1 or L2"
         yield document.problem(what, "customProperties")
+
+
+def _schedule_problems(feed: Feed, document: Document) -> Iterator[Problem]:
+    """A cron line that names no instant would stop every task's timetable."""
+    if feed.sla.schedule:
+        try:
+            Cron.parse(feed.sla.schedule)
+        except ValueError as error:
+            what = f"the schedule {error}; write a cron line, 0 2 * * *"
+            yield document.problem(what, "slaProperties")
 
 
 def _place_problems(feed: Feed, document: Document) -> Iterator[Problem]:

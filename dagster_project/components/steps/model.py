@@ -13,6 +13,7 @@ import duckdb
 from dagster_project import clock
 from dagster_project.components.steps.contract_versions import record_contracts
 from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.task import made, record_made
 from dagster_project.components.steps.told import model_built
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Rule
@@ -48,7 +49,10 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
     Raises:
         ModelError: The SELECT fails, or its result breaks the contract.
     """
-    with workshop.lake.writer(f"building {model.table}") as writer:
+    with (
+        made(workshop, model.contract, occasion) as started,
+        workshop.lake.writer(f"building {model.table}") as writer,
+    ):
         now = clock.now()
         parameters = Parameters(
             cut_off_at=workshop.cut_off(writer.con, occasion),
@@ -74,6 +78,8 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
             rules = tuple(_judge(tx.con, model, rule) for rule in model.contract.rules)
             if result.changed:
                 _keep(tx.con, model, occasion, rules)
+            if result.evaluated:
+                record_made(tx.con, model.contract, occasion, started)
     if result.evaluated:
         model_built(workshop, model, occasion, parameters, result)
     return Built(result, rules)

@@ -13,6 +13,7 @@ import duckdb
 from dagster_project import clock
 from dagster_project.components.steps.cutoff import period_of
 from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.task import made, record_made
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Table
 from dagster_project.errors import UsageError
@@ -68,7 +69,10 @@ def seal_report(workshop: Workshop, name: str, occasion: Occasion) -> Sealed:
         raise UsageError(f"there is no report {name}", todo=f"Known reports: {known}")
     period = period_of(model.contract.period, occasion)
     site = workshop.site
-    with workshop.lake.writer(f"sealing {name}") as writer:
+    with (
+        made(workshop, model.contract, occasion) as started,
+        workshop.lake.writer(f"sealing {name}") as writer,
+    ):
         snapshot, content, built_for = _built(writer.con, model.table)
         cut_off_at = workshop.cut_off(writer.con, occasion)
         draft = Draft(
@@ -85,8 +89,10 @@ def seal_report(workshop: Workshop, name: str, occasion: Occasion) -> Sealed:
         with writer.transaction(
             f"seal {name} {period}", run_id=occasion.run_id, report=name, period=period
         ) as tx:
-            made = seal(tx.con, workshop.home, site, signer_of(site), draft)
-        return _newest(writer.con, name, period, is_new=made is not None)
+            sealed = seal(tx.con, workshop.home, site, signer_of(site), draft)
+            if sealed is not None:
+                record_made(tx.con, model.contract, occasion, started)
+        return _newest(writer.con, name, period, is_new=sealed is not None)
 
 
 def _built(con: duckdb.DuckDBPyConnection, table: str) -> tuple[int, str, datetime | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -11,8 +13,10 @@ import duckdb
 from dagster_project import clock
 from dagster_project.components.steps.due import at_hour, due_at
 from dagster_project.components.steps.occasion import Occasion, Trigger
-from dagster_project.components.steps.running import Running
+from dagster_project.components.steps.running import Running, running
+from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed, Table
+from dagster_project.errors import ModelError, PackageError
 from dagster_project.lake import Writer
 
 
@@ -59,14 +63,12 @@ class Task:
         )
 
     @classmethod
-    def of_table(
-        cls, table: Table, kind: str, occasion: Occasion, started: datetime, ended: datetime
-    ) -> Task:
-        """The execution of a model or of a report's sealing."""
+    def of_table(cls, table: Table, occasion: Occasion, started: datetime, ended: datetime) -> Task:
+        """The execution of a model, or of a report: its build, or its sealing."""
         return cls(
             run_id=occasion.run_id,
-            task=table.name,
-            kind=kind,
+            task=f"{table.layer}.{table.name}",
+            kind="report" if table.layer == "report" and table.period else "model",
             department=table.owner,
             day=occasion.day,
             due_at=at_hour(occasion.day, table.due_time),
@@ -123,7 +125,7 @@ def _attempt(con: duckdb.DuckDBPyConnection, task: Task) -> int:
 
 @dataclass
 class Ended:
-    """An execution that brought nothing: it failed, and why."""
+    """How an execution ended that took no deliveries; without a word it failed for the moment."""
 
     error: str
     status: str = "failed"
@@ -153,3 +155,35 @@ def record_killed(writer: Writer, feed: Feed, run: Running, day: date) -> bool:
     with writer.transaction(f"{feed.name}: killed", run_id=run.run_id) as tx:
         record_task(tx.con, task, ended)
     return True
+
+
+@contextmanager
+def made(workshop: Workshop, table: Table, occasion: Occasion) -> Iterator[datetime]:
+    """Make a model or a report while no other process does; a failure is recorded.
+
+    Yields:
+        When it began. What was made is recorded by ``record_made``, in its own transaction.
+    """
+    started = clock.now()
+    patience = workshop.settings.lock_timeout_s
+    name = f"{table.layer}.{table.name}"
+    with running(workshop.home, name, occasion.run_id, patience_s=patience):
+        try:
+            yield started
+        except (ModelError, PackageError) as error:
+            failed = Ended(str(error), is_transient=False)
+            with (
+                workshop.lake.writer(f"recording {name}") as writer,
+                writer.transaction(f"{name}: failed", run_id=occasion.run_id) as tx,
+            ):
+                task = Task.of_table(table, occasion, started, clock.now())
+                record_task(tx.con, task, failed)
+            raise
+
+
+def record_made(
+    con: duckdb.DuckDBPyConnection, table: Table, occasion: Occasion, started: datetime
+) -> None:
+    """Write down that a model or a report was made; call it inside the transaction."""
+    task = Task.of_table(table, occasion, started, clock.now())
+    record_task(con, task, Ended("", "success", is_transient=False))

@@ -320,7 +320,7 @@ class Look:
             return False
         for name in model.inputs:
             layer, _, stem = name.partition(".")
-            if layer == "silver":
+            if layer == "silver" and stem in self.workshop.contracts.feeds:
                 changed = self.facts.merges.get(stem)
             else:
                 changed = self.facts.builds.get(name)
