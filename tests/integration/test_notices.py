@@ -175,6 +175,18 @@ def test_an_address_that_apprise_does_not_know_is_not_repeated(
     assert "secret-key" not in str(raised.value)
 
 
+def test_the_address_stands_in_no_log(
+    county: County, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even where everything is logged; what the services' libraries say is left out."""
+    caplog.set_level("DEBUG")
+    service.status = 500
+    send(county.workshop)
+    assert service.bodies
+    assert str(service.port) not in caplog.text
+    assert "执行失败" not in caplog.text
+
+
 def test_no_cell_is_ever_sent(county: County, service: Service) -> None:
     """What fails, is held or drifts tells of files and columns, never of a person in them."""
     name, number, phone = PERSON

@@ -52,7 +52,7 @@ def deliver(reference: str, title: str, parts: Sequence[str]) -> None:
     """
     service = _service(reference)
     for part in parts:
-        with _answers() as heard:
+        with _silence(), _answers() as heard:
             taken = service.notify(body=part, title=title)
         number = ROBOTS.get(str(service.secure_protocol), "")
         refusal = next(filter(None, (_refusal(number, answer) for answer in heard)), "")
@@ -74,10 +74,9 @@ def _service(reference: str) -> Any:
         )
     import apprise  # noqa: PLC0415 - most processes send nothing
 
-    for name in ("apprise", "urllib3"):  # they would log addresses and messages
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    asset = apprise.AppriseAsset(storage_mode="memory", async_mode=False, secure_logging=True)
-    service = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+    with _silence():
+        asset = apprise.AppriseAsset(storage_mode="memory", async_mode=False, secure_logging=True)
+        service = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if service is None:
         raise UsageError(
             f"the token of {reference} is no address that apprise knows",
@@ -86,6 +85,20 @@ def _service(reference: str) -> Any:
     service.socket_connect_timeout, service.socket_read_timeout = CONNECT_S, READ_S
     service.request_rate_per_sec = min(service.request_rate_per_sec, PAUSE_S)
     return service
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Libraries that would log addresses and messages keep silent within the block."""
+    loggers = [logging.getLogger(name) for name in ("apprise", "urllib3")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
-import duckdb
 import structlog
 
 from dagster_project import clock
@@ -77,7 +76,7 @@ def send_due(workshop: Workshop) -> list[Sent]:
         return send(workshop)
     except LakeBusyError:
         _log.info("notices wait", why="the lake or another sender is busy")
-    except (CountyLakeError, OSError, duckdb.Error) as error:
+    except Exception as error:  # noqa: BLE001 - what cannot be told must not fail what was done
         _log.warning("notices not sent", error=type(error).__name__)
     return []
 
