@@ -29,6 +29,8 @@ from dagster_project.contracts.inference import (
     loosened,
 )
 from dagster_project.contracts.model import Contracts, Feed
+from dagster_project.contracts.versions import first_entry, read_changelog, write_entry
+from dagster_project.contracts.wording import wording_of_file
 from dagster_project.errors import ContractError, UsageError
 from dagster_project.ingest.readers.read import read
 from dagster_project.paths import schemas_dir
@@ -192,7 +194,7 @@ def told(made: Inference) -> dict[str, Any]:
 
 
 def written(made: Inference, place: Path, *, force: bool = False) -> list[str]:
-    """Write the contract, complete or not at all.
+    """Write the contract, complete or not at all, and the first entry of its changelog.
 
     Returns:
         What would be wrong beside the site's other contracts: a file claimed twice, a reference.
@@ -227,4 +229,8 @@ def written(made: Inference, place: Path, *, force: bool = False) -> list[str]:
         ) from error
     if place.resolve().parent != (schemas_dir() / "feeds").resolve():
         return []
+    if not read_changelog(schemas_dir(), "feeds", name):
+        day = clock.local_day(clock.now()).isoformat()
+        wording = wording_of_file(place, schemas_dir())
+        write_entry(schemas_dir(), wording, first_entry(wording, day=day))
     return [str(one) for one in load(schemas_dir()).problems if Path(one.path).stem == name]
