@@ -22,7 +22,7 @@ from dagster_project.ingest.channels.remote_files import RemoteFiles
 from dagster_project.ingest.channels.ssh import STOPPED, Ssh, told
 
 Answer = TypeVar("Answer")
-BLOCK, SMALL_BLOCK = 256 << 10, 32 << 10
+BLOCK, SMALL_BLOCK = 1 << 20, 32 << 10
 """One request's bytes, and what every server answers in one piece if it does not say its most."""
 
 AHEAD, HANDED = 8 << 20, 2 << 20
