@@ -110,7 +110,7 @@ def plant(site: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "two feeds of one title": "the title 集体资产 is also that of the feed asset",
         "a code of no catalogue": "the resource code 903003/000001 is not",
         "a changelog": "the changelog's newest entry is 1.0.0, the contract is 1.1.0",
-        "a schedule": "the schedule cannot be read",
+        "a schedule": "'61' is no minute",
         "a model without contract": "Write schemas/gold/town.yaml",
         "a model that depends on chance": "feed_batch.sql",
         "credentials": "the credentials env:NOBODY_SET say nothing (for asset/db)",
@@ -179,6 +179,14 @@ def test_a_key_a_link_or_a_home_in_the_wrong_place_is_told(
     answer = told(check(place_of(inner)))
     assert "lies in another site's home" in answer
     assert "is copied to other machines" in answer
+    (inner / "site.yaml").write_text("code: '140321'\nname: 平定县\n", "utf-8")
+    (inner / "inbox" / "公安局").mkdir(parents=True)
+    (inner / "lake").mkdir()
+    (inner / "lake" / "catalog.sqlite").write_bytes(b"no catalog")
+    answer = told(check(place_of(inner)))
+    assert "house.yaml: no channel supplies the feed: the inbox has no folder" in answer
+    assert "population.yaml" not in answer
+    assert "machine: " in answer
     nothing = told(check(place_of(site.parent / "none")))
     assert "this folder is not a CountyLake home" in nothing
     (site / "site.yaml").write_text("code: [\n", "utf-8")

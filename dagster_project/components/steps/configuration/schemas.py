@@ -29,7 +29,7 @@ def contract_faults(workshop: Workshop) -> Iterator[Fault]:
     feeds = [*contracts.feeds.values(), *contracts.drafts.values()]
     yield from _department_faults(feeds)
     yield from _title_faults(feeds)
-    yield from _schedule_faults(feeds)
+    yield from _schedule_faults()
     every: list[Feed | Table] = [*feeds, *contracts.tables.values()]
     for contract in every:
         code = str(contract.catalogue.get("code", ""))
@@ -70,8 +70,9 @@ def _title_faults(feeds: list[Feed]) -> Iterator[Fault]:
             yield Fault("contracts", what, feed.path, todo)
 
 
-def _schedule_faults(feeds: list[Feed]) -> Iterator[Fault]:
-    lines = [(feed.path, feed.sla.schedule) for feed in feeds if feed.sla.schedule]
+def _schedule_faults() -> Iterator[Fault]:
+    """The cron lines of the county's day; those of feeds are judged where contracts are loaded."""
+    lines: list[tuple[str, str]] = []
     day = PACKAGE / "defs" / "day" / "defs.yaml"
     for line in day.read_text(encoding="utf-8").splitlines():
         word, _, value = line.partition(":")
@@ -99,7 +100,8 @@ def version_faults(workshop: Workshop) -> Iterator[Fault]:
     try:
         found = contract_versions.standings(workshop)
     except CountyLakeError as error:
-        yield of_error("versions", error)
+        # No fault of a contract: the lake cannot be asked what it knows.
+        yield of_error("machine", error)
         found = {}
     for (layer, name), standing in found.items():
         if standing.fault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -26,13 +26,18 @@ AT_ONCE = 8
 def references(contracts: Contracts, site: Site) -> dict[str, list[str]]:
     """Every reference to credentials, with those who use it."""
     used: dict[str, list[str]] = defaultdict(list)
-    for feed in contracts.feeds.values():
+    for feed in _fed(contracts, site):
         for server in feed.pulled:
             if server.credentials:
                 used[server.credentials].append(f"{feed.name}/{server.name}")
     for number, recipient in enumerate(site.notify):
         used[recipient.to].append(f"notify {number + 1}")
     return dict(sorted(used.items()))
+
+
+def _fed(contracts: Contracts, site: Site) -> Iterable[Feed]:
+    """The feeds that a site takes itself; a city takes none."""
+    return contracts.feeds.values() if site.role == "county" else ()
 
 
 def variables_referred(contracts: Contracts, site: Site) -> set[str]:
@@ -44,7 +49,7 @@ def variables_referred(contracts: Contracts, site: Site) -> set[str]:
 def source_faults(workshop: Workshop, site: Site) -> Iterator[Fault]:
     """Feeds that nothing supplies, and references that stand for nothing."""
     inbox = site.folder(workshop.home, "inbox")
-    for feed in workshop.contracts.feeds.values():
+    for feed in _fed(workshop.contracts, site):
         yield from _feed_faults(feed, inbox)
     for reference, users in references(workshop.contracts, site).items():
         try:
@@ -62,7 +67,7 @@ def _feed_faults(feed: Feed, inbox: Path) -> Iterator[Fault]:
     if not feed.servers:
         what, todo = "no channel supplies the feed", "Name one under `servers`"
         yield Fault("sources", what, feed.path, todo)
-    folders = [_folder(pattern) for pattern in feed.patterns]
+    folders = list(dict.fromkeys(_folder(pattern) for pattern in feed.patterns))
     there = [folder for folder in folders if (inbox / folder).is_dir()]
     if folders and not there and not feed.pulled and inbox.is_dir():
         what = f"no channel supplies the feed: the inbox has no folder {' or '.join(folders)}"
@@ -113,7 +118,7 @@ def connection_faults(workshop: Workshop, site: Site, seconds: float) -> Iterato
     """Servers that cannot be reached, or answer wrongly; each has so many seconds."""
     inbox = site.folder(workshop.home, "inbox")
     waiting = [
-        _Asked(feed, server) for feed in workshop.contracts.feeds.values() for server in feed.pulled
+        _Asked(feed, server) for feed in _fed(workshop.contracts, site) for server in feed.pulled
     ]
     for first in range(0, len(waiting), AT_ONCE):
         yield from _ask_together(waiting[first : first + AT_ONCE], inbox, seconds)
