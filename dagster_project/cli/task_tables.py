@@ -31,6 +31,8 @@ STATES: dict[str, tuple[str, str, str]] = {
 }
 MEDIUM, WIDE = 104, 150
 MINUTE = 60
+NAME = 26
+"""So many letters of a name stand on one line of the narrowest screen."""
 LONG = ("told", "path", "why")
 Cell = Callable[["TaskLine"], Text]
 
@@ -40,8 +42,9 @@ def tell_tasks(screen: Console, lines: Sequence[TaskLine], *, is_part: bool) -> 
     if not lines:
         screen.print("no such task" if is_part else "there are no tasks")
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    columns = _columns(screen.width)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    longest = max(len(line.task) for line in lines)
+    columns = _columns(screen.width, min(longest, NAME if screen.width < MEDIUM else 2 * NAME))
     for head, options, _cell in columns:
         table.add_column(head if screen.width >= MEDIUM else head.partition("\n")[0], **options)
     for line in lines:
@@ -78,13 +81,13 @@ def sentences(line: TaskLine) -> list[str]:
     return told
 
 
-def _columns(width: int) -> list[tuple[str, dict[str, Any], Cell]]:
+def _columns(width: int, name: int) -> list[tuple[str, dict[str, Any], Cell]]:
     fixed: dict[str, Any] = {"no_wrap": True}
     right: dict[str, Any] = {"no_wrap": True, "justify": "right"}
     free: dict[str, Any] = {"overflow": "fold"}
     found: list[tuple[str, dict[str, Any], Cell]] = [
-        ("状态\nstate", fixed, _state if width >= MEDIUM else _state_alone),
-        ("归集任务\ntask", {**free, "ratio": 3} if width >= WIDE else free, _name),
+        ("状态\nstate", fixed, _state if width >= WIDE else _state_alone),
+        ("归集任务\ntask", {**free, "min_width": name}, _name),
         ("截止\ndue", fixed, lambda line: Text(local(line.missed_at or line.due_at))),
         ("上次成功\nlast success", fixed, lambda line: Text(local(line.last_success))),
         ("失败\nfailed", right, lambda line: Text(f"{line.failures or '–'}")),
@@ -128,7 +131,7 @@ def _state_alone(line: TaskLine) -> Text:
 
 
 def _name(line: TaskLine) -> Text:
-    return Text.assemble(literally(line.title), " ", (line.task, "dim"))
+    return Text.assemble(literally(line.title), "\n", (line.task, "dim"))
 
 
 def tell_history(screen: Console, found: History) -> None:
