@@ -116,11 +116,11 @@ def accept(workshop: Workshop, hold_id: str, proposal: Proposal, *, by: str, why
         hold = _schema_hold(undecided(con, hold_id, noted=True))
     if not why.strip():
         raise UsageError(f"{hold_id} cannot be accepted without a reason", todo="Add --why")
-    before = workshop.wordings["feeds", hold.feed]
+    before = workshop.wordings.get(("feeds", hold.feed))
     apply(proposal)
     fresh = workshop.renewed() if proposal.changes else workshop
     after = fresh.feed(hold.feed).version
-    if proposal.changes:
+    if proposal.changes and before:
         day = clock.local_day(clock.now()).isoformat()
         new = fresh.wordings["feeds", hold.feed]
         write_entry(fresh.schemas, new, entry_between(before, new, day=day, why=why, by=by))
