@@ -31,6 +31,7 @@ class Drop:
         self.cut_after = 0
         self.reading: Callable[[str], None] = lambda _path: None
         self.opened: Callable[[str], None] = lambda _path: None
+        self.opens = 0
         self.lists: Callable[[bytes], list[asyncssh.SFTPName] | None] = lambda _path: None
         self.stalls = False
         self.tried: list[str] = []
@@ -123,6 +124,7 @@ class _Files(asyncssh.SFTPServer):
         name = path.decode("utf-8", "replace").lstrip("/")
         if name.endswith("秘密.csv"):
             raise asyncssh.SFTPPermissionDenied("no")
+        self._drop.opens += 1
         self._drop.opened(name)
         file = super().open(path, pflags, attrs)
         self._names[id(file)] = name

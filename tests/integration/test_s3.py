@@ -173,12 +173,12 @@ def test_hostile_keys_hide_nothing_and_name_nothing(store: Objects, tmp_path: Pa
 
 def test_every_page_of_a_long_listing_is_read(store: Objects, tmp_path: Path) -> None:
     """Of thousands of objects only the new ones are asked for, on whichever page they are."""
-    store.fill(f"交换/低保_{number:04}.csv" for number in range(2_500))
+    store.fill(f"交换/低保_{number:04}.csv" for number in range(1_200))
     pulling = puller(store, tmp_path)
     first = pulling.pull(most=3)
     assert list(first) == [f"objects/交换/低保_{number:04}.csv" for number in range(3)]
-    pulling.server = replace(pulling.server, location=f"s3://{BUCKET}/交换/低保_2[0-4]99.csv")
-    assert len(pulling.pull()) == 5
+    pulling.server = replace(pulling.server, location=f"s3://{BUCKET}/交换/低保_1[01]?7.csv")
+    assert len(pulling.pull()) == 20
 
 
 def test_who_is_not_let_in_is_told_which_credentials_are_wrong(
