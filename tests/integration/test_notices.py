@@ -24,6 +24,8 @@ from dagster_project.components.steps.notices import (
     send,
     send_due,
 )
+from dagster_project.components.steps.pausing import decide
+from dagster_project.components.steps.running import running
 from dagster_project.errors import ChannelError, UsageError
 from dagster_project.lake.lock import HomeLock
 from dagster_project.paths import Home
@@ -120,6 +122,16 @@ def test_held_and_late_are_told_with_their_commands(county: County, service: Ser
     text = service.messages()[-1]
     assert "[搁置] 许可 permit：记录大量消失" in text
     assert f"countylake hold show {hold.hold_id}" in text
+
+
+def test_a_running_or_paused_task_has_not_recovered(county: County, service: Service) -> None:
+    """What was told stays so while its task runs, and is not told anew while it is paused."""
+    send(county.workshop)
+    with running(county.workshop.home, "permit", "test"):
+        assert send(county.workshop) == []
+    decide(county.workshop, ["permit"], "pause", by="somebody", why="moving")
+    assert send(county.workshop, clock.now() + timedelta(days=70)) == []
+    assert (len(service.bodies), states(county)) == (1, ["told"])
 
 
 def test_an_address_that_is_down_is_tried_again(county: County, service: Service) -> None:

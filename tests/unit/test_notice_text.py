@@ -15,7 +15,7 @@ from dagster_project.components.steps.notice_text import (
     messages,
     title,
 )
-from dagster_project.components.steps.notices import Notice, concerns, decided, notice_id
+from dagster_project.components.steps.notices import Due, Notice, concerns, decided, notice_id
 from dagster_project.settings import Recipient
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -125,6 +125,14 @@ def test_what_is_over_is_told_to_whom_was_told() -> None:
     quiet = Recipient(to="env:DUTY", about=("late",))
     due = decided(quiet, [], known, NOW, titled)
     assert (due.tell, [one.state for one in due.closed]) == ((), ["over"])
+
+
+def test_a_paused_task_is_neither_told_nor_over() -> None:
+    """Who paused a task knows: no word of it, and none that it recovered."""
+    quiet = replace(LATE, quiet=True)
+    assert decided(TO, [quiet], {}, NOW, titled) == Due((), (), ())
+    known = {notice_id(TO, LATE): told(LATE, TO)}
+    assert decided(TO, [quiet], known, NOW + timedelta(days=2), titled) == Due((), (), ())
 
 
 def test_nobody_hears_that_what_was_never_told_is_over() -> None:

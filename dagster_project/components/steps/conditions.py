@@ -69,8 +69,9 @@ def title_of(workshop: Workshop, task: str) -> str:
 
 
 def _of_task(workshop: Workshop, line: TaskLine, held: Sequence[str]) -> Iterator[Condition]:
-    if line.kind == "model" or line.state in {"running", "paused"}:
+    if line.kind == "model":
         return
+    paused = line.paused is not None
     if line.missed_at is not None and not line.holds:
         yield _made(
             workshop,
@@ -79,6 +80,7 @@ def _of_task(workshop: Workshop, line: TaskLine, held: Sequence[str]) -> Iterato
             f"应于 {local(line.missed_at)} 前完成，至今没有{_why_late(line)}",
             f"countylake tasks show {line.task}",
             state=line.missed_at.isoformat(),
+            quiet=paused,
         )
     error = line.error
     for message in held:  # what is held is told as that
@@ -93,6 +95,7 @@ def _of_task(workshop: Workshop, line: TaskLine, held: Sequence[str]) -> Iterato
             f"执行失败{times}{again}。{quoted(error)}",
             f"countylake tasks show {line.task}",
             state=error,
+            quiet=paused,
         )
 
 
@@ -145,6 +148,7 @@ def _made(
     *,
     key: str = "",
     state: str = "",
+    quiet: bool = False,
 ) -> Condition:
     feed = workshop.contracts.feeds.get(task)
     owner = "" if feed else workshop.graph.models[task].contract.owner
@@ -158,4 +162,5 @@ def _made(
         command=command,
         key=key,
         state=state,
+        quiet=quiet,
     )

@@ -35,7 +35,8 @@ class Condition:
     """One matter that somebody must act on.
 
     ``key`` tells two matters of one kind and task apart (a hold's number); ``state`` changes when
-    the matter has become another one, so that it is told again.
+    the matter has become another one, so that it is told again. A ``quiet`` matter is known and
+    wanted (its task is paused): nobody is told of it, nor that it is over.
     """
 
     kind: Matter
@@ -47,6 +48,7 @@ class Condition:
     command: str
     key: str = ""
     state: str = ""
+    quiet: bool = False
 
 
 def line(condition: Condition) -> str:

@@ -100,7 +100,7 @@ def send(workshop: Workshop, now: datetime | None = None) -> list[Sent]:
 
 def open_conditions(workshop: Workshop) -> list[Condition]:
     """What waits for somebody now, for whoever asks."""
-    return conditions(workshop, clock.now())
+    return [one for one in conditions(workshop, clock.now()) if not one.quiet]
 
 
 def ledger(workshop: Workshop) -> list[Notice]:
@@ -171,6 +171,8 @@ def decided(
     tell, notices, closed = list[Condition](), list[Notice](), list[Notice]()
     for number, one in current.items():
         before = mine.get(number)
+        if one.quiet:
+            continue
         if before is None or _is_due(to, before, one, now):
             first = before.first_at if before else now
             tell.append(one)
