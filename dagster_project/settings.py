@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -96,6 +96,13 @@ class Site(BaseModel):
     settings: dict[str, Any] = Field(
         default_factory=dict, description="settings of this home; the environment comes first"
     )
+
+    @field_validator("notify")
+    @classmethod
+    def _named_once(cls, recipients: tuple[Recipient, ...]) -> tuple[Recipient, ...]:
+        if len({one.to for one in recipients}) < len(recipients):
+            raise ValueError("two entries have one `to`; make one entry of them")
+        return recipients
 
     def folder(self, home: Home, name: Literal["inbox", "exchange", "dagster_home"]) -> Path:
         """A configured folder, resolved against the home."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from dagster_project.components.steps.notice_text import (
     MOST_BYTES,
@@ -16,7 +17,7 @@ from dagster_project.components.steps.notice_text import (
     title,
 )
 from dagster_project.components.steps.notices import Due, Notice, concerns, decided, notice_id
-from dagster_project.settings import Recipient
+from dagster_project.settings import Recipient, Site
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATE = Condition(
@@ -122,9 +123,19 @@ def test_what_is_over_is_told_to_whom_was_told() -> None:
     assert [one.kind for one in due.tell] == ["recovered"]
     assert "逾期" in due.tell[0].sentence
     assert [one.state for one in due.notices] == ["over"]
-    quiet = Recipient(to="env:DUTY", about=("late",))
-    due = decided(quiet, [], known, NOW, titled)
-    assert (due.tell, [one.state for one in due.closed]) == ((), ["over"])
+    for quiet in (
+        Recipient(to="env:DUTY", about=("late",)),
+        Recipient(to="env:DUTY", about=("failed", "recovered")),
+        Recipient(to="env:DUTY", feeds=("house",)),
+    ):
+        due = decided(quiet, [], known, NOW, titled)
+        assert (due.tell, [one.state for one in due.closed]) == ((), ["over"])
+
+
+def test_one_address_has_one_entry() -> None:
+    """Two entries of one address would each take the other's matters for over."""
+    with pytest.raises(ValidationError, match="make one entry of them"):
+        Site(code="140321", name="平定县", notify=(TO, Recipient(to="env:DUTY", about=("late",))))
 
 
 def test_a_paused_task_is_neither_told_nor_over() -> None:

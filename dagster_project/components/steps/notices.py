@@ -188,7 +188,7 @@ def decided(
         if number in current:
             continue
         gone = replace(before, state="over", tried_at=now, attempts=0)
-        if before.told_at is None or (to.about and "recovered" not in to.about):
+        if before.told_at is None or not _wants_end(to, before):
             closed.append(gone)
         else:
             tell.append(_recovered(before, titled(before.task)))
@@ -212,6 +212,12 @@ def notice_id(to: Recipient, condition: Condition) -> str:
     """The same for the same matter and recipient, as long as it lasts."""
     what = f"{to.to}\n{condition.kind}\n{condition.task}\n{condition.key}"
     return hashlib.sha256(what.encode()).hexdigest()[:32]
+
+
+def _wants_end(to: Recipient, notice: Notice) -> bool:
+    """Whether a recipient is told that a matter is over; not when it is no longer theirs."""
+    kinds: set[Matter] = {"recovered", notice.kind}
+    return (not to.about or kinds <= set(to.about)) and (not to.feeds or notice.task in to.feeds)
 
 
 def _content(condition: Condition) -> str:
