@@ -9,6 +9,7 @@ https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_respon
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -27,6 +28,7 @@ HEAD: Final = 4
 LONGEST: Final = 0xFFFFFF
 NULL, END, ERROR = 0xFB, 0xFE, 0xFF
 _END_BYTES: Final = 9
+_HEAD: Final = struct.Struct("<IB").unpack_from
 _MORE: Final = {0xFC: 2, 0xFD: 3, 0xFE: 8}
 
 
@@ -49,35 +51,36 @@ def batches(read: Callable[[int], bytes], columns: int) -> Iterator[list[pa.Arra
         BrokenStreamError: The server sent an error, the connection ended, or a row has another
             number of cells.
     """
-    held, at, starts, ends = bytearray(), 0, list[int](), list[int]()
+    held, at, starts = bytearray(), 0, list[int]()
     while True:
-        while at + HEAD < len(held):
-            size = held[at] | held[at + 1] << 8 | held[at + 2] << 16
-            begin, end = at + HEAD, at + HEAD + size
-            if end > len(held):
+        length, begun = len(held), starts.append
+        while at + HEAD < length:
+            word, first = _HEAD(held, at)
+            end = at + HEAD + (word & LONGEST)
+            if end > length:
                 break
-            first = held[begin]
-            if size == LONGEST or first == ERROR:
-                raise BrokenStreamError(bytes(held[begin:end]))
-            if first == END and size < _END_BYTES:
-                if starts:
-                    yield cut(bytes(held[:at]), starts, ends, columns)
-                return
-            starts.append(begin)
-            ends.append(end)
+            if first >= END or word & LONGEST == LONGEST:
+                size = word & LONGEST
+                if first == ERROR or size == LONGEST:
+                    raise BrokenStreamError(bytes(held[at + HEAD : end]))
+                if size < _END_BYTES:
+                    if starts:
+                        yield cut(bytes(held[:at]), starts, columns)
+                    return
+            begun(at + HEAD)
             at = end
         if at >= ENOUGH and starts:
-            yield cut(bytes(held[:at]), starts, ends, columns)
+            yield cut(bytes(held[:at]), starts, columns)
             del held[:at]
-            at, starts, ends = 0, [], []
+            at, starts = 0, []
         some = read(READ)
         if not some:
             raise BrokenStreamError
         held += some
 
 
-def cut(held: bytes, starts: list[int], ends: list[int], columns: int) -> list[pa.Array]:
-    """The cells of rows that begin and end at these bytes, column by column.
+def cut(held: bytes, starts: list[int], columns: int) -> list[pa.Array]:
+    """The cells of rows that begin at these bytes and fill all of them, column by column.
 
     Raises:
         BrokenStreamError: A row has another number of cells.
@@ -92,7 +95,7 @@ def cut(held: bytes, starts: list[int], ends: list[int], columns: int) -> list[p
         bounds[:, column, 0], bounds[:, column, 1], nulls[:, column] = begin, at, null
         if len(at) and at.max() > len(held):
             raise BrokenStreamError
-    if not np.array_equal(at, np.array(ends, np.int64)):
+    if not np.array_equal(at, np.append(np.array(starts[1:], np.int64) - HEAD, len(held))):
         raise BrokenStreamError
     offsets = np.append(bounds.ravel(), bounds[-1, -1, 1]).astype(np.int32)
     # Cells and what stands between them are values of one array; the cells are taken out of it.
