@@ -81,6 +81,29 @@ def new(  # noqa: PLR0917 - options of a command
     _new(asked, place, replica, force=force, as_json=as_json)
 
 
+@app.command()
+def docs(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="feeds; all of them if left out")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="the folder to write to")] = Path("var/dictionary"),
+    form: Annotated[str, typer.Option("--format", help="html or md")] = "html",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the data dictionary: a page per feed and an index, in Chinese and English."""
+    from dagster_project.components.steps.handbook import Handbook, keep
+    from dagster_project.quality.dictionary_pages import written
+
+    if form not in {"html", "md"}:
+        raise UsageError("pages are html or md", where="--format")
+    pages = written(Handbook.open().pages(names or ()), form)
+    keep(pages, out)
+    if as_json:
+        emit({"folder": out, "pages": sorted(pages)})
+        return
+    console().print(literally(f"{len(pages)} pages: {out / f'index.{form}'}"))
+
+
 def _new(
     asked: Asked, place: Path | None, replica: Path | None, *, force: bool, as_json: bool
 ) -> None:

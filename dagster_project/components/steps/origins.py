@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -19,6 +19,7 @@ from dagster_project.components.steps.profiling import Table
 from dagster_project.contracts.inference import Dictionary, Heading
 from dagster_project.contracts.inference.titles import INCREMENT, SNAPSHOT
 from dagster_project.contracts.model import WORKBOOKS
+from dagster_project.contracts.words import BOOK_ENDINGS, MACHINE_ENDINGS, TEXT_ENDINGS
 from dagster_project.errors import UsageError
 from dagster_project.ingest.readers.read import read
 from dagster_project.ingest.readers.result import ReadResult
@@ -32,8 +33,13 @@ _TIME = re.compile(
 _DAILY = re.compile(r"(?:19|20)\d{2}[-_.年]?\d{1,2}[-_.月]?\d{1,2}")
 _MONTHLY = re.compile(r"(?:19|20)\d{2}[-_.年]?(?:0?[1-9]|1[0-2])(?:月|\D|$)")
 _ENCODINGS = {
-    "utf-8-sig": "utf-8", "utf_8": "utf-8", "gbk": "gb18030",
-    "utf-16-le": "utf-16", "utf-16-be": "utf-16", "big5hkscs": "big5", "cp950": "big5",
+    "utf-8-sig": "utf-8",
+    "utf_8": "utf-8",
+    "gbk": "gb18030",
+    "utf-16-le": "utf-16",
+    "utf-16-be": "utf-16",
+    "big5hkscs": "big5",
+    "cp950": "big5",
 }
 """Codecs as contracts call them."""
 _KNOWN = ("utf-8", "gb18030", "big5", "utf-16", "cp1252")
@@ -125,7 +131,7 @@ def _heading_of_file(
     server: dict[str, Any] = {
         "server": "inbox",
         "type": "local",
-        "path": f"{name}/{glob(path)}",
+        "path": f"{name}/{glob(path, kind)}",
         "format": kind,
     }
     asked_words = dict(ask)
@@ -172,13 +178,16 @@ def bare(stem: str) -> str:
     return re.sub(r"[-_ .]+$|^[-_ .]+", "", _TIME.sub("", stem)).strip("_- .")
 
 
-def glob(path: Path) -> str:
-    """The names of the same file next time: every period becomes ``*``."""
+def glob(path: Path, kind: str) -> str:
+    """The names of the same file next time: every period becomes ``*``, a false ending too."""
     suffix = "".join(path.suffixes[-2:]) if path.suffix in {".gz", ".zip"} else path.suffix
     stem = path.name.removesuffix(suffix)
     # Brackets of a name mean something else in a glob.
     stem = re.sub(r"[\[\]?*]", "?", stem)
     made = re.sub(r"\*+", "*", _TIME.sub("*", stem))
+    endings = {"csv": TEXT_ENDINGS, **MACHINE_ENDINGS}.get(kind, BOOK_ENDINGS)
+    if PurePosixPath(suffix).suffix.lower() not in endings:
+        suffix = ".*"
     return f"{made}{suffix}" if "*" in made else f"{made}*{suffix}"
 
 

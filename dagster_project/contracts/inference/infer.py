@@ -24,6 +24,8 @@ from dagster_project.contracts.inference.vocabulary import Vocabulary, slug
 from dagster_project.contracts.model import Column, Coordinates
 from dagster_project.contracts.words import RESERVED
 
+TRUTHS = frozenset({"no", "yes", "on", "off", "y", "n", "null", "true", "false"})
+"""YAML takes these for something else than a name."""
 OURS, FAULTS = 0.02, 0.15
 """A bound of our own that rejects more rows, and a rule that rejects more, is left out."""
 CONTAINED = 0.99
@@ -180,6 +182,8 @@ def _names(
         name = (name or f"c{number:02d}")[:60].strip("_")
         if name in RESERVED:
             name = f"{name}_value"
+        if name in TRUTHS:
+            name = f"record_{name}"
         base, again = name, 2
         while name in taken:
             name, again = f"{base}_{again}", again + 1
