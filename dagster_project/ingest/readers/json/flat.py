@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -18,6 +18,8 @@ from dagster_project.ingest.readers.json.scan import Number
 DEPTH = 64
 """Objects and arrays are nested at most so deep."""
 DOT = "."
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+_TEXTS = {str, Number, type(None)}
 _WORDS = {True: "true", False: "false"}
 
 
@@ -33,24 +35,24 @@ def flattened(record: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         FlatteningError: Two fields come to one name, or the record is nested too deeply.
     """
-    if not any(isinstance(value, dict) for value in record.values()):
-        return dict(record)
     made: dict[str, Any] = {}
-    for name, value in _fields(record, "", DEPTH):
-        if name in made:
-            raise FlatteningError("two fields of the record come to one name when it is flattened")
-        made[name] = value
+    if _fill(made, record, "", DEPTH) != len(made):
+        raise FlatteningError("two fields of the record come to one name when it is flattened")
     return made
 
 
-def _fields(record: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+def _fill(made: dict[str, Any], record: Mapping[str, Any], prefix: str, depth: int) -> int:
+    """Add a record's fields; how many there are."""
     if not depth:
         raise FlatteningError("objects are nested too deeply to be a table")
+    count = 0
     for key, value in record.items():
-        if isinstance(value, dict):
-            yield from _fields(value, f"{prefix}{key}{DOT}", depth - 1)
+        if type(value) is dict:
+            count += _fill(made, value, f"{prefix}{key}{DOT}", depth - 1)
         else:
-            yield prefix + key, value
+            made[prefix + key] = value
+            count += 1
+    return count
 
 
 def compact(value: Any, depth: int = DEPTH) -> str:
@@ -72,7 +74,7 @@ def compact(value: Any, depth: int = DEPTH) -> str:
 
 
 def _quoted(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return _encode(value)
 
 
 def texts(records: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
@@ -88,12 +90,13 @@ def texts(records: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
 
 
 def _column(name: str, values: list[Any]) -> pl.Series:
-    for prepare in (list, _plain, _mended):
-        try:
-            return pl.Series(_whole(name), prepare(values), pl.String)
-        except (TypeError, UnicodeEncodeError):
-            continue
-    raise AssertionError(name)
+    # Asked first: the engine would look into every list before it refuses it.
+    ready = set(map(type, values)) <= _TEXTS
+    texts = values if ready else _plain(values)
+    try:
+        return pl.Series(_whole(name), texts, pl.String)
+    except UnicodeEncodeError:
+        return pl.Series(_whole(name), _mended(texts), pl.String)
 
 
 def _plain(values: list[Any]) -> list[str | None]:
@@ -105,9 +108,9 @@ def _text(value: Any) -> str:
     return _WORDS[value] if isinstance(value, bool) else compact(value)
 
 
-def _mended(values: list[Any]) -> list[str | None]:
+def _mended(texts: list[str | None]) -> list[str | None]:
     """Texts of which some hold half a character: it is lost, and told as such."""
-    return [None if text is None else _whole(text) for text in _plain(values)]
+    return [None if text is None else _whole(text) for text in texts]
 
 
 def _whole(text: str) -> str:
