@@ -13,9 +13,8 @@ from dataclasses import replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import HTTPResponse, IncompleteRead
 from pathlib import Path
-
-import httpx
 
 from dagster_project.contracts.model import Feed, Server
 from dagster_project.credentials import credential
@@ -28,6 +27,7 @@ from dagster_project.ingest.channels.s3_store import Bucket, Store
 USUAL_REGION = "us-east-1"
 """What stores of one's own call their only region."""
 
+BLOCK = 256 << 10
 VERSIONS = 10**6
 GONE = {
     HTTPStatus.NOT_FOUND,
@@ -83,35 +83,38 @@ class S3Remote(Remote):
             return None
         return replace(entry, size=_length(answer))
 
-    def blocks(self, entry: Entry, offset: int) -> Generator[bytes, None, None]:
+    def blocks(self, entry: Entry, offset: int) -> Generator[memoryview, None, None]:
         """The bytes of exactly the listed version, in one request."""
         wanted = {"range": f"bytes={offset}-"} if offset else {}
         if entry.tag:
             wanted["if-match"] = f'"{entry.tag}"'
         with self._store.asked("GET", entry.path, headers=wanted) as answer:
             self._check(entry, answer)
-            partial = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+            partial = answer.status == HTTPStatus.PARTIAL_CONTENT
             first = offset if partial else 0
             if first + _length(answer) != entry.size:
                 raise changed(entry)
-            skipped = offset - first  # a store that knows no ranges sends the whole
-            for block in answer.iter_raw():
-                if skipped < len(block):
-                    yield block[skipped:]
-                skipped = max(0, skipped - len(block))
+            room = memoryview(bytearray(BLOCK))
+            while first < entry.size:
+                count = answer.readinto(room)
+                if not count:
+                    raise IncompleteRead(b"", entry.size - first)
+                if first + count > offset:  # a store that knows no ranges sends the whole
+                    yield room[max(0, offset - first) : count]
+                first += count
 
     def close(self) -> None:
         """End the connections."""
         self._store.close()
 
-    def _check(self, entry: Entry, answer: httpx.Response) -> None:
+    def _check(self, entry: Entry, answer: HTTPResponse) -> None:
         """Whether an answer is about the version that was listed."""
-        status = answer.status_code
+        status = answer.status
         if status in GONE:
             raise changed(entry)
         if status in {HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED}:
             raise FileLeftError(DENIED[0], where=entry.path, todo=DENIED[1])
-        if not answer.is_success:
+        if status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
             raise ChannelError(
                 f"the store does not hand over an object ({status})",
                 where=self._location,
@@ -121,9 +124,9 @@ class S3Remote(Remote):
             raise changed(entry)
 
 
-def _same(entry: Entry, answer: httpx.Response) -> bool:
+def _same(entry: Entry, answer: HTTPResponse) -> bool:
     """The tag tells the version; the time only where the store tells no tag."""
-    tag = _bare(answer.headers.get("etag", ""))
+    tag = _bare(answer.headers.get("etag") or "")
     if tag and entry.tag:
         return tag == entry.tag
     try:
@@ -133,7 +136,7 @@ def _same(entry: Entry, answer: httpx.Response) -> bool:
     return int(modified.timestamp()) == entry.mtime_ns // 10**9
 
 
-def _length(answer: httpx.Response) -> int:
+def _length(answer: HTTPResponse) -> int:
     """How long the answer's body is; -1 where it does not say so."""
     text = answer.headers.get("content-length", "")
     return int(text) if text.isdecimal() else -1

@@ -12,21 +12,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.parse import quote, unquote_plus, urlsplit
 from xml.parsers import expat
-
-import httpx
 
 from dagster_project import clock
 from dagster_project.credentials import Credential
 from dagster_project.errors import ChannelError
 
-CONNECT_S, READ_S = 10.0, 60.0
+CONNECT_S, READ_S, IDLE_S = 10.0, 60.0, 4.0
 MOST_PAGE = 16 << 20
 EMPTY = hashlib.sha256(b"").hexdigest()
 NOT_LET_IN = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"})
@@ -64,19 +65,22 @@ class Listed:
 
 
 class Store:
-    """A client of one bucket; it reads nothing of the environment."""
+    """A client of one bucket; it reads nothing of the environment, and follows nobody elsewhere."""
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
-        trusted: ssl.SSLContext | bool = (
-            ssl.create_default_context() if bucket.endpoint.startswith("https:") else False
-        )
-        timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
-        self._client = httpx.Client(trust_env=False, timeout=timeout, verify=trusted)
+        parts = urlsplit(bucket.endpoint)
+        if parts.scheme == "https":
+            self._line = HTTPSConnection(
+                parts.netloc, timeout=CONNECT_S, context=ssl.create_default_context()
+            )
+        else:
+            self._line = HTTPConnection(parts.netloc, timeout=CONNECT_S)
+        self._used = 0.0
 
     def close(self) -> None:
-        """End the connections."""
-        self._client.close()
+        """End the connection."""
+        self._line.close()
 
     def objects(self, prefix: str) -> Iterator[Listed]:
         """Every object below a prefix, page by page.
@@ -104,47 +108,63 @@ class Store:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Iterator[httpx.Response]:
+    ) -> Iterator[HTTPResponse]:
         """An answer whose body is still to be read; ``headers`` are those that are not signed.
 
         Raises:
             ChannelError: The store cannot be reached, breaks off or is busy.
         """
-        path = _path(self.bucket, key)
-        said = signed(self.bucket, method, path, query or {}, clock.now())
-        parts = urlsplit(self.bucket.endpoint)
-        url = f"{parts.scheme}://{parts.netloc}{path}"
-        if query:
-            url += f"?{worded(query)}"
-        every = {**said, "accept-encoding": "identity", **(headers or {})}
         try:
-            with self._client.stream(method, url, headers=every) as answer:
-                if answer.status_code >= SERVER_ERRORS or answer.status_code == TOO_MANY:
-                    raise ChannelError(
-                        f"the store is busy or ill ({answer.status_code})",
-                        where=self.bucket.location,
-                        todo="Nothing to do if it recovers; otherwise look at the store",
-                        transient=True,
-                    )
-                yield answer
-        except httpx.HTTPError as error:
+            answer = self._answer(method, _path(self.bucket, key), query or {}, headers or {})
+            yield answer
+            if method == "HEAD":
+                answer.read()
+            if not answer.isclosed():
+                self._line.close()  # what was not read would be taken for the next answer
+        except (HTTPException, OSError) as error:
             raise ChannelError(
                 f"the store cannot be reached, or broke off ({type(error).__name__})",
                 where=self.bucket.location,
                 todo="Check `endpointUrl`, network and store",
-                transient=True,
+                transient=not isinstance(error, ssl.SSLCertVerificationError),
             ) from error
+        except BaseException:
+            self._line.close()
+            raise
+        finally:
+            self._used = time.monotonic()
+
+    def _answer(
+        self, method: str, path: str, query: Mapping[str, str], more: Mapping[str, str]
+    ) -> HTTPResponse:
+        """Ask over the open connection while it is fresh: servers close idle ones."""
+        if time.monotonic() - self._used > IDLE_S:
+            self._line.close()
+        said = signed(self.bucket, method, path, query, clock.now())
+        where = f"{path}?{worded(query)}" if query else path
+        self._line.putrequest(method, where, skip_host=True, skip_accept_encoding=True)
+        for name, value in {**said, "accept-encoding": "identity", **more}.items():
+            self._line.putheader(name, value)
+        self._line.endheaders()
+        self._line.sock.settimeout(READ_S)
+        answer = self._line.getresponse()
+        if answer.status >= SERVER_ERRORS or answer.status == TOO_MANY:
+            raise ChannelError(
+                f"the store is busy or ill ({answer.status})",
+                where=self.bucket.location,
+                todo="Nothing to do if it recovers; otherwise look at the store",
+                transient=True,
+            )
+        return answer
 
     def _listing(self, query: Mapping[str, str]) -> bytes:
         """One page's bytes."""
-        body = b""
         with self.asked("GET", query=query) as answer:
-            for block in answer.iter_raw():
-                body += block
-                if len(body) > MOST_PAGE:
-                    raise _wrong(self.bucket.location, f"a page of over {MOST_PAGE >> 20} MiB")
-        if not answer.is_success:
-            raise _refused(answer.status_code, _code(body), self.bucket.location)
+            body = answer.read(MOST_PAGE)
+            if not answer.isclosed() and answer.read(1):
+                raise _wrong(self.bucket.location, f"a page of over {MOST_PAGE >> 20} MiB")
+        if answer.status != HTTPStatus.OK:
+            raise _refused(answer.status, _code(body), self.bucket.location)
         return body
 
 
