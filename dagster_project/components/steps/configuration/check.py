@@ -32,6 +32,8 @@ from dagster_project.settings import Site
 
 SECONDS = 15.0
 """So long a server may take to answer."""
+PATIENCE_S = 10.0
+"""So long a run that holds the lake is waited for: then versions are not compared."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ def place_of(root: Path) -> Place:
     """The site at a folder; wrong settings and words are as if they were not written."""
     home = Home(root.expanduser().resolve())
     site = site_in_force(home)
-    made = Workshop(home, settings_in_force(home), site.role, schemas_dir(), sql_dir())
+    settings = settings_in_force(home)
+    patience = min(settings.lock_timeout_s, PATIENCE_S)
+    settings = settings.model_copy(update={"lock_timeout_s": patience})
+    made = Workshop(home, settings, site.role, schemas_dir(), sql_dir())
     return Place(made.renewed(), site)
 
 

@@ -13,7 +13,7 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts import items
 from dagster_project.contracts.cron import Cron
 from dagster_project.contracts.model import Contracts, Feed, Layer, Table
-from dagster_project.errors import CountyLakeError
+from dagster_project.errors import CountyLakeError, LakeBusyError
 from dagster_project.lineage.lint import lint_file
 from dagster_project.paths import PACKAGE
 from dagster_project.transform.models.load import SITE_LAYERS
@@ -101,7 +101,7 @@ def version_faults(workshop: Workshop) -> Iterator[Fault]:
         found = contract_versions.standings(workshop)
     except CountyLakeError as error:
         # No fault of a contract: the lake cannot be asked what it knows.
-        yield of_error("machine", error)
+        yield of_error("machine", error, is_warning=isinstance(error, LakeBusyError))
         found = {}
     for (layer, name), standing in found.items():
         if standing.fault:
