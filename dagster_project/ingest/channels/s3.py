@@ -27,7 +27,7 @@ from dagster_project.ingest.channels.s3_store import Bucket, Store
 USUAL_REGION = "us-east-1"
 """What stores of one's own call their only region."""
 
-BLOCK = 256 << 10
+BLOCK = 1 << 20
 VERSIONS = 10**6
 GONE = {
     HTTPStatus.NOT_FOUND,
