@@ -57,12 +57,13 @@ def _described(contracts: Contracts) -> Mapping[str, dict[str, str]]:
     owner: dict[tuple[str, str], str] = {}
     for entity in contracts.items.entities.values():
         firsts = {item.sources[0].feed for item in entity.items}
-        for feed, column in entity.feeds.items():
-            owner[feed, column] = entity.name
-            if feed in firsts or contracts.feeds[feed].key == (column,):
-                groups.setdefault(entity.name, {})[feed] = column
+        for name, column in entity.feeds.items():
+            owner[name, column] = entity.name
+            if name in firsts or contracts.feeds[name].key == (column,):
+                groups.setdefault(entity.name, {})[name] = column
     by_format = {
-        contracts.feeds[feed].column(column).format: name for (feed, column), name in owner.items()
+        contracts.feeds[name].column(column).format: thing
+        for (name, column), thing in owner.items()
     }
     for feed in contracts.feeds.values():
         if len(feed.key) != 1 or (feed.name, feed.key[0]) in owner:

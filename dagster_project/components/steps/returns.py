@@ -226,7 +226,7 @@ def _deliveries(
     for *facts, sheet, row, reasons, case_id in rows:
         delivery = made.setdefault((facts[0], facts[2]), _Delivery(*facts))
         if case_id in said:
-            found = (Finding(said[case_id].sentence, (said[case_id].column,)),)
+            found: tuple[Finding, ...] = (Finding(said[case_id].sentence, (said[case_id].column,)),)
         else:
             for rule in reasons:
                 findings.setdefault(rule, _finding(plan, rule))
