@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -190,3 +191,49 @@ def test_a_killed_execution_is_recorded_and_tried_again(county: County) -> None:
     county.put("许可_2.csv", rows([1, 2]))
     county.run()
     assert stands(county).failures == 0
+
+
+CHANNEL = """servers:
+  - server: ledger
+    type: custom
+    customProperties:
+      - {property: channel, value: sqlite}
+      - {property: file, value: '审批局/许可.db'}
+      - {property: table, value: permit}
+      - {property: watermark, value: {column: issued_date}}
+"""
+
+
+def test_a_backfill_fetches_a_range_again_and_moves_no_watermark(tmp_path: Path) -> None:
+    """A record that was changed behind the watermark comes with it, once; the others stay."""
+    county = County(tmp_path, delivery="incremental")
+    path = county.root / "schemas" / "feeds" / "permit.yaml"
+    text = path.read_text(encoding="utf-8")
+    head, _, rest = text.partition("servers:\n")
+    _, _, rest = rest.partition("slaProperties:")
+    path.write_text(f"{head}{CHANNEL}slaProperties:{rest}", encoding="utf-8")
+    county.workshop = county.workshop.renewed()
+    assert not county.workshop.contracts.problems
+    with sqlite3.connect(county.inbox / "审批局" / "许可.db") as source:
+        source.execute("CREATE TABLE permit (permit_no TEXT, holder TEXT, issued_date TEXT)")
+        source.executemany(
+            "INSERT INTO permit VALUES (?, ?, ?)",
+            [(f"P{day}", "一厂", f"2023-05-{day:02d}") for day in range(1, 31)],
+        )
+        source.commit()
+        assert stands(county).state == "due"
+        assert county.run().status == "success"
+        source.execute("UPDATE permit SET holder = '二厂' WHERE permit_no IN ('P3', 'P20')")
+    source.close()
+    holders = "SELECT permit_no FROM silver.permit WHERE holder = '二厂'"
+    marks = "SELECT max(until) FROM ops.delivery WHERE until IS NOT NULL AND until <> ''"
+    county.run()
+    assert county.ask(holders) == []
+    reached = county.ask(marks)
+    for _ in range(2):
+        again(county, "2023-05-03")
+        assert county.ask(holders) == [("P3",)]
+        assert county.ask(marks) == reached
+    assert len(county.live()) == 30
+    county.run()
+    assert county.ask(holders) == [("P3",)]

@@ -74,7 +74,7 @@ def held() -> Hold:
     return Hold(
         *("people-1", "people", "vanished", "d", "b", "p", "s", NOW, "r", [], "m", "open"),
         *(None, "", "", "1.0.0", ""),
-    )  # type: ignore[arg-type]
+    )
 
 
 FAILED = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -136,4 +136,8 @@ class Fetch:
         with self.workshop.lake.writer(f"taking {self.feed.name}") as writer:
             plan = self.workshop.plan(self.feed.name)
             desk = Desk(self.workshop, writer, plan, self.occasion, self.done)
-            desk.take(extract.locate, extract.candidate)
+            candidate = extract.candidate
+            if self.window is not None:
+                # Whatever a channel says of a range's end, it is not how far the source was read.
+                candidate = replace(candidate, origin=replace(candidate.origin, until=""))
+            desk.take(extract.locate, candidate)
