@@ -4,8 +4,9 @@ Each is a whole process, started in turn; wall time and peak memory are the oper
 account of it. The lake's time is taken twice: to the last sealed package, which is what the bare
 script is compared with, and to the end of the run, second opinion included.
 
-Usage: ``python -m tests.bench.run [--scale 1] [--scale 10] [--rounds 2] [--mib 800]``. Scale 1 is
-the real county's size; inboxes are simulated once and kept below ``var/bench``.
+Usage: ``python -m tests.bench.run [--scale 1] [--scale 10] [--rounds 2] [--mib 800]
+[--rows 200000]``. Scale 1 is the real county's size; inboxes are simulated once and kept below
+``var/bench``. ``--rows`` is the size of the database tables of the extraction (0 for none).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from statistics import median
 
 from dagster_project.paths import PROJECT
 from dagster_project.simulate import simulate
-from tests.bench import reading
+from tests.bench import extraction, reading
 from tests.bench.timing import Timed, timed
 
 BENCH = PROJECT / "var" / "bench"
@@ -83,12 +84,15 @@ def main() -> None:
     parser.add_argument("--scale", type=float, action="append", help="1 is the county's real size")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--mib", type=int, default=800, help="size of the text table; 0 for none")
+    parser.add_argument("--rows", type=int, default=200_000, help="of a database; 0 for none")
     asked = parser.parse_args()
     BENCH.mkdir(parents=True, exist_ok=True)
     for scale in asked.scale or [1.0]:
         measure(scale, asked.rounds)
     if asked.mib:
         reading.measure(asked.mib, asked.rounds)
+    if asked.rows:
+        extraction.measure(asked.rows, asked.rounds)
 
 
 if __name__ == "__main__":
