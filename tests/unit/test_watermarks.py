@@ -1,56 +1,66 @@
-"""Watermarks as sources write them: told apart, compared, moved back in their own form."""
+"""How watermark columns count: what lies before a mark, and which marks nobody believes."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from dagster_project.ingest.channels.watermarks import mark
+from dagster_project.errors import UsageError
+from dagster_project.ingest.channels.database.scale import Kind, Scale
+
+NOW = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("text", "overlap", "earlier"),
+    ("kind", "mark", "overlap", "before"),
     [
-        ("2026-11-22T10:00:00+08:00", 300, "2026-11-22T09:55:00+08:00"),
-        ("2026-11-22 00:00:10.123456789", 11, "2026-11-21 23:59:59.123456789"),
-        ("2026/11/22 10:00", 60, "2026/11/22 09:59"),
-        ("2026-03-01T00:00:00Z", 1, "2026-02-28T23:59:59Z"),
-        ("2026-03-01", 2, "2026-02-27"),
-        ("2026/03/01", 1, "2026/02/28"),
-        ("12345678901234567890", 5, "12345678901234567885"),
-        ("7.50", 2, "5.50"),
-        ("anything 2026", 0, ""),
+        ("timestamp", "2026-01-01 00:00:10.5", 11, "2025-12-31 23:59:59.500000"),
+        ("timestamp", "2026-01-01 00:00:10", 0, "2026-01-01 00:00:10"),
+        ("zoned", "2026-01-01 00:00:10.000001+08", 10, "2026-01-01 00:00:00.000001+08:00"),
+        ("date", "2026-03-01", 300, "2026-02-28"),
+        ("number", "9007199254740993", 5, "9007199254740988"),
+        ("number", "10.50", 1, "9.50"),
+        ("text", "20260101000010", 20, "20251231235950"),
+        ("text", "2026-01-01T00:00:10.123", 10, "2026-01-01T00:00:00"),
+        ("text", "2026/03/01", 5, "2026/02/28"),
     ],
 )
-def test_a_mark_is_moved_back_in_its_own_form(text: str, overlap: int, earlier: str) -> None:
-    """Seconds of a time, days of a date, units of a number; what is none of them is no mark."""
-    found = mark(text)
-    assert (found.earlier(overlap) if found else "") == earlier
-    if found:
-        assert found.earlier(0) == text
+def test_the_overlap_is_taken_in_the_marks_own_form(
+    kind: Kind, mark: str, overlap: int, before: str
+) -> None:
+    """Seconds of times, days of days, units of numbers; fractions and zones are kept."""
+    assert Scale.of(kind, mark).back(mark, overlap) == before
+
+
+def test_an_overlap_of_words_is_refused() -> None:
+    """From a mark that is no time nothing can be taken; without an overlap it is as it is."""
+    scale = Scale.of("text", "A-17")
+    assert scale.back("A-17", 0) == "A-17"
+    with pytest.raises(UsageError, match="overlap"):
+        scale.back("A-17", 5)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("kind", "newest", "bounds"),
     [
-        ("2026-11-22T09:59:59Z", "2026-11-22 18:00:00"),
-        ("2026-11-22T10:00:00+08:00", "2026-11-22T10:00:00.000000001+08:00"),
-        ("2026-11-22 10:00:00.09", "2026-11-22 10:00:00.1"),
-        ("9", "10.0"),
-        ("-2", "-1.5"),
-        ("2026-11-22", "2026/11/23"),
+        ("timestamp", None, ("1900-01-01 00:00:00", "2026-11-24 00:00:00")),
+        ("zoned", None, ("1900-01-01 00:00:00+08", "2026-11-24 00:00:00+08")),
+        ("date", None, ("1900-01-01", "2026-11-24")),
+        ("number", None, ("", "")),
+        ("text", "99991231000000", ("19000101000000", "20261124000000")),
+        ("text", "A-17", ("", "")),
     ],
 )
-def test_marks_are_compared_by_what_they_mean(one: str, other: str) -> None:
-    """A zone, a fraction or a length of digits deceives nobody; no zone is the county's."""
-    lesser, greater = mark(one), mark(other)
-    assert lesser
-    assert greater
-    assert lesser.order < greater.order
-    assert lesser.kind == greater.kind
+def test_only_times_are_doubted(kind: Kind, newest: str | None, bounds: tuple[str, str]) -> None:
+    """A day ahead of the county's clock is believed, a century or nobody's year is not."""
+    assert Scale.of(kind, newest).bounds(NOW) == bounds
 
 
-@pytest.mark.parametrize("text", ["", "x", "2026-13-01", "2026-11-22T25:00:00", "1e3", "2026"])
-def test_what_is_no_mark(text: str) -> None:
-    """No calendar has these days; a year alone is a number."""
-    found = mark(text)
-    assert (found.kind if found else "") == ("number" if text == "2026" else "")
+@pytest.mark.parametrize(
+    ("kind", "mark"), [("number", "1; DROP TABLE x"), ("timestamp", "gestern"), ("date", "' OR 1")]
+)
+def test_a_window_of_another_form_is_refused(kind: Kind, mark: str) -> None:
+    """What a person gives must fit the column; nothing else reaches the database."""
+    with pytest.raises(UsageError):
+        Scale(kind).checked(mark)

@@ -159,10 +159,13 @@ SAID: Final = {
 
 
 def _column(cells: Sequence[Any]) -> pa.Array:
-    try:
+    """The cells of a column as texts; SQLite lets each of them be of another type."""
+    kinds = set(map(type, cells)) - {type(None)}
+    if kinds <= {str}:
         return pa.array(cells, pa.string())
-    except (pa.ArrowTypeError, pa.ArrowInvalid, TypeError):
-        return pa.array([_text(cell) for cell in cells], pa.string())
+    if kinds == {int}:
+        return pa.array(cells, pa.int64()).cast(pa.string())
+    return pa.array([_text(cell) for cell in cells], pa.string())
 
 
 def _text(cell: Any) -> str | None:
