@@ -6,6 +6,7 @@ address. Files that lie here are ``origins``' matter.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -14,18 +15,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import httpx
+
 from dagster_project.contracts.inference.profiles import SourceColumn
 from dagster_project.contracts.model import Feed, Server
+from dagster_project.credentials import credential
 from dagster_project.errors import ChannelError, UsageError
+from dagster_project.ingest.channels.interface.client import Bounds, Client
 from dagster_project.ingest.channels.pull import Memory, pull_channel
 from dagster_project.ingest.readers.table.generic import ad_hoc
 
 LOOK = 5_000
 """So many rows are fetched for a look."""
 PORTS = {"postgresql": 5432, "mysql": 3306}
-RECORDS = ("", "data", "data.records", "data.list", "data.rows", "data.items", "items", "records",
-           "rows", "list", "result", "results", "result.records", "result.list")  # fmt: skip
-"""Where interfaces keep their records, the likeliest first."""
+ANSWER = 64 << 20
+"""No interface is looked at whose first answer is longer, in bytes."""
 OVERLAP = 300
 """Seconds that a watermark goes back, for rows that were committed late."""
 _SCHEME = re.compile(r"^(postgresql|postgres|mysql|mariadb|sqlite|sftp|s3|https?):", re.IGNORECASE)
@@ -64,21 +68,18 @@ def fetched(
         ChannelError: The source cannot be reached or answers wrongly.
     """
     server, inbox = _server(source, table, credentials, options)
-    problem: ChannelError | None = None
-    for number, candidate in enumerate(_candidates(server, options)):
-        try:
-            file, columns = _look(candidate, scratch / f"spool{number}", inbox)
-        except ChannelError as error:
-            if error.transient or server.type != "api" or number == 0:
-                problem = problem or error
-            if server.type != "api" or error.transient:
-                raise
-            continue
-        if file is not None:
-            return Fetched(file, candidate, words(candidate), columns)
-    raise problem or ChannelError(
-        "the source holds nothing to look at", where=server.name, todo="Try again when it has rows"
-    )
+    if server.type == "api":
+        request = {"records": options.get("records") or _records_place(server)}
+        request = {word: place for word, place in request.items() if place}
+        server = replace(server, options={"request": {**request, "paging": {"style": "none"}}})
+    file, columns = _look(server, scratch / "spool", inbox)
+    if file is None:
+        raise ChannelError(
+            "the source holds nothing to look at",
+            where=server.name,
+            todo="Try again when it has rows",
+        )
+    return Fetched(file, server, words(server), columns)
 
 
 def _look(server: Server, spool: Path, inbox: Path) -> tuple[Path | None, tuple[SourceColumn, ...]]:
@@ -93,15 +94,56 @@ def _look(server: Server, spool: Path, inbox: Path) -> tuple[Path | None, tuple[
     return None, columns
 
 
-def _candidates(server: Server, options: Mapping[str, str]) -> Iterator[Server]:
-    """The channel; an interface once for each place where its records may be."""
-    if server.type != "api":
-        yield server
-        return
-    for place in (options["records"],) if "records" in options else RECORDS:
-        request: dict[str, Any] = {"records": place} if place else {}
-        request["paging"] = {"style": "none"}
-        yield replace(server, options={**server.options, "request": request})
+def _records_place(server: Server) -> str:
+    """Where an interface keeps its records: the longest list of objects in one answer.
+
+    Raises:
+        ChannelError: The interface cannot be reached, or its answer holds no such list.
+    """
+    address = httpx.URL(server.location)
+    with Client(
+        f"{server.name}, {address.copy_with(query=None)}",
+        credential(server.credentials),
+        secure=address.scheme == "https",
+        reference=server.credentials,
+        bounds=Bounds(),
+    ) as client:
+        answer = client.ask(address, lambda pieces: _joined(pieces, server.name))
+    try:
+        lists = dict(_lists(json.loads(answer), ""))
+    except ValueError as error:
+        raise ChannelError(
+            "the answer is no JSON", where=server.name, todo="Check the address"
+        ) from error
+    if not lists:
+        raise ChannelError(
+            "the answer holds no list of records",
+            where=server.name,
+            todo="Say where they are with --set records=data.items",
+        )
+    return max(lists, key=lambda place: (lists[place], -len(place)))
+
+
+def _joined(pieces: Iterator[bytes], where: str) -> bytes:
+    made = bytearray()
+    for piece in pieces:
+        made += piece
+        if len(made) > ANSWER:
+            raise ChannelError(
+                f"the answer is longer than {ANSWER >> 20} MiB",
+                where=where,
+                todo="Say where its records are with --set records=…",
+            )
+    return bytes(made)
+
+
+def _lists(value: Any, place: str) -> Iterator[tuple[str, int]]:
+    """Every list of objects and how many it has; records of records are no places of their own."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        yield place, len(value)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _lists(one, f"{place}.{name}" if place else name)
 
 
 def _feed(server: Server) -> Feed:

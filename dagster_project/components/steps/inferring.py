@@ -60,11 +60,18 @@ class Inference:
         return failed / self.rows if self.rows else 0.0
 
 
-def infer(asked: Asked, *, without: Sequence[str] = (), replica: Path | None = None) -> Inference:
+def infer(
+    asked: Asked,
+    *,
+    contracts: Contracts | None = None,
+    without: Sequence[str] = (),
+    replica: Path | None = None,
+) -> Inference:
     """Infer a contract.
 
     Args:
         asked: The source and what is known of it.
+        contracts: What titles mean already; those of the site if left out.
         without: Feeds that the dictionary leaves out, besides the one that is written.
         replica: A published copy of a lake, for references.
 
@@ -74,7 +81,7 @@ def infer(asked: Asked, *, without: Sequence[str] = (), replica: Path | None = N
         ContractError: Nothing tells the rows apart, or no sound contract came out.
     """
     schemas = schemas_dir()
-    contracts = load(schemas)
+    contracts = contracts or load(schemas)
     dictionary = Dictionary.of(contracts, without=(asked.name, *without))
     with tempfile.TemporaryDirectory(prefix="countylake-") as folder:
         scratch = Path(folder)

@@ -30,8 +30,8 @@ _TIME = re.compile(
     r"(?:19|20)\d{2}[-_.年]?(?:\d{1,2}[-_.月]?(?:\d{1,2}日?)?|[Qq第][1-4一二三四](?:季度)?)?"
     r"(?:[-_T ]?\d{4,6})?(?=\D|$)"
 )
-_DAILY = re.compile(r"(?:19|20)\d{2}[-_.年]?\d{1,2}[-_.月]?\d{1,2}")
-_MONTHLY = re.compile(r"(?:19|20)\d{2}[-_.年]?(?:0?[1-9]|1[0-2])(?:月|\D|$)")
+_DAILY = re.compile(r"(?:19|20)\d{2}(?:\d{4}|[-_.年]\d{1,2}[-_.月]\d{1,2})")
+_MONTHLY = re.compile(r"(?:19|20)\d{2}[-_.年]?(?:0[1-9]|1[0-2]|[1-9](?=月))(?:月|\D|$)")
 _ENCODINGS = {
     "utf-8-sig": "utf-8",
     "utf_8": "utf-8",
@@ -186,7 +186,7 @@ def glob(path: Path, kind: str) -> str:
     stem = re.sub(r"[\[\]?*]", "?", stem)
     made = re.sub(r"\*+", "*", _TIME.sub("*", stem))
     endings = {"csv": TEXT_ENDINGS, **MACHINE_ENDINGS}.get(kind, BOOK_ENDINGS)
-    if PurePosixPath(suffix).suffix.lower() not in endings:
+    if PurePosixPath(f"x{suffix}").suffix.lower() not in endings:
         suffix = ".*"
     return f"{made}{suffix}" if "*" in made else f"{made}*{suffix}"
 
