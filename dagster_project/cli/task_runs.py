@@ -61,30 +61,13 @@ def run(
     workshop = Workshop.at(county.root)
     for name in names:
         workshop.feed(name)
-    reasons = _reasons(county.root, names)
     done = run_day(county, {"day": day, "trigger": "manual"}, names, behind=True)
     done["feeds"] = [feed for feed in done["feeds"] if feed["feed"] in names]
-    done["skipped"] = reasons
     if as_json:
         emit(done)
     else:
         tell(done)
-        for sentence in reasons.values():
-            complain(sentence)
     raise typer.Exit(done["exit_code"])
-
-
-def _reasons(home: Path, names: list[str]) -> dict[str, str]:
-    """Why some of the tasks will not be run."""
-    from dagster_project.components.steps.pausing import why_paused
-    from dagster_project.components.steps.workshop import Workshop
-
-    workshop = Workshop.at(home)
-    if not workshop.home.catalog.exists():
-        return {}
-    with workshop.lake.reader() as con:
-        told = {name: why_paused(con, name) for name in names}
-    return {name: sentence for name, sentence in told.items() if sentence}
 
 
 def rerun(

@@ -143,6 +143,8 @@ def _step(feed: Feed) -> dg.AssetsDefinition:
                 done = step.give_up(site.workshop, feed.name, occasion, busy)
         if done.error:
             context.log.warning("%s: %s", feed.name, done.error)
+        if done.reason:
+            context.log.info(done.reason)
         yield from _events(feed, done)
 
     return take

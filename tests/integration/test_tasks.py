@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from dagster_project import clock
-from dagster_project.components.steps.feed import bury_killed
+from dagster_project.components.steps.feed import bury_killed, run_feed
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.pausing import decide
 from dagster_project.components.steps.rerun import plan_rerun, rerun
 from dagster_project.components.steps.spans import span_of
+from dagster_project.components.steps.summary import summary
 from dagster_project.components.steps.task_history import history
 from dagster_project.components.steps.tasks import TaskLine, task, to_start
 from dagster_project.components.steps.watch import inbox_state
@@ -237,3 +238,14 @@ def test_a_backfill_fetches_a_range_again_and_moves_no_watermark(tmp_path: Path)
     assert len(county.live()) == 30
     county.run()
     assert county.ask(holders) == [("P3",)]
+
+
+def test_the_run_says_that_a_paused_task_was_left_out(county: County) -> None:
+    """What `countylake run` tells of a run names the paused task, and who paused it."""
+    county.put("许可_1.csv", rows([1]))
+    decide(county.workshop, ["permit"], "pause", by="w", why="they move")
+    occasion = manual()
+    run_feed(county.workshop, "permit", occasion)
+    told = summary(county.workshop, occasion.run_id, {})
+    assert any("they move" in remark for remark in told["remarks"])
+    assert told["status"] == "unchanged"

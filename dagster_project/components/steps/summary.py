@@ -26,6 +26,7 @@ FROM lake.ops.delivery
 WHERE run_id = ? AND outcome IN ('merged', 'unchanged') AND message IS NOT NULL
 ORDER BY received_at
 """
+_SKIPPED = "SELECT reason FROM lake.ops.task_run WHERE run_id = ? AND reason IS NOT NULL"
 _CONTRACTS = """
 SELECT message
 FROM lake.ops.contract
@@ -69,7 +70,9 @@ def _of_run(workshop: Workshop, run_id: str) -> list[str]:
         return []
     with workshop.lake.reader() as con:
         rows = [
-            row for query in (_CONTRACTS, _TAKEN) for row in con.execute(query, [run_id]).fetchall()
+            row
+            for query in (_CONTRACTS, _SKIPPED, _TAKEN)
+            for row in con.execute(query, [run_id]).fetchall()
         ]
     return [str(message) for (message,) in rows]
 
