@@ -39,6 +39,10 @@ from dagster_project.ingest.channels.pull import Window
 from dagster_project.transform.models import Model
 
 FILES = ("sftp", "s3")
+PRESENT = (
+    "Its figures are made of the records that the lake holds today, not of those it held then;"
+    " what was sealed before stays as it is, and a difference becomes a new revision."
+)
 
 
 @dataclass(frozen=True)
@@ -253,7 +257,14 @@ def _plan_report(workshop: Workshop, model: Model, span: Span) -> Plan:
             todo="What was reported stands in its sealed packages; `countylake run` renews it",
         )
     sla = Sla(1, UNITS[model.contract.period])
-    return Plan(model.table, span, periods=tuple(last for _, last in span.periods(sla)))
+    inputs = {name for one in chain for name in one.inputs}
+    present = any(name.startswith("silver.") for name in inputs)
+    return Plan(
+        model.table,
+        span,
+        periods=tuple(last for _, last in span.periods(sla)),
+        left_out=(PRESENT,) if present else (),
+    )
 
 
 def _reports(workshop: Workshop, plan: Plan, occasion: Occasion) -> Again:
