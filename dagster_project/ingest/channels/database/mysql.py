@@ -160,6 +160,12 @@ class MySqlSource(SqlSource):
             for arrays in packets.batches(read, len(names)):
                 texts = [array.cast(pa.string()) for array in arrays]
                 yield pa.RecordBatch.from_arrays(texts, names=list(names))
+        except pa.ArrowInvalid:
+            raise ChannelError(
+                "a text in the table is not UTF-8",
+                where=self.where,
+                todo="Have the column's character set corrected",
+            ) from None
         except (packets.BrokenStreamError, OSError, ValueError):
             raise self.lost() from None
         finally:

@@ -165,6 +165,8 @@ def _column(cells: Sequence[Any]) -> pa.Array:
         return pa.array(cells, pa.string())
     if kinds == {int}:
         return pa.array(cells, pa.int64()).cast(pa.string())
+    if kinds <= {int, float}:
+        return pa.array([None if cell is None else repr(cell) for cell in cells], pa.string())
     return pa.array([_text(cell) for cell in cells], pa.string())
 
 
