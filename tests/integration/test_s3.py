@@ -202,6 +202,9 @@ def test_who_is_not_let_in_is_told_which_credentials_are_wrong(
     with pytest.raises(ChannelError, match="cannot be reached") as nobody:
         pulling.pull()
     assert nobody.value.transient
+    pulling.server = replace(pulling.server, endpoint="")
+    with pytest.raises(UsageError, match="endpointUrl"):
+        pulling.pull()
     monkeypatch.delenv("OBJECTS_PASSWORD")
     with pytest.raises(UsageError, match="not complete"):
         puller(store, tmp_path).pull()

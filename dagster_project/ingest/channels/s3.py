@@ -42,10 +42,15 @@ class S3Pull(RemoteFiles):
     def __init__(self, feed: Feed, server: Server, spool: Path, *, inbox: Path) -> None:
         super().__init__(feed, server, spool, inbox=inbox)
         self._region = str(server.options.get("region") or USUAL_REGION)
-        self._endpoint = server.endpoint or f"https://s3.{self._region}.amazonaws.com"
 
     def connect(self) -> Remote:
         """A client of the store; it connects when it is asked something."""
+        if not self.server.endpoint:
+            raise UsageError(
+                "the contract names no store (`endpointUrl`)",
+                where=self.server.location,
+                todo="Add it; no store of the internet is asked unless a contract names it",
+            )
         key = credential(self.server.credentials)
         if bool(key.user) != bool(key.password):
             raise UsageError(
@@ -54,7 +59,7 @@ class S3Pull(RemoteFiles):
                 todo="Give both: user is the access key, password the secret key",
             )
         location = self.server.location
-        return S3Remote(Bucket(self._endpoint, self.authority, self._region, key, location))
+        return S3Remote(Bucket(self.server.endpoint, self.authority, self._region, key, location))
 
 
 class S3Remote(Remote):
