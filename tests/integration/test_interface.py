@@ -258,9 +258,13 @@ def test_a_watermark_is_asked_for_and_reached(tmp_path: Path) -> None:
         reached = first.candidate.origin.until
         assert reached == interface.rows[-1]["updated_at"]
         assert first.candidate.path.startswith("interface/people-")
-        interface.rows += records(2, 20)
+        interface.rows += [*records(1, 20), {**records(1, 21)[0], "updated_at": "9999-12-31"}]
         later = Memory(watermark=reached)
-        assert pulled(interface, tmp_path, later, watermark=MARKED) == interface.rows[19:]
+        (second,) = pull_of(interface, tmp_path, watermark=MARKED).pull(later)
+        assert second.file.read_text(encoding="utf-8").count("\n") == 3
+        second.file.unlink()
+        assert second.candidate.origin.until == interface.rows.pop(-2)["updated_at"]
+        assert interface.rows.pop()["updated_at"] == "9999-12-31"
         assert interface.asked[-1]["since"] == reached
         window = Memory(window=Window(interface.rows[3]["updated_at"], reached))
         (again,) = pull_of(interface, tmp_path, watermark=MARKED).pull(window)

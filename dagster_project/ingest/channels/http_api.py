@@ -114,6 +114,7 @@ class ApiPull(Pull):
                 path_of(column),
                 Key(self.feed),
                 self._bounds,
+                must_mark=bool(column) and not since,
                 look=memory.look,
             ).run()
             if not draft.rows and self.server.watermark:

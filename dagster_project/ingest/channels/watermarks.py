@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from dagster_project.clock import SHANGHAI
+from dagster_project.ingest.channels.database.scale import SLACK
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _TIME = re.compile(
@@ -29,6 +30,11 @@ class Mark:
     text: str
     kind: str
     order: tuple[Decimal | datetime, str]
+
+    def is_believable(self, instant: datetime) -> bool:
+        """Whether it may move what was reached: 9999-12-31 would hide all that comes later."""
+        first = self.order[0]
+        return isinstance(first, Decimal) or first <= instant + SLACK
 
     def earlier(self, overlap: int) -> str:
         """The text of the mark that lies so many seconds, days or units before this one."""

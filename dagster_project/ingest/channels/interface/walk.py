@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from dagster_project.clock import now
 from dagster_project.errors import ChannelError
 from dagster_project.ingest.channels.interface.answer import (
     Answer,
@@ -51,6 +52,7 @@ class Walk:
         request: How the contract says that the interface is asked.
         column: Where records hold their watermark; nothing when they have none.
         key: Finds what tells a record from others; None where it is not known.
+        must_mark: Whether some record must hold a watermark: the first time, all of them come.
         bounds: When to give up.
         look: So many records are enough; 0 means all.
     """
@@ -62,6 +64,7 @@ class Walk:
     column: Path
     key: Callable[[dict[str, Any]], Any]
     bounds: Bounds
+    must_mark: bool = False
     look: int = 0
     _best: Mark | None = None
     _before: str = ""
@@ -158,10 +161,12 @@ class Walk:
             raise _EnoughError
 
     def _compare(self, said: Any) -> None:
-        """Take a record's watermark into account; one without any is taken as it is."""
+        """Take a record's watermark into account; none, and one far ahead, moves nothing."""
         if said is None or said == "":
             return
         found = mark(said) if isinstance(said, str) else None
+        if found and not found.is_believable(now()):
+            return
         best = self._best
         if found is None or (best and best.kind != found.kind):
             raise ChannelError(
@@ -206,9 +211,9 @@ class Walk:
             self.draft.undo()
             if not is_same:
                 raise AgainError("the first page changed while the others were read", answer.rows)
-        if self.column and done.rows and not done.mark:
+        if self.must_mark and done.rows and not done.mark:
             raise ChannelError(
-                f"no record holds the watermark `{'.'.join(self.column)}`",
+                f"no record holds a watermark `{'.'.join(self.column)}` that is not far ahead",
                 where=self.client.where,
                 todo="Correct `watermark.column` in the contract",
             )
