@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import shutil
+import socket
+import socketserver
 import sqlite3
+import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +34,7 @@ from dagster_project.contracts.model import Contracts
 from dagster_project.errors import ContractError, CountyLakeError, UsageError
 from dagster_project.paths import PROJECT, SAMPLES
 from tests.conftest import founded_county
+from tests.database_kit import PASSWORD, READER, running_postgres
 from tests.interface_kit import Interface, records, serving
 
 SCHEMAS = PROJECT / "schemas"
@@ -116,6 +123,61 @@ def test_a_database_says_its_key_and_is_followed_by_its_time_of_change(
     assert len(taken(county(tmp_path), "aid")) == 60
 
 
+@contextmanager
+def reached(folder: Path) -> Iterator[int]:
+    """A port of loopback that leads to the socket of a PostgreSQL."""
+
+    class Forward(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as other:
+                other.connect(str(folder / ".s.PGSQL.5432"))
+                back = threading.Thread(target=pump, args=(other, self.request), daemon=True)
+                back.start()
+                pump(self.request, other)
+                back.join(5)
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.mark.xdist_group("postgres")
+def test_a_table_of_postgresql_is_described_by_its_catalogue(
+    tmp_path: Path, schemas: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comments are titles, the primary key is the key, NOT NULL is required; rows arrive."""
+    monkeypatch.setenv("COUNTYLAKE_TEST_READER_USER", "reader")
+    monkeypatch.setenv("COUNTYLAKE_TEST_READER_PASSWORD", PASSWORD)
+    with running_postgres() as database, reached(Path(database.host)) as port:
+        database.run(
+            "CREATE TABLE v_aid (bh text PRIMARY KEY, xm text NOT NULL, je numeric(10,2),"
+            " gxsj timestamp)",
+            "COMMENT ON COLUMN v_aid.bh IS '救助编号'",
+            "COMMENT ON COLUMN v_aid.xm IS '姓名'",
+            "COMMENT ON COLUMN v_aid.je IS '救助金额'",
+            "COMMENT ON COLUMN v_aid.gxsj IS '更新时间'",
+            "INSERT INTO v_aid SELECT 'A' || n, '王小明', n * 1.5, timestamp '2026-01-01' + n *"
+            " interval '1 hour' FROM generate_series(1, 50) AS n",
+        )
+        source = f"postgresql://127.0.0.1:{port}/postgres"
+        made = infer(Asked("aid", source, "v_aid", READER, ("minzheng", "民政局")))
+        columns = {g.column.title: g.column for g in made.draft.columns}
+        assert columns["救助编号"].is_key
+        assert columns["姓名"].required
+        assert columns["救助金额"].type == "decimal"
+        assert "watermark, value: {column: gxsj, overlap: 300}" in made.text
+        assert written(made, schemas / "feeds" / "aid.yaml") == []
+        assert len(taken(county(tmp_path), "aid")) == 50
+
+
 def test_an_interface_is_asked_where_its_records_are(tmp_path: Path, schemas: Path) -> None:
     """The place of the records is found; nested fields become columns; all rows arrive."""
     with serving(Interface(records(40), style="none")) as interface:
@@ -127,7 +189,7 @@ def test_an_interface_is_asked_where_its_records_are(tmp_path: Path, schemas: Pa
 
 def test_an_address_with_a_password_is_refused() -> None:
     """Secrets are referred to, never written into a contract."""
-    for source in ("postgresql://u:p@h/db", "https://u:p@h/x.json"):
+    for source in ("postgresql://u:p@h/db", "sftp://u:p@h/x.csv"):
         with pytest.raises(UsageError, match="no user and no password"):
             infer(Asked("x", source, table="t"))
     with pytest.raises(UsageError, match="--table"):

@@ -28,12 +28,12 @@ def book() -> Handbook:
 
 def test_a_page_needs_nothing_but_itself(book: Handbook) -> None:
     """No script, no address, no picture; every column, rule and code list stands on it."""
-    page = book.page(book.contracts.feeds["grid"])
+    page = book.page(book.contracts.feeds["house"])
     made = as_html(page)
     assert not re.search(r"<script|https?://|<img|<link", made)
-    for column in book.contracts.feeds["grid"].columns:
+    for column in book.contracts.feeds["house"].columns:
         assert f"<code>{column.name}</code>" in made
-    for word in ("grid_status", "网格状态", "主键 key", "脱敏 mask: phone", "gold."):
+    for word in ("house_usage", "房屋用途", "主键 key", "脱敏 mask: phone", "gold."):
         assert word in made
 
 
