@@ -84,6 +84,7 @@ def entity_select(entity: Entity, contracts: Contracts) -> str:
         chosen.append(f"{first}.value AS {quoted(item.name)}")
         chosen.append(f"{first}.source AS {quoted(item.name + '_source')}")
         chosen += [f"{first}.{name} AS {quoted(item.name + name)}" for name in PLACE]
+    joins.append(f"ORDER BY keys.{key}")
     return f"WITH {', '.join(parts)} SELECT {', '.join(chosen)} {' '.join(joins)}"
 
 
