@@ -3,8 +3,8 @@
 PyMySQL makes the connection, sends the query and reads the columns; its cursors would then make a
 Python object of every cell (ten times slower). Here packets are found in a buffer and all cells of
 a column are cut at once. A row's packet is a length of 3 bytes, a number, and then each cell: one
-byte of length, or 252, 253, 254 and a length of 2, 3 or 8 bytes, or 251 for NULL.
-https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html
+byte of length, or 252, 253, 254 and a length of 2, 3 or 8 bytes, or 251 for NULL
+(MySQL Internals, "Text Resultset").
 """
 
 from __future__ import annotations
