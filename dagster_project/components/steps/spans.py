@@ -21,7 +21,7 @@ _WEEK = re.compile(r"(\d{4})-?W(\d{2})")
 _QUARTER = re.compile(r"(\d{4})-?Q([1-4])")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 _YEAR = re.compile(r"(\d{4})")
-TODO = "Write a day 2026-11-22, a week 2026-W45, a month 2026-10, a quarter 2026-Q4 or a year 2026"
+WRITE = "Write a day 2026-11-22, a week 2026-W45, a month 2026-10, a quarter 2026-Q4 or a year 2026"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def span_of(text: str, now: datetime) -> Span:
     except ValueError:
         found = None
     if found is None:
-        raise UsageError(f"{text!r} is no period", todo=TODO)
+        raise UsageError(f"{text!r} is no period", todo=WRITE)
     return _bounded(found, now)
 
 
