@@ -21,7 +21,15 @@ WORDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("flag", "是否", {"logicalType": "boolean", "codes": "yes_no"}),
     ("sex", "性别", {"logicalType": "string", "codes": "sex", "level": "L3", "mask": "drop"}),
 )
-CELLS = ("某单位{n}", "{n}.{m:02d}", "{n}", "2026-{m:02d}-15", "2026-{m:02d}-15 08:30:00", "是", "1")
+CELLS = (
+    "某单位{n}",
+    "{n}.{m:02d}",
+    "{n}",
+    "2026-{m:02d}-15",
+    "2026-{m:02d}-15 08:30:00",
+    "是",
+    "1",
+)
 
 
 @dataclass(frozen=True)

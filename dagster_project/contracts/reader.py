@@ -35,7 +35,7 @@ def load(root: Path) -> Contracts:
     feeds, unsound = settle(feeds, refused)
     tables = _tables(root, codes, problems)
     items = read_items(root, feeds, codes, problems)
-    entries = (*feeds.values(), *drafts.values(), *tables.values())
+    entries: tuple[Feed | Table, ...] = (*feeds.values(), *drafts.values(), *tables.values())
     unsound += (problem for _, problem in repeated_codes(entries))
     ordered = sorted((*problems, *unsound), key=lambda p: (p.path, p.line, p.sentence))
     return Contracts(feeds, tables, codes, tuple(ordered), drafts, items)

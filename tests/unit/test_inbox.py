@@ -20,7 +20,8 @@ def feed(name: str, *patterns: str) -> Feed:
     """A contract that claims files."""
     return Feed(
         name=name, title=name, version="1", department_code="ga", department_name="公安局",
-        columns=(), rules=(), delivery="full", servers=tuple(Server("inbox", path=one) for one in patterns), sla=Sla(),
+        columns=(), rules=(), delivery="full", sla=Sla(),
+        servers=tuple(Server("inbox", path=one) for one in patterns),
     )  # fmt: skip
 
 

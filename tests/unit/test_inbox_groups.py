@@ -18,7 +18,10 @@ LATER = datetime.now(UTC) + timedelta(hours=1)
 PEOPLE = Feed(
     name="population", title="实有人口", version="1", department_code="ga",
     department_name="公安局", columns=(), rules=(), delivery="full",
-    servers=(Server("inbox", path="公安局/实有人口_*.csv"), Server("towns", path="公安局/分镇/*.csv")), sla=Sla(),
+    servers=(
+        Server("inbox", path="公安局/实有人口_*.csv"), Server("towns", path="公安局/分镇/*.csv"),
+    ),
+    sla=Sla(),
 )  # fmt: skip
 HOUSE = replace(PEOPLE, name="house", servers=(Server("inbox", path="公安局/实有房屋_*.csv"),))
 LISTED = replace(PEOPLE, manifest=True)

@@ -127,20 +127,25 @@ def _column(con: duckdb.DuckDBPyConnection, table: Table, n: int) -> ColumnProfi
     rows, filled, distinct, *shares = row[:13]
     wide, shortest, longest, size, parts = row[13:]
     wide_share = _share(con, f"length({x}) = {wide}", x) if wide else 0.0
+    digits, zeros, han, letters, timed, months, surnames, private, figures, dates = (
+        float(share or 0) for share in shares
+    )
     shape = Shape(
-        *(float(share or 0) for share in shares[:2]),
+        digits=digits,
+        zeros=zeros,
+        han=han,
+        letters=letters,
+        timed=timed,
+        months=months,
+        surnames=surnames,
+        private=private,
+        figures=figures,
+        dates=dates,
         wide=int(wide or 0),
         wide_share=wide_share,
         shortest=int(shortest),
         longest=int(longest),
         bytes=int(size),
-        **dict(
-            zip(
-                ("han", "letters", "timed", "months", "surnames", "private", "figures", "dates"),
-                (float(share or 0) for share in shares[2:]),
-                strict=True,
-            )
-        ),
         luhn=_luhn(con, x) if 16 <= (wide or 0) <= 19 else 0.0,  # noqa: PLR2004
         parts=tuple(int(part) for part in parts or ()),
     )
@@ -161,7 +166,7 @@ def _column(con: duckdb.DuckDBPyConnection, table: Table, n: int) -> ColumnProfi
 
 
 def _shares(x: str) -> str:
-    """The shares of ``Shape`` in its order, as SQL; ``private`` looks into longer texts only."""
+    """The shares of ``Shape``, in the order in which they are taken apart, as SQL; ``private`` looks into longer texts only."""
     names = "".join(sorted(SURNAMES))
     tests = (
         f"regexp_full_match({x}, '[0-9]+')",
@@ -299,6 +304,6 @@ def _with_parents(
         shares: dict[str, float] = {}
         if column.distinct >= VARIED and column.shape.longest >= LONG:
             for feed, key in parents:
-                held = f"SELECT {quoted(key)} FROM lake.silver.{quoted(feed)}"
-                shares[f"{feed}.{key}"] = _share(con, f"x{n} IN ({held})", f"x{n}")
+                keys = f"SELECT {quoted(key)} FROM lake.silver.{quoted(feed)}"
+                shares[f"{feed}.{key}"] = _share(con, f"x{n} IN ({keys})", f"x{n}")
         yield replace(column, parents=shares)

@@ -16,9 +16,7 @@ from dagster_project.lake.engine import quoted
 from dagster_project.transform.conform import CheckResult, cross_checks, rebuild, recheck
 
 
-def rebuild_feed(
-    workshop: Workshop, name: str, occasion: Occasion | None = None
-) -> dict[str, Any]:
+def rebuild_feed(workshop: Workshop, name: str, occasion: Occasion | None = None) -> dict[str, Any]:
     """Conform every landed batch of a feed again, in one transaction.
 
     Raises:

@@ -70,12 +70,11 @@ class Store:
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
         parts = urlsplit(bucket.endpoint)
-        if parts.scheme == "https":
-            self._line = HTTPSConnection(
-                parts.netloc, timeout=CONNECT_S, context=ssl.create_default_context()
-            )
-        else:
-            self._line = HTTPConnection(parts.netloc, timeout=CONNECT_S)
+        self._line = (
+            HTTPSConnection(parts.netloc, timeout=CONNECT_S, context=ssl.create_default_context())
+            if parts.scheme == "https"
+            else HTTPConnection(parts.netloc, timeout=CONNECT_S)
+        )
         self._used = 0.0
 
     def close(self) -> None:
