@@ -30,7 +30,7 @@ def feed(**changes: object) -> Feed:
     given = {
         "name": "population", "title": "实有人口", "version": "1.0.0", "department_code": "ga",
         "department_name": "公安局", "columns": COLUMNS, "rules": (), "delivery": "full",
-        "patterns": ("*",), "sla": Sla(),
+        "servers": (), "sla": Sla(),
     }  # fmt: skip
     return Feed(**(given | changes))  # type: ignore[arg-type]
 

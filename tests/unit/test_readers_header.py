@@ -36,7 +36,7 @@ def contract(*columns: Column, **changes: Any) -> Feed:
     given: dict[str, Any] = {
         "name": "house", "title": "房屋", "version": "1.0.0", "department_code": "jw",
         "department_name": "住建局", "columns": columns, "rules": (), "delivery": "full",
-        "patterns": ("住建局/房屋_*.csv",), "sla": Sla(), "formats": ("csv", "xlsx"),
+        "servers": (), "sla": Sla(), "formats": ("csv", "xlsx"),
     }  # fmt: skip
     return Feed(**(given | changes))
 

@@ -166,7 +166,10 @@ def _column(con: duckdb.DuckDBPyConnection, table: Table, n: int) -> ColumnProfi
 
 
 def _shares(x: str) -> str:
-    """The shares of ``Shape``, in the order in which they are taken apart, as SQL; ``private`` looks into longer texts only."""
+    """The shares of ``Shape``, in the order they are taken apart in, as SQL.
+
+    ``private`` looks into longer texts only.
+    """
     names = "".join(sorted(SURNAMES))
     tests = (
         f"regexp_full_match({x}, '[0-9]+')",
