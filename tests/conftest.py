@@ -25,6 +25,14 @@ from dagster_project.paths import SAMPLES, Home
 from dagster_project.settings import Site
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their parameter: archives hold the moment they were made, and ids must agree.
+
+    Workers that collect in different seconds would otherwise collect different tests.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @dataclass(frozen=True)
 class SampleCounty:
     """A county whose feeds took the samples' day; models and reports are not built."""

@@ -31,7 +31,7 @@ def feed(columns: tuple[Column, ...] = COLUMNS, **changes: object) -> Feed:
     given = {
         "name": "population", "title": "实有人口", "version": "1.0.0", "department_code": "ga",
         "department_name": "公安局", "columns": columns, "rules": (), "delivery": "full",
-        "patterns": ("公安局/实有人口_*.csv",), "sla": Sla(),
+        "servers": (), "sla": Sla(),
     }  # fmt: skip
     return Feed(**(given | changes))  # type: ignore[arg-type]
 

@@ -31,7 +31,7 @@ def feed(sheets: str = "first", **changes: object) -> Feed:
     given = {
         "name": "population", "title": "实有人口", "version": "1", "department_code": "ga",
         "department_name": "公安局", "columns": columns, "rules": (), "delivery": "full",
-        "patterns": ("*.xlsx",), "sla": Sla(), "sheets": sheets,
+        "servers": (), "sla": Sla(), "sheets": sheets,
     }  # fmt: skip
     return Feed(**(given | changes))  # type: ignore[arg-type]
 
