@@ -164,7 +164,7 @@ def _parsed(value: Node) -> Node:
     half_days = fn("regexp_replace", value, r"\s*上午\s*", " AM ")
     half_days = fn("regexp_replace", half_days, r"\s*下午\s*", " PM ")
     # The county's own clock, said aloud by systems that know of others.
-    local = fn("regexp_replace", half_days, r"([0-9])\+08:?00$", r"\1")
+    local = fn("regexp_replace", half_days, r"([0-9])\+08(?::?00)?$", r"\1")
     local = fn("replace", local, "号", "日")
     begins = fn("regexp_matches", value, r"^[12][0-9]{3}(?:[-/.年]|[0-9]{4})")
     day = fn("try_strptime", fn("replace", value, "号", "日"), array(DAYS))
