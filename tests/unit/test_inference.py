@@ -137,6 +137,16 @@ def test_a_number_of_its_own_is_preferred_to_a_personal_one(dictionary: Dictiona
     assert [g.column.title for g in made.columns if g.column.is_key] == ["登记编号"]
 
 
+def test_a_row_number_is_no_key_where_something_else_is(dictionary: Dictionary) -> None:
+    """The next file gives 序号 1 to somebody else; alone it is taken, with a question."""
+    columns = (column("序号"), column("身份证号", fits={"resident_id": ROWS}))
+    keys = tuple(KeyCandidate((one.title,), 1.0) for one in columns)
+    made = inferred(TableProfile(columns, ROWS, ROWS, keys), dictionary, WORDS)
+    assert [g.column.title for g in made.columns if g.column.is_key] == ["身份证号"]
+    alone = inferred(TableProfile(columns[:1], ROWS, ROWS, keys[:1]), dictionary, WORDS)
+    assert "place in the file" in alone.columns[0].ask
+
+
 def test_a_database_says_key_title_and_what_is_never_null(dictionary: Dictionary) -> None:
     """A source's own key, comments and NOT NULL are taken; comments are titles."""
     said = SourceColumn("sfzh", "varchar", nullable=False, key_position=1, comment="身份证号")

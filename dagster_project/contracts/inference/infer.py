@@ -28,6 +28,8 @@ TRUTHS = frozenset({"no", "yes", "on", "off", "y", "n", "null", "true", "false"}
 """YAML takes these for something else than a name."""
 OURS, FAULTS = 0.02, 0.15
 """A bound of our own that rejects more rows, and a rule that rejects more, is left out."""
+SHOWN = 8
+"""So many columns without an English word are named."""
 CONTAINED = 0.99
 """A column whose values are nearly all keys of another feed refers to it."""
 _BLANKS = re.compile(r"\s+")
@@ -59,9 +61,10 @@ def inferred(
         for column in profile.columns
     }
     keyed, why = keys.key_of(profile, guesses, key)
+    ask = "" if key else keys.doubt(keyed, guesses)
     for position, title in enumerate(keyed, start=1):
         guesses[title] = guesses[title].said(
-            f"key: {why}", key_position=position, required=True, open_end=False
+            f"key: {why}", ask, key_position=position, required=True, open_end=False
         )
     made = privacy.settled(list(guesses.values()), profile.columns)
     return Draft(
@@ -219,7 +222,8 @@ def _notes(guesses: Sequence[Guess], profile: TableProfile) -> list[str]:
         made.append(f"only {profile.rows} rows: look at what is required and how long texts may be")
     unnamed = [g.column.title for g in guesses if re.fullmatch(r"c\d\d+", g.column.name)]
     if unnamed:
-        made.append(f"these names want a better word: {'、'.join(unnamed)}")
+        shown = "、".join(unnamed[:SHOWN]) + (" …" if len(unnamed) > SHOWN else "")
+        made.append(f"columns whose name wants a better word: {len(unnamed)} ({shown})")
     return made
 
 

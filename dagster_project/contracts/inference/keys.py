@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dagster_project.contracts.inference.guess import Guess, percent
 from dagster_project.contracts.inference.profiles import KeyCandidate, TableProfile
-from dagster_project.contracts.inference.titles import ORDINAL, key_likeness
+from dagster_project.contracts.inference.titles import ORDINAL, POSITION, key_likeness
 from dagster_project.errors import ContractError
 
 UNIQUE = 0.97
@@ -37,12 +37,13 @@ def key_of(
         return _first(guesses), "the table is empty: by the titles alone"
     good = [c for c in profile.keys if c.share >= UNIQUE and _is_fit(c, profile, guesses)]
     if not good:
-        raise _none(profile)
+        raise _none(profile, guesses)
     size = min(len(candidate.titles) for candidate in good)
     order = {column.title: n for n, column in enumerate(profile.columns)}
     best = max(
         (candidate for candidate in good if len(candidate.titles) == size),
         key=lambda c: (
+            not _is_position(c),
             sum(_weight(title, guesses) for title in c.titles),
             round(c.share, 2),
             -sum(order[title] for title in c.titles),
@@ -50,6 +51,22 @@ def key_of(
     )
     share = percent(best.share)
     return best.titles, f"{share} of the different rows differ in it"
+
+
+def doubt(keyed: Sequence[str], guesses: Mapping[str, Guess]) -> str:
+    """What to ask of a key that was found; empty where nothing speaks against it."""
+    if len(keyed) > 1:
+        return ""
+    if POSITION.search(keyed[0].strip()):
+        return "a row's place in the file, or does the record keep it?"
+    if guesses[keyed[0]].column.textual:
+        return "a free text as the key: is there no number?"
+    return ""
+
+
+def _is_position(candidate: KeyCandidate) -> bool:
+    """Whether it is only the rows' numbers, which say nothing of whose row it is."""
+    return len(candidate.titles) == 1 and bool(POSITION.search(candidate.titles[0].strip()))
 
 
 def _chosen(said: str, guesses: Mapping[str, Guess]) -> str:
@@ -90,23 +107,33 @@ def _weight(title: str, guesses: Mapping[str, Guess]) -> int:
 def _is_fit(candidate: KeyCandidate, profile: TableProfile, guesses: Mapping[str, Guess]) -> bool:
     """A key's cells are never empty and of a type that says what is the same."""
     for title in candidate.titles:
-        column = guesses[title].column
-        if profile.column(title).full < FILLED or column.type in {"boolean", "decimal"}:
+        if _unfit(title, profile, guesses):
             return False
+        column = guesses[title].column
         if column.textual and len(candidate.titles) > 1 and not ORDINAL.search(title):
             return False
     return True
 
 
-def _none(profile: TableProfile) -> ContractError:
+def _unfit(title: str, profile: TableProfile, guesses: Mapping[str, Guess]) -> bool:
+    return profile.column(title).full < FILLED or guesses[title].column.type in {
+        "boolean",
+        "decimal",
+    }
+
+
+def _none(profile: TableProfile, guesses: Mapping[str, Guess]) -> ContractError:
     nearest = max(profile.keys, key=lambda c: c.share, default=None)
-    near = (
-        f"; the nearest is {'+'.join(nearest.titles)} with {percent(nearest.share)}"
-        if nearest
-        else ""
-    )
+    near = ""
+    if nearest:
+        near = f"; the nearest is {'+'.join(nearest.titles)} with {percent(nearest.share)}"
+        unfit = [title for title in nearest.titles if _unfit(title, profile, guesses)]
+        if unfit and nearest.share >= UNIQUE:
+            near += f", but {'、'.join(unfit)} is empty in places, or an amount or a yes and no"
+    again = profile.rows - profile.distinct
+    same = f"; {again:,} of {profile.rows:,} rows repeat another one word for word" if again else ""
     return ContractError(
-        f"no column and no combination of up to four tells the rows apart{near}",
+        f"no column and no combination of up to four tells the rows apart{near}{same}",
         where="the key",
         todo="Ask the department which columns identify a record and name them with --key a,b;"
         " if rows have no identity at all, have the department add a number of its own"

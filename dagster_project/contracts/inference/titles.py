@@ -26,6 +26,8 @@ CODE = re.compile(
 ORDINAL = re.compile(
     r"(?:序号|行号|分录号|步骤|楼层|层级?号?|次序|顺序号|排序|seq|line_?no|step)$", re.IGNORECASE
 )
+POSITION = re.compile(r"^(?:序号|行号|顺序号?|次序|排序|编序|no\.?|row_?no|seq)$", re.IGNORECASE)
+"""A record's place in its file, which the next file gives to another one."""
 FLAG = re.compile(r"^(?:是否|有无|能否|已否)|(?:标志|标识|与否)$|是否|^is_|^has_", re.IGNORECASE)
 TIME = re.compile(r"时间$|时刻$|_?time$|_at$|datetime", re.IGNORECASE)
 DAY = re.compile(r"日期$|日$|年月日?$|之日$|_?date$|^date|期限$|时限$|有效期|至$", re.IGNORECASE)

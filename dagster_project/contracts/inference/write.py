@@ -17,6 +17,9 @@ from dagster_project.contracts.model import Column
 
 _SAFE = re.compile(r"[A-Za-z0-9\u3400-\u9fff_./（）()-]+")
 
+CYCLES = {(1, "d"): "每日", (1, "w"): "每周", (1, "m"): "每月", (1, "y"): "每年"}
+"""How often a feed comes -> the catalogue's word for it."""
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -83,7 +86,8 @@ def _head(heading: Heading, draft: Draft) -> Iterator[str]:
         )
     yield "  # the entry of the catalogue, once it has a code:"
     yield "  # - property: catalogue"
-    yield "  #   value: {code: 000000/000001, shareType: '2', updateCycle: 每日}"
+    cycle = CYCLES.get(heading.frequency, "每日")
+    yield f"  #   value: {{code: 000000/000001, shareType: '2', updateCycle: {cycle}}}"
     yield "schema:"
     yield f"  - name: {heading.name}"
     yield f"    businessName: {scalar(heading.title)}"
