@@ -79,8 +79,17 @@ class InboxChannel(Channel):
         def claim(path: str) -> list[str]:
             return sorted({name for name, pattern in patterns if matches(path, pattern)})
 
+        # A database that is one file is no delivery: its own channel reads it.
+        databases = {
+            folded(server.path)
+            for feed in contracts.values()
+            for server in feed.pulled
+            if server.type == "sqlite"
+        }
         unclaimed, refused, found, manifests = [], [], [], []
         for path in self._files():
+            if folded(path.removesuffix("-wal").removesuffix("-shm")) in databases:
+                continue
             claims = ["a manifest"] if is_manifest(path) else claim(path)
             if (remark := self._refusal(path, claims)) is not None:
                 refused.append(remark)
