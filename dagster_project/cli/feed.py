@@ -31,7 +31,12 @@ def feed(context: typer.Context) -> None:
 def new(  # noqa: PLR0917 - options of a command
     name: Annotated[str, typer.Argument(help="the feed's name in lower_snake")],
     source: Annotated[
-        str, typer.Option("--from", help="a delivered file, or a URL of a source to fetch from")
+        str,
+        typer.Option(
+            "--from",
+            help="a delivered file (also SQLite), or postgresql://HOST/DB, mysql://HOST/DB,"
+            " https://…, sftp://…, s3://BUCKET/…",
+        ),
     ],
     table: Annotated[str, typer.Option(help="a database's table or view")] = "",
     credentials: Annotated[
@@ -44,7 +49,9 @@ def new(  # noqa: PLR0917 - options of a command
     words: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="a channel's word: hostKey=…, region=…, endpointUrl=…, records=…"
+            "--set",
+            help="a channel's word: hostKey=…, region=…, endpointUrl=…; of an interface records,"
+            " total, page, offset, size, rows, cursor, parameter, next",
         ),
     ] = None,
     out: Annotated[
@@ -179,7 +186,9 @@ def _next(made: Inference, place: Path | None) -> None:
         note("Nothing was written; leave out --dry-run to write the contract.")
         return
     console(stderr=True).print(literally(f"written: {place}"))
-    path = made.heading.servers[0].get("path", "")
+    server = made.heading.servers[0]
+    said = {one["property"]: one["value"] for one in server.get("customProperties", ())}
+    path = server.get("path") or said.get("file")
     way = f"put the file into the inbox as {path} and run" if path else "then run"
     note(
         "Next: look at the lines with a comment, confirm each column's level,"

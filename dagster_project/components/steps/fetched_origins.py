@@ -6,30 +6,24 @@ address. Files that lie here are ``origins``' matter.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import httpx
-
+from dagster_project.components.steps import interface_origins
 from dagster_project.contracts.inference.profiles import SourceColumn
 from dagster_project.contracts.model import Feed, Server
-from dagster_project.credentials import credential
 from dagster_project.errors import ChannelError, UsageError
-from dagster_project.ingest.channels.interface.client import Bounds, Client
 from dagster_project.ingest.channels.pull import Memory, pull_channel
 from dagster_project.ingest.readers.table.generic import ad_hoc
 
 LOOK = 5_000
 """So many rows are fetched for a look."""
 PORTS = {"postgresql": 5432, "mysql": 3306}
-ANSWER = 64 << 20
-"""No interface is looked at whose first answer is longer, in bytes."""
 OVERLAP = 300
 """Seconds that a watermark goes back, for rows that were committed late."""
 _SCHEME = re.compile(r"^(postgresql|postgres|mysql|mariadb|sqlite|sftp|s3|https?):", re.IGNORECASE)
@@ -38,11 +32,10 @@ _ENDINGS = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".json": "json", ".parq
 
 @dataclass(frozen=True)
 class Fetched:
-    """Rows that a channel brought, and the channel as a contract writes it."""
+    """Rows that a channel brought, and the channel."""
 
     file: Path
     server: Server
-    words: Mapping[str, Any]
     columns: tuple[SourceColumn, ...] = field(default=())
 
 
@@ -60,7 +53,8 @@ def fetched(
         source: The address, without a user and a password.
         table: A database's table or view, with its schema if it has one.
         credentials: Where they lie; empty when none are needed.
-        options: Further words: ``hostKey``, ``region``, ``endpointUrl``, ``records``.
+        options: Further words: ``hostKey``, ``region``, ``endpointUrl``; for an interface those of
+            ``interface_origins.WORDS``.
         scratch: A folder for the rows.
 
     Raises:
@@ -69,9 +63,7 @@ def fetched(
     """
     server, inbox = _server(source, table, credentials, options)
     if server.type == "api":
-        request = {"records": options.get("records") or _records_place(server)}
-        request = {word: place for word, place in request.items() if place}
-        server = replace(server, options={"request": {**request, "paging": {"style": "none"}}})
+        server = interface_origins.asked(server, options)
     file, columns = _look(server, scratch / "spool", inbox)
     if file is None:
         raise ChannelError(
@@ -79,7 +71,7 @@ def fetched(
             where=server.name,
             todo="Try again when it has rows",
         )
-    return Fetched(file, server, words(server), columns)
+    return Fetched(file, server, columns)
 
 
 def _look(server: Server, spool: Path, inbox: Path) -> tuple[Path | None, tuple[SourceColumn, ...]]:
@@ -92,58 +84,6 @@ def _look(server: Server, spool: Path, inbox: Path) -> tuple[Path | None, tuple[
         for extract in extracts:
             return extract.file, columns
     return None, columns
-
-
-def _records_place(server: Server) -> str:
-    """Where an interface keeps its records: the longest list of objects in one answer.
-
-    Raises:
-        ChannelError: The interface cannot be reached, or its answer holds no such list.
-    """
-    address = httpx.URL(server.location)
-    with Client(
-        f"{server.name}, {address.copy_with(query=None)}",
-        credential(server.credentials),
-        secure=address.scheme == "https",
-        reference=server.credentials,
-        bounds=Bounds(),
-    ) as client:
-        answer = client.ask(address, lambda pieces: _joined(pieces, server.name))
-    try:
-        lists = dict(_lists(json.loads(answer), ""))
-    except ValueError as error:
-        raise ChannelError(
-            "the answer is no JSON", where=server.name, todo="Check the address"
-        ) from error
-    if not lists:
-        raise ChannelError(
-            "the answer holds no list of records",
-            where=server.name,
-            todo="Say where they are with --set records=data.items",
-        )
-    return max(lists, key=lambda place: (lists[place], -len(place)))
-
-
-def _joined(pieces: Iterator[bytes], where: str) -> bytes:
-    made = bytearray()
-    for piece in pieces:
-        made += piece
-        if len(made) > ANSWER:
-            raise ChannelError(
-                f"the answer is longer than {ANSWER >> 20} MiB",
-                where=where,
-                todo="Say where its records are with --set records=…",
-            )
-    return bytes(made)
-
-
-def _lists(value: Any, place: str) -> Iterator[tuple[str, int]]:
-    """Every list of objects and how many it has; records of records are no places of their own."""
-    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-        yield place, len(value)
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            yield from _lists(one, f"{place}.{name}" if place else name)
 
 
 def _feed(server: Server) -> Feed:

@@ -95,7 +95,20 @@ def infer(
             key=asked.key,
         )
         made = _tried(_followed(origin, draft, asked), draft, scratch, schemas)
-    return replace(made, sampled=profile.sampled)
+    return replace(
+        made,
+        sampled=profile.sampled,
+        said=(*made.said, *_same_title(asked.name, made.heading.title, contracts)),
+    )
+
+
+def _same_title(name: str, title: str, contracts: Contracts) -> list[str]:
+    """People know feeds by their titles, and ``config check`` wants two of them to differ."""
+    return [
+        f"the title {title} is also that of the feed {feed.name}: tell them apart with --title"
+        for feed in contracts.feeds.values()
+        if feed.title == title and feed.name != name
+    ]
 
 
 def _followed(origin: Origin, draft: Draft, asked: Asked) -> Origin:

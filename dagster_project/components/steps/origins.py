@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from dagster_project.components.steps.fetched_origins import fetched, is_fetched
+from dagster_project.components.steps.fetched_origins import fetched, is_fetched, words
 from dagster_project.components.steps.profiling import Table
 from dagster_project.contracts.inference import Dictionary, Heading
 from dagster_project.contracts.inference.titles import INCREMENT, SNAPSHOT
@@ -26,6 +26,8 @@ from dagster_project.ingest.readers.result import ReadResult
 
 BOOKKEEPING = ("_extra", "_defect", "_sheet", "_source_row", "_batch_id")
 UNKNOWN_DEPARTMENT = ("department", "部门")
+SQLITE = b"SQLite format 3\0"
+"""How a database begins that is one file."""
 _TIME = re.compile(
     r"(?:19|20)\d{2}[-_.年]?(?:\d{1,2}[-_.月]?(?:\d{1,2}日?)?|[Qq第][1-4一二三四](?:季度)?)?"
     r"(?:[-_T ]?\d{4,6})?(?=\D|$)"
@@ -84,6 +86,9 @@ def looked_at(asked: Asked, dictionary: Dictionary, scratch: Path) -> Origin:
         raise UsageError(
             "there is no such file", where=asked.source, todo="Name a delivered file or a URL"
         )
+    with path.open("rb") as opened:
+        if opened.read(len(SQLITE)) == SQLITE:
+            return _fetched(replace(asked, source=f"sqlite:{path}"), dictionary, scratch)
     result, table = rows_of(path, scratch)
     return Origin(path, table, _heading_of_file(asked, path, result, dictionary))
 
@@ -92,18 +97,23 @@ def _fetched(asked: Asked, dictionary: Dictionary, scratch: Path) -> Origin:
     """A look at what a channel brings."""
     found = fetched(asked.source, asked.table, asked.credentials, asked.options, scratch)
     result, table = rows_of(found.file, scratch)
+    # A database that is one file lies in its department's folder, as other files do.
+    folder = Path(asked.source.partition(":")[2]).parent if found.server.path else Path()
     heading = _heading_of_file(
-        asked, Path(found.server.table or found.file.name), result, dictionary
+        asked, folder / (found.server.table or found.file.name), result, dictionary
     )
-    is_database = found.server.type in {"postgresql", "mysql", "sqlite"}
+    server = found.server
+    if server.path:
+        server = replace(server, path=f"{heading.department_name}/{Path(server.path).name}")
+    is_database = server.type in {"postgresql", "mysql", "sqlite"}
     return Origin(
         found.file,
         replace(table, source=found.columns),
         replace(
             heading,
-            servers=(found.words,),
-            title=asked.title or bare(found.server.table) or asked.name,
-            formats=heading.formats if found.server.type in {"sftp", "s3"} else (),
+            servers=(words(server),),
+            title=asked.title or bare(server.table) or asked.name,
+            formats=heading.formats if server.type in {"sftp", "s3"} else (),
             frequency=(1, "d"),
         ),
         is_database=is_database,
