@@ -38,8 +38,8 @@ app = typer.Typer(
     help=(
         "CountyLake 县域数据归集湖仓: department files in, checked tables, signed reports out.\n\n"
         "Exit codes: 0 done · 1 a programme error · 2 wrong use · 3 contract · 4 delivery · "
-        f"5 lake busy · 6 lake · 7 package · 8 model · 10 channel · {PARTIAL} partial (some feeds failed "
-        "or were held, the rest went on)."
+        f"5 lake busy · 6 lake · 7 package · 8 model · {PARTIAL} partial (some feeds failed "
+        "or were held, the rest went on) · 10 channel."
     ),
     no_args_is_help=True,
     add_completion=False,
