@@ -19,6 +19,7 @@ Path = tuple[str, ...]
 Take = Callable[[dict[str, Any], str], None]
 """Takes one record and how it is written, in one line."""
 
+_COUNT = re.compile(r"[0-9]{1,18}")
 _BREAKS = re.compile(r'("(?:[^"\\]|\\.)*")|\s*[\r\n]\s*', re.DOTALL)
 
 
@@ -147,7 +148,7 @@ class _Walk:
         if not self.places.total:
             return None
         said = self.said.get(self.places.total)
-        if isinstance(said, str) and said.isascii() and said.isdecimal():
+        if isinstance(said, str) and _COUNT.fullmatch(said):
             return int(said)
         raise DeliveryError(
             f"there is no number of records at `{'.'.join(self.places.total)}`",

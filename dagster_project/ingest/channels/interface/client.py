@@ -10,13 +10,15 @@ import codecs
 import collections
 import contextlib
 import logging
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 
@@ -112,6 +114,8 @@ class Client:
             follow_redirects=False,
             trust_env=False,
         )
+        self._line: socket.socket | None = None
+        self._is_late = False
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +147,7 @@ class Client:
 
     def _once(self, address: httpx.URL, read: Callable[[Iterator[bytes]], T]) -> T:
         try:
-            with self._opened(address) as response:
+            with self._limited(), self._opened(address) as response:
                 return self._whole(response, read)
         except DeliveryError as error:
             raise self._unreadable(error) from error
@@ -158,7 +162,9 @@ class Client:
                 todo="Write `location` as http://… or https://…",
             ) from error
         except httpx.TransportError as error:
-            raise self._fault("the connection failed or was cut", error) from error
+            what = "the interface does not come to the end of its answer"
+            what = what if self._is_late else "the connection failed or was cut"
+            raise self._fault(what, error) from error
 
     def _whole(self, response: httpx.Response, read: Callable[[Iterator[bytes]], T]) -> T:
         """Read an answer; where it is unreadable, find out first whether it arrived well."""
@@ -178,7 +184,9 @@ class Client:
     def _opened(self, address: httpx.URL) -> Iterator[httpx.Response]:
         """The answer's beginning; a redirection is followed on the same host only."""
         for _ in range(HOPS):
-            with self._http.stream("GET", address) as response:
+            with self._http.stream(
+                "GET", address, extensions={"trace": self._keep_line}
+            ) as response:
                 if not response.has_redirect_location:
                     self._check(response)
                     yield response
@@ -189,6 +197,44 @@ class Client:
             where=self.where,
             todo="Write the right address into the contract's `location`",
         )
+
+    @contextlib.contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Cut the line of an answer that takes too long: a byte now and then is no silence."""
+        self._is_late = False
+        timer = threading.Timer(self._bounds.answer_s, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _keep_line(self, event: str, info: Mapping[str, Any]) -> None:
+        """Remember the connection that is asked over; later requests go over the same one."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._line = info["return_value"].get_extra_info("socket")
+
+    def _cut(self) -> None:
+        self._is_late = True
+        if self._line is not None:
+            with contextlib.suppress(OSError):  # below TLS, whose own end would wait for an answer
+                socket.socket.shutdown(self._line, socket.SHUT_RDWR)
+
+    def with_parameters(self, address: httpx.URL, parameters: Mapping[str, str]) -> httpx.URL:
+        """An address with further parameters, some of which an answer may have named.
+
+        Raises:
+            ChannelError: No address can hold them.
+        """
+        try:
+            return address.copy_merge_params(parameters)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise ChannelError(
+                "the interface names a cursor that fits into no address",
+                where=self.where,
+                todo=COMPARE,
+            ) from error
 
     def beside(self, address: httpx.URL, other: str) -> httpx.URL:
         """An address that an answer names; it must be of the same host, port and protocol.
@@ -234,18 +280,23 @@ class Client:
             )
 
     def _text(self, response: httpx.Response) -> Iterator[bytes]:
-        """The answer as UTF-8, within its bounds."""
+        """The answer as UTF-8, within its bounds.
+
+        A block that is packed twice could unpack to a million times its size at once.
+        """
+        if "," in response.headers.get("content-encoding", ""):
+            raise ChannelError(
+                "the answer is packed more than once", where=self.where, todo=COMPARE
+            )
         charset = (response.charset_encoding or "utf-8").lower()
         decode = None
         if charset not in {"utf-8", "utf8", "us-ascii"}:
             decode = codecs.getincrementaldecoder(_chinese(charset))("strict").decode
-        size, begun = 0, time.monotonic()
+        size = 0
         for block in response.iter_bytes(BLOCK):
             size += len(block)
             if size > self._bounds.answer_bytes:
                 raise self.endless(f"more than {self._bounds.answer_bytes / GIB:g} GiB at once")
-            if time.monotonic() - begun > self._bounds.answer_s:
-                raise self._fault("the interface does not come to the end of its answer", None)
             yield self._decoded(decode, block) if decode else block
         if decode:
             yield self._decoded(decode, b"", final=True)
@@ -313,7 +364,7 @@ def _after(response: httpx.Response) -> float:
         return float(said)
     try:
         instant = parsedate_to_datetime(said)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return -1
     aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
     return max((aware - now()).total_seconds(), 0)

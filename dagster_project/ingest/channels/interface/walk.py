@@ -138,7 +138,7 @@ class Walk:
         if "next" in position:
             address = self.client.beside(self.address, position["next"])
         else:
-            address = self.address.copy_merge_params(self._paging.parameters(position))
+            address = self.client.with_parameters(self.address, self._paging.parameters(position))
         return self.client.ask(address, self._read)
 
     def _read(self, chunks: Iterator[bytes]) -> Answer:

@@ -16,6 +16,7 @@ from dagster_project.errors import DeliveryError
 from dagster_project.ingest.readers.limits import MIB
 
 AGAIN = "Deliver it again, whole"
+TOO_DEEP = "objects are nested too deeply to be a table"
 CORRECT = "Have it written by a JSON library and deliver it again"
 
 _BLANKS = re.compile(r"[ \t\n\r]*")
@@ -205,7 +206,7 @@ class Scanner:
         if isinstance(error, _WrongError):
             raise self.wrong(str(error), at=at) from error
         if isinstance(error, RecursionError):
-            raise self.wrong("objects are nested too deeply to be a table", at=at) from error
+            raise self.wrong(TOO_DEEP, at=at) from error
         if not isinstance(error, json.JSONDecodeError):
             raise error
         what, place = error.msg, error.pos

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dagster_project.ingest.readers.json.scan import Scanner
+from dagster_project.ingest.readers.json.flat import DEPTH
+from dagster_project.ingest.readers.json.scan import TOO_DEEP, Scanner
 
 
 def members(scanner: Scanner) -> Iterator[str]:
@@ -42,12 +43,18 @@ def items(scanner: Scanner) -> Iterator[None]:
     scanner.take("]")
 
 
-def skip(scanner: Scanner) -> None:
-    """Go past a value, however large it is."""
+def skip(scanner: Scanner, depth: int = DEPTH) -> None:
+    """Go past a value, however large it is.
+
+    Raises:
+        DeliveryError: It is no JSON, cut, or too deep.
+    """
     mark = scanner.peek()
+    if not depth:
+        raise scanner.wrong(TOO_DEEP)
     if mark == "{":
         for _ in members(scanner):
-            skip(scanner)
+            skip(scanner, depth - 1)
     elif mark == "[":
         for _ in items(scanner):
             scanner.value()
