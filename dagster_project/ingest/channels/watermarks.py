@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from dagster_project.clock import SHANGHAI
-from dagster_project.ingest.channels.database.scale import SLACK
+from dagster_project.clock import SHANGHAI, local_day
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _TIME = re.compile(
@@ -32,9 +31,14 @@ class Mark:
     order: tuple[Decimal | datetime, str]
 
     def is_believable(self, instant: datetime) -> bool:
-        """Whether it may move what was reached: 9999-12-31 would hide all that comes later."""
+        """Whether it may move what was reached.
+
+        9999-12-31 would hide all that comes later, and so would tomorrow until it has come.
+        """
         first = self.order[0]
-        return isinstance(first, Decimal) or first <= instant + SLACK
+        if isinstance(first, Decimal):
+            return True
+        return first.date() <= local_day(instant) if self.kind == "date" else first <= instant
 
     def earlier(self, overlap: int) -> str:
         """The text of the mark that lies so many seconds, days or units before this one."""

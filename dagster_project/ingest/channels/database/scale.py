@@ -20,8 +20,6 @@ Kind = Literal["", "zoned", "timestamp", "date", "number", "text"]
 
 FLOOR = datetime(1900, 1, 1, tzinfo=SHANGHAI)
 """Earlier times are nobody's: 0000-00-00, 0001-01-01, -infinity stand for none."""
-SLACK = timedelta(days=1)
-"""Clocks of departments may run ahead; what lies further ahead is a wrong or an open date."""
 
 FORMS = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?", "%Y-%m-%d %H:%M:%S"),
@@ -67,8 +65,11 @@ class Scale:
         return cls(kind, next((form for shape, form in FORMS if re.fullmatch(shape, newest)), ""))
 
     def bounds(self, instant: datetime) -> tuple[str, str]:
-        """The earliest and the latest mark that are believed; empty for what is no time."""
-        latest = instant.astimezone(SHANGHAI) + SLACK
+        """The earliest and the latest mark that are believed; empty for what is no time.
+
+        Nothing ahead of the county's clock is: it would hide what others write until then.
+        """
+        latest = instant.astimezone(SHANGHAI)
         match self.kind:
             case "zoned":
                 form = "%Y-%m-%d %H:%M:%S+08"
