@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from dagster_project.ingest.readers import ReadResult
 from dagster_project.paths import Home
 
 Result = Literal["merged", "unchanged", "refused", "held", "unreadable"]
+TICK = timedelta(microseconds=1)
 Locate = Callable[[Part], Path]
 """Where the bytes of a part of a delivery are, until they are landed."""
 
@@ -59,8 +60,13 @@ class Arrival:
         return f"{self.delivery_id}-{self.sha256[:8]}"
 
 
-def receive(locate: Locate, candidate: Candidate, home: Home) -> Arrival:
+def receive(
+    locate: Locate, candidate: Candidate, home: Home, *, after: datetime | None = None
+) -> Arrival:
     """Land every file of a delivery, and compare it with what its manifest states.
+
+    Rows are ordered by the instants of their reception: it is later than ``after``, the feed's
+    last one, though somebody has set the clock back.
 
     Raises:
         DeliveryError: A file cannot be read, or is not the one that the manifest states.
@@ -83,7 +89,16 @@ def receive(locate: Locate, candidate: Candidate, home: Home) -> Arrival:
                 reason="manifest_differs",
             )
         landed.append(one)
-    return Arrival(candidate, tuple(landed), clock.now())
+    now = clock.now()
+    return Arrival(candidate, tuple(landed), max(now, after + TICK) if after else now)
+
+
+def last_reception(con: duckdb.DuckDBPyConnection, feed: str) -> datetime | None:
+    """When the feed's last delivery was received; nothing before the first one."""
+    row = con.execute(
+        "SELECT max(received_at) FROM lake.ops.delivery WHERE feed = ?", [feed]
+    ).fetchone()
+    return row[0] if row else None
 
 
 def received(con: duckdb.DuckDBPyConnection, delivery_id: str, home: Home) -> Arrival:
@@ -95,7 +110,8 @@ def received(con: duckdb.DuckDBPyConnection, delivery_id: str, home: Home) -> Ar
     row = con.execute(
         "SELECT feed, path, bytes, mtime_ns, sha256, received_at, parts,"
         " struct_pack(channel, server := coalesce(server, ''), since := coalesce(since, ''),"
-        " until := coalesce(until, '')) FROM lake.ops.delivery WHERE delivery_id = ?",
+        " until := coalesce(until, ''), \"column\" := coalesce(\"column\", ''))"
+        " FROM lake.ops.delivery WHERE delivery_id = ?",
         [delivery_id],
     ).fetchone()
     assert row is not None  # noqa: S101 - a hold names a recorded delivery
@@ -163,24 +179,26 @@ def known_marks(con: duckdb.DuckDBPyConnection, feed: str = "") -> set[Mark]:
     return marks
 
 
-def watermark(con: duckdb.DuckDBPyConnection, feed: str, server: str) -> str:
-    """The watermark that the last taken delivery of a channel reached; empty when there is none."""
+def watermark(con: duckdb.DuckDBPyConnection, feed: str, server: str, column: str) -> str:
+    """The watermark of a column that a channel's last taken delivery reached; empty without one."""
     row = con.execute(
         "SELECT until FROM lake.ops.delivery WHERE feed = ? AND server = ? AND until IS NOT NULL"
+        ' AND "column" = ?'
         " AND outcome IN ('merged', 'unchanged') ORDER BY received_at DESC LIMIT 1",
-        [feed, server],
+        [feed, server, column],
     ).fetchone()
     return str(row[0]) if row else ""
 
 
-def already_applied(con: duckdb.DuckDBPyConnection, feed: Feed, sha256: str) -> bool:
+def already_applied(con: duckdb.DuckDBPyConnection, feed: Feed, arrival: Arrival) -> bool:
     """Whether merging these bytes again could change nothing.
 
     A full snapshot is compared with the last applied one only, so that A, B, A brings A back, and
-    with none while one is held: A that comes after it must stay the newest. An increment is
-    compared with all of them.
+    with none while one is held: A that comes after it must stay the newest. So is an extract of a
+    source, which may go back to an older state. Any other increment is compared with all of them.
     """
-    if feed.delivery == "full":
+    sha256 = arrival.sha256
+    if feed.delivery == "full" or arrival.candidate.origin.is_extract:
         row = con.execute(
             "SELECT sha256 FROM lake.ops.batch WHERE feed = ? AND source_batch_id IS NULL"
             " ORDER BY delivered_at DESC, sha256 DESC LIMIT 1",
@@ -210,7 +228,7 @@ def record(
         "INSERT INTO lake.ops.delivery BY NAME SELECT ? AS delivery_id, ? AS feed,"
         " ? AS channel, ? AS path, ? AS sha256, ? AS bytes, ? AS mtime_ns,"
         " ?::TIMESTAMPTZ AS received_at, ? AS run_id, ? AS outcome, ? AS batch_id, ? AS message,"
-        " ? AS parts, ? AS server, ? AS since, ? AS until",
+        ' ? AS parts, ? AS server, ? AS since, ? AS until, ? AS "column"',
         [
             _delivery_id(candidate, received_at),
             candidate.feed,
@@ -228,6 +246,7 @@ def record(
             candidate.origin.server or None,
             candidate.origin.since or None,
             candidate.origin.until or None,
+            candidate.origin.column or None,
         ],
     )
 

@@ -63,7 +63,8 @@ class Desk:
         self.done.deliveries += 1
         arrival = None
         try:
-            arrival = deliveries.receive(locate, candidate, self.workshop.home)
+            last = deliveries.last_reception(self.writer.con, candidate.feed)
+            arrival = deliveries.receive(locate, candidate, self.workshop.home, after=last)
             try:
                 self._take(arrival)
             except Held as held:
@@ -86,7 +87,7 @@ class Desk:
             Held: A person must decide.
         """
         feed, close = self.plan.feed, close or self._record
-        if deliveries.already_applied(self.writer.con, feed, arrival.sha256):
+        if deliveries.already_applied(self.writer.con, feed, arrival):
             with self._transaction(f"same bytes again: {arrival.candidate.path}") as tx:
                 close(tx.con, arrival, "unchanged", "")
             return

@@ -93,7 +93,7 @@ class Fetch:
         with closing(channel.pull(memory)) as extracts:
             for extract in extracts:
                 troubles = len(self.done.refused) + len(self.done.held)
-                self._take(extract)
+                self._take(extract, _column(server))
                 extract.file.unlink(missing_ok=True)
                 stopped = len(self.done.refused) + len(self.done.held) > troubles
                 if stopped and (server.watermark or self._pauses()):
@@ -123,7 +123,7 @@ class Fetch:
                 return None
             return Memory(
                 marks=frozenset(deliveries.known_marks(con, self.feed.name)),
-                watermark=deliveries.watermark(con, self.feed.name, server.name),
+                watermark=deliveries.watermark(con, self.feed.name, server.name, _column(server)),
                 window=self.window,
             )
 
@@ -132,12 +132,19 @@ class Fetch:
         with self.workshop.lake.writer(f"looking up {self.feed.name}") as writer:
             return pausing(writer.con, self.feed.name) is not None
 
-    def _take(self, extract: Extract) -> None:
+    def _take(self, extract: Extract, column: str) -> None:
         with self.workshop.lake.writer(f"taking {self.feed.name}") as writer:
             plan = self.workshop.plan(self.feed.name)
             desk = Desk(self.workshop, writer, plan, self.occasion, self.done)
-            candidate = extract.candidate
+            origin = replace(extract.candidate.origin, column=column)
             if self.window is not None:
                 # Whatever a channel says of a range's end, it is not how far the source was read.
-                candidate = replace(candidate, origin=replace(candidate.origin, until=""))
-            desk.take(extract.locate, candidate)
+                origin = replace(origin, until="")
+            desk.take(extract.locate, replace(extract.candidate, origin=origin))
+
+
+def _column(server: Server) -> str:
+    """Where a channel's watermarks stand; those of another column say nothing of this one."""
+    if server.watermark is None:
+        return ""
+    return f"{server.table}.{server.watermark.column}" if server.table else server.watermark.column

@@ -49,13 +49,20 @@ class Origin:
     """By which channel a delivery came, and which part of its source it is.
 
     ``server`` is the channel's name in the contract, empty for the inbox. ``since`` and ``until``
-    are the watermarks between which the source was read; ``until`` is where the next one begins.
+    are the watermarks between which the source was read; ``until`` is where the next one begins,
+    as long as the contract names the same ``column`` of the same table.
     """
 
     channel: str = "inbox"
     server: str = ""
     since: str = ""
     until: str = ""
+    column: str = ""
+
+    @property
+    def is_extract(self) -> bool:
+        """Whether it is a source's state when it was asked, and no file that somebody wrote."""
+        return self.channel not in {"inbox", "sftp", "s3"}
 
 
 @dataclass(frozen=True, order=True)

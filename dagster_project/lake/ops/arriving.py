@@ -76,6 +76,7 @@ parts VARCHAR 各文件的路径、字节数、修改时间、SHA-256（JSON）�
 server VARCHAR 契约中的通道名，收件箱为空
 since VARCHAR 增量抽取的起始水位线
 until VARCHAR 增量抽取到达的水位线，下次由此继续
+column VARCHAR 水位线所在的表和列，契约改换后从头抽取
 """,
     ),
     "hold": OpsTable(

@@ -59,9 +59,14 @@ class _Walk:
             return cls(scale, low, high, low, window=True)
         floor, ceiling = scale.bounds(now())
         newer = Span(low=memory.watermark, floor=floor, ceiling=ceiling)
-        high = source.newest(mark, newer) or memory.watermark
+        newest = source.newest(mark, newer)
         low = scale.back(memory.watermark, watermark.overlap)
-        return cls(scale, low, high, memory.watermark, floor, ceiling)
+        if newest is None and memory.watermark:
+            # What was reached is gone: some rows were removed, or all of it is an older state.
+            late, whole = (Span(low=one, floor=floor, ceiling=ceiling) for one in (low, ""))
+            if source.newest(mark, late) is None and (reached := source.newest(mark, whole)):
+                return cls(scale, "", reached, "", floor, ceiling)
+        return cls(scale, low, newest or memory.watermark, memory.watermark, floor, ceiling)
 
     def next(self, source: Source, mark: SourceColumn, rows: int) -> tuple[Span, str, str]:
         """The next slice, and the marks it begins and ends with."""
