@@ -64,8 +64,8 @@ def judge_period(con: duckdb.DuckDBPyConnection, plan: Plan, arrival: Arrival, r
         Held: More than half of the dates lie in other periods.
     """
     said = plan.feed.period
-    if said is None:
-        return ""
+    if said is None or arrival.candidate.origin.is_extract:
+        return ""  # an extract's name only says when it was made
     path = arrival.candidate.path
     names = (path, *(part.path for part in arrival.candidate.parts))
     stated = {one for name in names for one in periods_in(PurePosixPath(name).name, said.pattern)}
