@@ -55,7 +55,7 @@ def gc(lake: Lake, *, at: datetime, dry_run: bool = False) -> Removed:
             ).fetchall()
         }
         replicas, shared = _old_replicas(home, at)
-        scratch = _dead_scratch(home, at)
+        scratch = [*_dead_scratch(home, at), *_half_landed(home, at)]
         orphans = [
             path
             for path in sorted(home.data.rglob("*.parquet"))
@@ -95,6 +95,11 @@ def _dead_scratch(home: Home, at: datetime) -> list[Path]:
         if gone:
             dead.append(path)
     return dead
+
+
+def _half_landed(home: Home, at: datetime) -> list[Path]:
+    """Copies that a killed process was making of a delivered file."""
+    return [path for path in sorted(home.landing.glob(".landing-*.part")) if _stale(path, at)]
 
 
 def _alive(pid: int) -> bool:
