@@ -10,7 +10,7 @@ trees made here are only ever rendered, never edited in place.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
+from functools import cache, reduce
 
 from sqlglot import exp
 
@@ -57,12 +57,27 @@ def _node(value: Node | str | int) -> Node:
 
 def cast(value: Node, kind: str) -> exp.Cast:
     """CAST, which errs on a value that does not fit."""
-    return exp.Cast(this=value, to=exp.DataType.build(kind, dialect="duckdb"))
+    return exp.Cast(this=value, to=_type(kind))
 
 
-def array(values: Iterable[str]) -> exp.Array:
+@cache
+def _type(kind: str) -> exp.DataType:
+    return exp.DataType.build(kind, dialect="duckdb")
+
+
+def array(values: Iterable[str]) -> Node:
     """A list of strings."""
-    return exp.Array(expressions=[text(value) for value in values])
+    return _array(tuple(values))
+
+
+@cache
+def _array(values: tuple[str, ...]) -> Node:
+    return fixed(exp.Array(expressions=[text(value) for value in values]))
+
+
+def fixed(tree: Node) -> Node:
+    """A part that is the same in many cells, rendered once for all of them."""
+    return exp.Var(this=sql(tree))
 
 
 def alias(value: Node, name: str) -> Node:
@@ -72,7 +87,7 @@ def alias(value: Node, name: str) -> Node:
 
 def try_cast(value: Node, kind: str) -> exp.TryCast:
     """TRY_CAST, which gives NULL for a value that does not fit."""
-    return exp.TryCast(this=value, to=exp.DataType.build(kind, dialect="duckdb"))
+    return exp.TryCast(this=value, to=_type(kind))
 
 
 def case(
@@ -205,12 +220,12 @@ def one_of(value: Node, options: Iterable[str]) -> Node:
     Longer lists are a function call, not IN: DuckDB turns every IN of more than a few constants
     into a join of its own, and forty joins cost a second before the first row.
     """
-    listed = array(options)
-    if not listed.expressions:
+    listed = list(options)
+    if not listed:
         return exp.false()
-    if len(listed.expressions) <= SHORT_LIST:
-        return exp.In(this=_paren(value), expressions=listed.expressions)
-    return fn("list_contains", listed, value)
+    if len(listed) <= SHORT_LIST:
+        return exp.In(this=_paren(value), expressions=[text(option) for option in listed])
+    return fn("list_contains", array(listed), value)
 
 
 def matches(value: Node, pattern: str) -> Node:

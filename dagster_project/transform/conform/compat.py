@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 
 from sqlglot import exp
 
@@ -20,6 +21,7 @@ from dagster_project.transform.conform.ast import (
     case,
     cast,
     col,
+    fixed,
     fn,
     ge,
     le,
@@ -90,6 +92,13 @@ def normalised(value: Node, *, numeric: bool) -> Node:
     """
     table = _table(numeric=numeric)
     single = fn("translate", value, "".join(table), "".join(table.values()))
+    spelled = fn("list_transform", fn("string_split", single, ""), _each())
+    return fn("array_to_string", spelled, "")
+
+
+@cache
+def _each() -> Node:
+    """One character of a run as its number, any other as it is."""
     char = col("c")
     branches = [
         (
@@ -98,9 +107,8 @@ def normalised(value: Node, *, numeric: bool) -> Node:
         )
         for first, last, before, after, names in _RUNS
     ]
-    each = exp.Lambda(this=case(branches, char), expressions=[exp.to_identifier("c", quoted=True)])
-    spelled = fn("list_transform", fn("string_split", single, ""), each)
-    return fn("array_to_string", spelled, "")
+    name = exp.to_identifier("c", quoted=True)
+    return fixed(exp.Lambda(this=case(branches, char), expressions=[name]))
 
 
 def _place(char: Node, first: str) -> Node:

@@ -146,7 +146,7 @@ def _standard(raw: Node, shape: str, kind: str, nulls: tuple[str, ...]) -> Node:
     return all_of(conditions)
 
 
-def _formats() -> exp.Array:
+def _formats() -> Node:
     forms = [
         *DAYS,
         *(f"{day} {time}" for time in TIMES for day in DAYS),
