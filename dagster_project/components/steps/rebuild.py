@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
+
 from dagster_project import clock
 from dagster_project.components.steps.occasion import Occasion, manual
+from dagster_project.components.steps.outcome import FeedOutcome
+from dagster_project.components.steps.task import Task, record_task
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.lake import Writer
@@ -24,7 +28,7 @@ def rebuild_feed(workshop: Workshop, name: str, occasion: Occasion | None = None
         LakeError: A law of the lake would be broken; nothing was changed.
     """
     feed, occasion = workshop.feed(name), occasion or manual()
-    plan = workshop.plan(name)
+    plan, started = workshop.plan(name), clock.now()
     with workshop.lake.writer(f"rebuilding {name}") as writer:
         with writer.transaction(
             f"rebuild {feed.title}",
@@ -33,10 +37,24 @@ def rebuild_feed(workshop: Workshop, name: str, occasion: Occasion | None = None
             contract_version=feed.version,
         ) as tx:
             made = rebuild(tx.con, plan, run_id=occasion.run_id, committed_at=clock.now())
+            if _was_asked_for(tx.con, name):
+                task = Task.of_feed(feed, name, occasion, started, clock.now())
+                record_task(tx.con, task, FeedOutcome(name, status="success"))
         row = writer.con.execute(
             f"SELECT count(*) FROM lake.silver.{quoted(name)} WHERE NOT _is_deleted"
         ).fetchone()
     return {"feed": name, "batches": len(made), "rows": int(row[0]) if row else 0}
+
+
+def _was_asked_for(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the feed's task failed for want of this rebuild: then it has succeeded now."""
+    row = con.execute(
+        "SELECT status = 'failed' AND contains(error, ?) FROM lake.ops.task_run"
+        " WHERE kind = 'feed' AND task = ? AND status <> 'skipped'"
+        " ORDER BY finished_at DESC LIMIT 1",
+        [f"`countylake rebuild {name}`", name],
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, int]:
