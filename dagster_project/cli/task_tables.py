@@ -29,11 +29,13 @@ STATES: dict[str, tuple[str, str, str]] = {
     "waiting": ("blue", "等待", "nothing came yet, and the deadline is ahead"),
     "ok": ("green", "正常", "its period is served"),
 }
-MEDIUM, WIDE = 104, 150
+MEDIUM, WIDE, WIDEST = 104, 150, 176
 MINUTE = 60
 NAME = 26
 """So many letters of a name stand on one line of the narrowest screen."""
 LONG = ("told", "path", "why")
+SPARED = ("trigger", "attempt", "told", "run_id")
+"""What an execution's line leaves out on a narrow screen; ``--json`` has all of it."""
 Cell = Callable[["TaskLine"], Text]
 
 
@@ -105,8 +107,9 @@ def _columns(width: int, name: int) -> list[tuple[str, dict[str, Any], Cell]]:
                 lambda line: Text(f"{line.rejected:,}" if line.read else "–"),
             ),
             ("用时\ntook", right, lambda line: Text(took(line.duration_s))),
-            ("中位\nmedian", right, lambda line: Text(took(line.median_s))),
         ]
+    if width >= WIDEST:
+        found.append(("中位\nmedian", right, lambda line: Text(took(line.median_s))))
     return found
 
 
@@ -171,12 +174,20 @@ def tell_history(screen: Console, found: History) -> None:
 def _list(screen: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in rows[0]:
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    is_narrow = screen.width < MEDIUM and "run_id" in rows[0]
+    names = [name for name in rows[0] if not (is_narrow and name in SPARED)]
+    for name in names:
         table.add_column(name, overflow="fold", no_wrap=name not in LONG)
     for row in rows:
         shown = {**row, "run_id": row["run_id"][:8]} if "run_id" in row else row
-        table.add_row(*(_plain(value) for value in shown.values()))
+        table.add_row(*(_plain(shown[name]) for name in names))
     screen.print(table)
 
 
