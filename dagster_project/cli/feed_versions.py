@@ -22,6 +22,7 @@ from dagster_project.cli.shared import (
     console,
     emit,
     literally,
+    note,
 )
 from dagster_project.errors import ContractError
 
@@ -62,6 +63,8 @@ def check(names: Names = None, home: HomeOption = COUNTY_HOME, as_json: JsonOpti
             for fault in one.faults:
                 complain(f"{one.place}: {fault}")
             _list(one.changes)
+        if owed := [one.place.removeprefix("feeds/") for one in wrong if one.faults]:
+            note(f"Then: countylake feed bump {' '.join(owed)} --why …")
         console().print(f"{len(found)} contracts, {len(wrong)} with something to do")
     if wrong:
         raise typer.Exit(ContractError.exit_code)

@@ -60,7 +60,7 @@ def test_help_needs_neither_dagster_nor_duckdb() -> None:
         (("status", "--home", "{empty}"), 2, "countylake init"),
         (("status", "--home", "{root}/city"), 2, "belongs to a city"),
         (("sql", "SELECT * FROM nowhere", "--home", "{root}/county"), 2, "nowhere"),
-        (("quarantine", "nothing", "--home", "{root}/county"), 2, "Known feeds"),
+        (("quarantine", "nothing", "--home", "{root}/county"), 2, "countylake feeds"),
         (("trace", "gold.nothing", "--home", "{root}/county"), 2, "layer.table.column"),
         (("run", "--day", "yesterday", "--home", "{root}/county"), 2, "2026-11-22"),
         (("city", "register", "{empty}/public.json", "--home", "{root}/city"), 7, "public.json"),

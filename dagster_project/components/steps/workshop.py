@@ -5,6 +5,7 @@ Making a workshop opens nothing; each part is read once, when it is first needed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -30,6 +31,7 @@ from dagster_project.paths import Home, schemas_dir, sql_dir
 from dagster_project.settings import Settings, Site, load_settings, load_site
 from dagster_project.transform.conform import Plan, compile_feed
 from dagster_project.transform.models import Graph, load_models
+from dagster_project.written import nearest
 
 Role = Literal["county", "city"]
 
@@ -160,10 +162,16 @@ class Workshop:
                     problem.sentence.rstrip("."), where=f"{problem.path}:{problem.line}"
                 )
         raise UsageError(
-            f"there is no feed {name}",
+            f"there is no feed {name}{_meant(name, self.contracts.feeds)}",
             where="schemas/feeds",
-            todo=f"Known feeds: {', '.join(sorted(self.contracts.feeds))}",
+            todo="`countylake feeds` lists all of them",
         )
+
+
+def _meant(name: str, feeds: Mapping[str, Feed]) -> str:
+    """The feed that was meant: by its Chinese title, or by a name that is like it."""
+    titled = [feed.name for feed in feeds.values() if feed.title == name]
+    return f"; {name} is the title of `{titled[0]}`" if titled else nearest(name, feeds)
 
 
 @lru_cache(maxsize=8)
