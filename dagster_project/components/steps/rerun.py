@@ -75,11 +75,12 @@ class Plan:
         if self.refused:
             told.append(f"{len(self.refused)} refused deliveries are read again from the landing")
         if self.channels:
-            told.append(f"the channels {', '.join(self.channels)} are asked again for these days")
+            told.append(f"asked again for these days: {', '.join(self.channels)}")
         if self.batches:
+            others = self.landed - len(self.batches)
             told.append(
-                f"{len(self.batches)} landed batches of these days are conformed again under"
-                f" today's contract, with the feed's other {self.landed - len(self.batches)}"
+                f"landed batches of these days conformed again under today's contract:"
+                f" {len(self.batches)}" + (f", with the feed's other {others}" if others else "")
             )
         if self.periods:
             named = ", ".join(f"{day}" for day in self.periods)
