@@ -164,24 +164,28 @@ def rerun(
     decision = Decision(
         plan.task, action, clock.now(), by, why.strip(), *days, run_id=occasion.run_id
     )
-    with workshop.lake.writer(f"deciding on {plan.task}") as writer:
-        if paused(writer.con, plan.task):
-            raise UsageError(
-                f"{plan.task} is paused",
-                todo=f"`countylake tasks resume {plan.task}` first",
-            )
-        with writer.transaction(f"{action} {plan.task}", run_id=occasion.run_id) as tx:
-            note(tx.con, decision)
     if plan.periods:
+        _decide(workshop, decision)
         return _reports(workshop, plan, occasion)
-    return _feed(workshop, plan, occasion)
+    return _feed(workshop, plan, occasion, decision)
 
 
-def _feed(workshop: Workshop, plan: Plan, occasion: Occasion) -> Again:
+def _decide(workshop: Workshop, decision: Decision) -> None:
+    """Keep a decision, unless the task is paused."""
+    task = decision.task
+    with workshop.lake.writer(f"deciding on {task}") as writer:
+        if paused(writer.con, task):
+            raise UsageError(f"{task} is paused", todo=f"`countylake tasks resume {task}` first")
+        with writer.transaction(f"{decision.action} {task}", run_id=decision.run_id) as tx:
+            note(tx.con, decision)
+
+
+def _feed(workshop: Workshop, plan: Plan, occasion: Occasion, decision: Decision) -> Again:
     feed, started = workshop.feed(plan.task), clock.now()
     done = Again(plan, FeedOutcome(plan.task))
     assert done.outcome is not None  # noqa: S101 - made in the line above
     with alone(workshop, feed, occasion):
+        _decide(workshop, decision)  # one that waits for another process was not carried out
         for delivery_id in plan.refused:
             _read_again(workshop, feed, delivery_id, occasion, done.outcome)
         if plan.channels:
