@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from dagster_project.components.steps import deliveries
+from dagster_project.components.steps.checks import KEYS, ROWS
 from dagster_project.components.steps.desk import Desk
 from dagster_project.components.steps.holds import holds, pausing
 from dagster_project.components.steps.occasion import Occasion
@@ -140,7 +141,12 @@ class Fetch:
             if self.window is not None:
                 # Whatever a channel says of a range's end, it is not how far the source was read.
                 origin = replace(origin, until="")
-            desk.take(extract.locate, replace(extract.candidate, origin=origin))
+            try:
+                desk.take(extract.locate, replace(extract.candidate, origin=origin))
+            except LakeError:
+                # Which law would have been broken stands in the sentence; nothing was committed.
+                self.done.failed_checks |= {ROWS, KEYS}
+                raise
 
 
 def _column(server: Server) -> str:
