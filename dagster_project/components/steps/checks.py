@@ -13,6 +13,7 @@ import duckdb
 from dagster_project.contracts import cell_rules
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.rules import place_rule
+from dagster_project.lake.emptiness import has_rows
 
 DELIVERED = "last_delivery_accepted"
 READABLE = "file_is_readable"
@@ -124,12 +125,19 @@ def _counts(
             "SELECT max_by(batch_id, delivered_at) FROM lake.ops.batch WHERE feed = ?", [feed]
         ).fetchone()
         wanted = [row[0]] if row and row[0] else []
+    if not wanted:
+        return {}
+    # Listed one by one, so that the files of other batches are not opened.
+    among = f"batch_id IN ({', '.join('?' * len(wanted))})"
     rows = con.execute(
         "SELECT split_part(rule_id, '.', -1) AS name, sum(checked), sum(failed)"
-        " FROM lake.ops.batch_rule"
-        " WHERE list_contains($batches, batch_id) AND kind IN ('rule', 'warn') GROUP BY ALL"
-        " UNION ALL SELECT rule_id, sum(checked), sum(failed) FROM lake.ops.check_result"
-        " WHERE list_contains($batches, batch_id) AND rule_id = $volume GROUP BY ALL",
-        {"batches": wanted, "volume": VOLUME},
+        f" FROM lake.ops.batch_rule WHERE {among} AND kind IN ('rule', 'warn') GROUP BY ALL",
+        wanted,
     ).fetchall()
+    if has_rows(con, "lake.ops.check_result"):
+        rows += con.execute(
+            "SELECT rule_id, sum(checked), sum(failed) FROM lake.ops.check_result"
+            f" WHERE {among} AND rule_id = ? GROUP BY ALL",
+            [*wanted, VOLUME],
+        ).fetchall()
     return {str(name): (int(checked), int(wrong)) for name, checked, wrong in rows}

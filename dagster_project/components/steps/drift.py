@@ -103,6 +103,8 @@ class Watch:
 
     def news(self) -> list[dict[str, Any]]:
         """The noted differences that the feed's ledger does not hold yet, as data."""
+        if not self.noted:
+            return []
         rows = self.con.execute(
             "SELECT findings FROM lake.ops.hold WHERE feed = ? AND kind = 'schema'",
             [self.plan.feed.name],

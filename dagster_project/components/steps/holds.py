@@ -18,6 +18,7 @@ import structlog
 from dagster_project import clock
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import UsageError
+from dagster_project.lake.emptiness import has_rows
 
 Kind = Literal["schema", "vanished", "period", "rows"]
 State = Literal["open", "accepted", "refused", "superseded", "noted"]
@@ -130,6 +131,8 @@ def holds(
     delivery_id: str = "",
 ) -> list[Hold]:
     """Held deliveries, oldest first; an empty argument asks for all."""
+    if not has_rows(con, "lake.ops.hold"):
+        return []
     rows = con.execute(
         f"SELECT {_COLUMNS} FROM lake.ops.hold WHERE (? = '' OR feed = ?)"
         " AND (? = '' OR state = ?) AND (? = '' OR delivery_id = ?) ORDER BY opened_at, hold_id",

@@ -16,6 +16,7 @@ import structlog
 from dagster_project import clock
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
+from dagster_project.lake.emptiness import has_rows
 
 Action = Literal["pause", "resume", "rerun", "backfill"]
 _COLUMNS = "task, action, decided_at, decided_by, why, since, until, run_id"
@@ -38,6 +39,8 @@ class Decision:
 
 def decisions(con: duckdb.DuckDBPyConnection, task: str = "") -> list[Decision]:
     """Every decision on a task, or on all, oldest first."""
+    if not has_rows(con, "lake.ops.task_decision"):
+        return []
     rows = con.execute(
         f"SELECT {_COLUMNS} FROM lake.ops.task_decision WHERE ? IN ('', task)"
         " ORDER BY decided_at, task",

@@ -17,6 +17,7 @@ import duckdb
 
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.words import CASE_PATTERN, RETURN_COLUMNS
+from dagster_project.lake.emptiness import has_rows
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.transform.conform.counts import reasons_list
 from dagster_project.transform.conform.merge import key_text
@@ -127,6 +128,8 @@ def settle(
         rejected: How many rows of the batch were rejected.
         whole: Whether the rows are all of the batch; otherwise some of them were judged again.
     """
+    if not rejected and not has_rows(con, CASES):
+        return
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE case_open AS SELECT {', '.join(COLUMNS)} FROM {CASES}"
         f" WHERE feed = ? AND state = 'open' AND failed_at <= ?::TIMESTAMPTZ",
