@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -45,7 +46,7 @@ def tell_tasks(screen: Console, lines: Sequence[TaskLine], *, is_part: bool) -> 
         screen.print("no such task" if is_part else "there are no tasks")
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    longest = max(len(line.task) for line in lines)
+    longest = max(max(len(line.task), cell_len(line.title)) for line in lines)
     columns = _columns(screen.width, min(longest, NAME if screen.width < MEDIUM else 2 * NAME))
     for head, options, _cell in columns:
         table.add_column(head if screen.width >= MEDIUM else head.partition("\n")[0], **options)
@@ -89,7 +90,7 @@ def _columns(width: int, name: int) -> list[tuple[str, dict[str, Any], Cell]]:
     free: dict[str, Any] = {"overflow": "fold"}
     found: list[tuple[str, dict[str, Any], Cell]] = [
         ("状态\nstate", fixed, _state if width >= WIDE else _state_alone),
-        ("归集任务\ntask", {**free, "min_width": name}, _name),
+        ("归集任务\ntask", {**free, "width": name}, _name),
         ("截止\ndue", fixed, lambda line: Text(local(line.missed_at or line.due_at))),
         ("上次成功\nlast success", fixed, lambda line: Text(local(line.last_success))),
         ("失败\nfailed", right, lambda line: Text(f"{line.failures or '–'}")),
