@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -200,12 +201,21 @@ class DatabasePull(Pull):
         part, rows = file.with_name(f".{file.name}.part"), 0
         schema = pa.schema([(name, pa.string()) for name in names])
         try:
-            with pq.ParquetWriter(
-                part, schema, compression="zstd", compression_level=COMPRESSION_LEVEL
-            ) as writer:
-                for batch in batches:
+            with (
+                pq.ParquetWriter(
+                    part, schema, compression="zstd", compression_level=COMPRESSION_LEVEL
+                ) as writer,
+                ThreadPoolExecutor(1, thread_name_prefix="extract") as beside,
+            ):
+                written: Future[None] | None = None
+                for batch in batches:  # one is written while the next is fetched
+                    texts = pa.RecordBatch.from_arrays(batch.columns, schema=schema)
                     rows += batch.num_rows
-                    writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+                    if written is not None:
+                        written.result()
+                    written = beside.submit(writer.write_batch, texts)
+                if written is not None:
+                    written.result()
             part.replace(file)
         except OSError as error:
             raise LakeError(
