@@ -29,6 +29,10 @@ from dagster_project.errors import ChannelError
 
 CONNECT_S, READ_S, IDLE_S = 10.0, 60.0, 4.0
 MOST_PAGE = 16 << 20
+DEEPEST = 16
+"""Elements of an answer are nested no deeper."""
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""No object was written before or later, and nothing here counts further in nanoseconds."""
 EMPTY = hashlib.sha256(b"").hexdigest()
 NOT_LET_IN = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied"})
 SERVER_ERRORS, TOO_MANY = 500, 429
@@ -247,6 +251,8 @@ def _parsed(body: bytes) -> _Page:
     page, path, text = _Page(), list[str](), list[str]()
 
     def start(name: str, _: Mapping[str, str]) -> None:
+        if len(path) > DEEPEST:
+            raise expat.ExpatError("too deep")
         path.append(name.rpartition(":")[2])
         text.clear()
         if len(path) == 1:
@@ -278,9 +284,13 @@ def _listed(said: Mapping[str, str], location: str, *, encoded: bool) -> Listed:
     try:
         modified = datetime.fromisoformat(said["LastModified"])
         key = unquote_plus(said["Key"], errors="surrogateescape") if encoded else said["Key"]
-        return Listed(key, int(said["Size"]), modified, said.get("ETag", ""))
-    except (KeyError, ValueError) as error:
+        found = Listed(key, int(said["Size"]), modified, said.get("ETag", ""))
+        is_possible = found.size >= 0 and EARLIEST < found.modified < LATEST
+    except (KeyError, ValueError, TypeError) as error:
         raise _wrong(location, "an object without key, size or time") from error
+    if not is_possible:
+        raise _wrong(location, "an object of an impossible size or time")
+    return found
 
 
 def _wrong(location: str, what: str) -> ChannelError:
