@@ -6,11 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from dagster_project.contracts.model import Problem
+
+DEEPEST = 64
+"""So many parts of a file lie within one another at most."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -60,6 +63,7 @@ def read(path: Path, name: str) -> Document | Problem:
     except OSError as error:
         return Problem(name, 0, f"the file cannot be read ({error.strerror}); check its rights")
     try:
+        _bound(raw)
         loader = _Loader(raw)
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
@@ -84,6 +88,28 @@ def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, int] | None:
         item = node.value[step]
         return item, item.start_mark.line + 1
     return None
+
+
+def _bound(raw: bytes) -> None:
+    """Refuse what would make a small file endless, or too deep to be walked through.
+
+    Raises:
+        MarkedYAMLError: It has aliases or too many levels.
+    """
+    depth, fault = 0, ""
+    for event in yaml.parse(raw, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            fault = "an alias is not followed here, write out what it stands for"
+        elif isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                fault = f"more than {DEEPEST} parts lie within one another"
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if fault:
+            raise yaml.MarkedYAMLError(
+                problem=fault, problem_mark=cast("yaml.Mark", event.start_mark)
+            )
 
 
 def _repeated(node: yaml.Node) -> Iterator[tuple[int, str]]:

@@ -79,6 +79,19 @@ def _sentence(error: ValidationError, data: Any) -> str:
     return say(place, error.instance, error.validator_value, error)
 
 
+_ADDRESSES: Final = frozenset({
+    "credentials", "endpointUrl", "host", "location", "url", "value",
+})  # fmt: skip
+"""Words that are wrong, more often than not, because somebody wrote a secret into them."""
+
+
+def _shown(has: Any, error: ValidationError) -> str:
+    """A value that does not fit, unless it may be a secret: sentences are kept and published."""
+    word = str(error.absolute_path[-1]) if error.absolute_path else ""
+    is_secret = word in _ADDRESSES and "servers" in error.absolute_path
+    return "is not written as it should be" if is_secret else f"is `{has}`"
+
+
 _Say = Callable[[str, Any, Any, ValidationError], str]
 
 _SENTENCES: Final[dict[str, _Say]] = {
@@ -95,7 +108,12 @@ _SENTENCES: Final[dict[str, _Say]] = {
     "type": lambda place, _has, rule, _error: (
         f"{place} is of the wrong kind; write a {rule if isinstance(rule, str) else rule[0]}"
     ),
-    "pattern": lambda place, has, rule, _error: f"{place} is `{has}`; it must match `{rule}`",
+    "pattern": lambda place, has, rule, error: (
+        f"{place} {_shown(has, error)}; it must match `{rule}`"
+    ),
+    "contains": lambda place, _has, rule, _error: (
+        f"{place} lacks `{rule['properties']['property']['const']}`; add it"
+    ),
     "minItems": lambda place, _has, _rule, _error: f"{place} is empty; fill it in",
     "minLength": lambda place, _has, _rule, _error: f"{place} is empty; fill it in",
     "maxItems": lambda place, has, rule, _error: f"{place} has {len(has)} entries; keep {rule}",

@@ -388,3 +388,53 @@ def test_every_lacking_key_is_named_once(schemas: Path) -> None:
     (schemas / "feeds" / "asset.yaml").write_text("name: 资产\n", "utf-8")
     (problem,) = problems_of(load(schemas), "asset")
     assert "lacks `apiVersion`, `kind`" in problem.sentence
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "{server: a, type: api, location: 'https://u:s3cret@h/x'}",
+        (
+            "{server: a, type: api, location: 'https://h/x',"
+            " customProperties: [{property: credentials, value: s3cret}]}"
+        ),
+        (
+            "{server: a, type: custom, customProperties: [{property: channel, value: sqlalchemy},"
+            " {property: table, value: t}, {property: url, value: 'oracle://h/?password=s3cret'}]}"
+        ),
+        "{server: a, type: custom, customProperties: [{property: table, value: s3cret}]}",
+        (
+            "{server: a, type: postgresql, host: 'u:s3cret@h', port: 1, database: d, schema: s,"
+            " customProperties: [{property: table, value: t}]}"
+        ),
+    ],
+)
+def test_a_secret_in_a_contract_is_refused_and_not_repeated(tmp_path: Path, server: str) -> None:
+    """Sentences about contracts are logged and published; the word and the line are enough."""
+    found = broken(tmp_path, server)
+    assert found
+    assert "asset" in found[0].path
+    assert not any("s3cret" in str(one) for one in found)
+
+
+def broken(tmp_path: Path, server: str, head: str = "") -> tuple[Problem, ...]:
+    """The problems of the checkout's contracts with another channel in one of them."""
+    shutil.copytree(SCHEMAS, tmp_path / "schemas")
+    path = tmp_path / "schemas" / "feeds" / "asset.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    at = lines.index("servers:") + 1
+    lines[at] = f"  - {server}" if server else lines[at]
+    path.write_text("\n".join([head, *lines]), encoding="utf-8")
+    return load(tmp_path / "schemas").problems
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ("a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]", "is not followed here"),
+        ("a: " + "[" * 100_000, "within one another"),
+    ],
+)
+def test_a_small_file_cannot_become_an_endless_one(tmp_path: Path, head: str, said: str) -> None:
+    """Aliases of aliases, and brackets without end, are told and not walked through."""
+    assert said in str(broken(tmp_path, "", head)[0])
