@@ -6,11 +6,17 @@ generalisation). Pseudonyms, which keep columns joinable, are in ``pseudonym``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, cast
 
 from dagster_project.contracts.model import Column
 
 Mask = Literal["none", "scrub", "id", "name", "phone", "account", "address", "year", "drop"]
+
+STRICTNESS: tuple[Mask, ...] = (
+    "none", "scrub", "year", "address", "name", "id", "phone", "account", "drop",
+)  # fmt: skip
+"""What hides more stands behind what hides less."""
 
 PERSONAL_LEVELS = ("L3", "L4")
 
@@ -42,6 +48,11 @@ def mask_of(column: Column) -> Mask:
     if column.level not in PERSONAL_LEVELS:
         return "scrub" if column.textual else "none"
     return "year" if column.type in {"date", "timestamp"} else "drop"
+
+
+def strictest(columns: Iterable[Column]) -> Mask:
+    """The mask that hides most among those of several columns."""
+    return max(map(mask_of, columns), key=STRICTNESS.index)
 
 
 def expression(mask: Mask, name: str, duck_type: str) -> str:

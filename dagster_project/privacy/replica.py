@@ -122,9 +122,18 @@ def _pseudonym(column: Column, origin: str) -> PublishColumn:
 
 
 def _entity(entity: Entity, contracts: Contracts, hidden: frozenset[str]) -> PublishTable:
-    """An entity as a feed's table is shown: masked, its key as a pseudonym, without sheets."""
+    """An entity as a feed's table is shown: masked, its key as a pseudonym, without sheets.
+
+    A value is masked as in that of its sources which hides most: it says where it came from.
+    """
     inside = {f"{item.name}_sheet" for item in entity.items}
-    columns = [_masked(c, masks.mask_of(c)) for c in entity.columns if c.name not in inside]
+    sources = {item.name: [(one.feed, one.column) for one in item.sources] for item in entity.items}
+    sources[entity.key.name] = list(entity.feeds.items())
+    columns = []
+    for column in entity.columns:
+        if column.name not in inside:
+            known = [contracts.feeds[f].column(c) for f, c in sources.get(column.name, ())]
+            columns.append(_masked(column, masks.strictest((column, *known))))
     origin = domain(contracts, *next(iter(entity.feeds.items())))
     if origin in hidden:
         columns.insert(1, _pseudonym(entity.key, origin))

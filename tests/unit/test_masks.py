@@ -6,15 +6,18 @@ import datetime as dt
 import hashlib
 import hmac
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from dagster_project.contracts.entities import DataItems
 from dagster_project.contracts.model import Column, Contracts, Feed, Reference, Sla, Table
 from dagster_project.errors import UsageError
 from dagster_project.privacy import masks, pseudonym, replica
 from dagster_project.privacy.masks import Mask
+from tests.items_kit import CIVIL, KEY, POLICE, item_of, person
 
 
 def masked(mask: Mask, value: object, duck_type: str = "VARCHAR") -> object:
@@ -244,3 +247,23 @@ def test_a_coded_dimension_of_an_aggregate_stays() -> None:
     shown = {c.name: c.expression for c in replica.plan(contracts, made)[0].columns}  # type: ignore[arg-type]
     assert shown["nation"] == '"nation"'
     assert "'*'" in shown["name"]
+
+
+def test_an_entity_hides_what_any_of_its_sources_hides() -> None:
+    """A telephone number that one feed shows in part and another drops is dropped."""
+    shown = Column("phone", "电话", "string", level="L3", mask="phone")
+    for hidden in (
+        replace(shown, mask="drop"),
+        replace(shown, mask="none"),
+        replace(shown, mask="account", level="L2"),
+    ):
+        feeds = {
+            "police": replace(POLICE, columns=(KEY, shown)),
+            "civil": replace(CIVIL, columns=(KEY, hidden)),
+        }
+        entity = person(item_of(shown, "police", "civil"))
+        known = Contracts(feeds, {}, {}, items=DataItems({"person": entity}))
+        (table,) = (one for one in replica.plan(known) if one.name == "person")
+        phone = next(one for one in table.columns if one.name == "phone")
+        wanted = masks.expression(masks.mask_of(hidden), "phone", "VARCHAR")
+        assert phone.expression == wanted
