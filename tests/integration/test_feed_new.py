@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import os
 import shutil
-import socket
-import socketserver
 import sqlite3
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +28,7 @@ from dagster_project.contracts.model import Contracts
 from dagster_project.errors import ContractError, CountyLakeError, UsageError
 from dagster_project.paths import PROJECT, SAMPLES
 from tests.conftest import founded_county
-from tests.database_kit import PASSWORD, READER, running_postgres
+from tests.database_kit import PASSWORD, READER, reached, running_postgres
 from tests.interface_kit import Interface, records, serving
 
 SCHEMAS = PROJECT / "schemas"
@@ -123,32 +117,6 @@ def test_a_database_says_its_key_and_is_followed_by_its_time_of_change(
     assert len(taken(county(tmp_path), "aid")) == 60
 
 
-@contextmanager
-def reached(folder: Path) -> Iterator[int]:
-    """A port of loopback that leads to the socket of a PostgreSQL."""
-
-    class Forward(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with socket.socket(socket.AF_UNIX) as other:
-                other.connect(str(folder / ".s.PGSQL.5432"))
-                back = threading.Thread(target=pump, args=(other, self.request), daemon=True)
-                back.start()
-                pump(self.request, other)
-                back.join(5)
-
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
-
-
 @pytest.mark.xdist_group("postgres")
 def test_a_table_of_postgresql_is_described_by_its_catalogue(
     tmp_path: Path, schemas: Path, monkeypatch: pytest.MonkeyPatch
@@ -156,7 +124,7 @@ def test_a_table_of_postgresql_is_described_by_its_catalogue(
     """Comments are titles, the primary key is the key, NOT NULL is required; rows arrive."""
     monkeypatch.setenv("COUNTYLAKE_TEST_READER_USER", "reader")
     monkeypatch.setenv("COUNTYLAKE_TEST_READER_PASSWORD", PASSWORD)
-    with running_postgres() as database, reached(Path(database.host)) as port:
+    with running_postgres() as database, reached(database.socket) as port:
         database.run(
             "CREATE TABLE v_aid (bh text PRIMARY KEY, xm text NOT NULL, je numeric(10,2),"
             " gxsj timestamp)",
@@ -192,6 +160,10 @@ def test_an_address_with_a_password_is_refused() -> None:
     for source in ("postgresql://u:p@h/db", "sftp://u:p@h/x.csv"):
         with pytest.raises(UsageError, match="no user and no password"):
             infer(Asked("x", source, table="t"))
+    for source in ("oracle+oracledb://u:s3cret@h/db", "https://[::1", "mysql://h:99999/s3cret"):
+        with pytest.raises(UsageError, match="--from") as refused:
+            infer(Asked("x", source, table="t"))
+        assert "s3cret" not in str(refused.value)
     with pytest.raises(UsageError, match="--table"):
         infer(Asked("x", "mysql://127.0.0.1/db"))
     with pytest.raises(UsageError, match="no such file"):

@@ -27,6 +27,7 @@ PORTS = {"postgresql": 5432, "mysql": 3306}
 OVERLAP = 300
 """Seconds that a watermark goes back, for rows that were committed late."""
 _SCHEME = re.compile(r"^(postgresql|postgres|mysql|mariadb|sqlite|sftp|s3|https?):", re.IGNORECASE)
+_ADDRESS = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _ENDINGS = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".json": "json", ".parquet": "parquet"}
 
 
@@ -40,8 +41,21 @@ class Fetched:
 
 
 def is_fetched(source: str) -> bool:
-    """Whether a source is an address rather than a file."""
-    return bool(_SCHEME.match(source))
+    """Whether a source is an address rather than a file.
+
+    Raises:
+        UsageError: It is an address of a kind that is not looked at; it is not repeated, for it
+            may hold a password.
+    """
+    if _SCHEME.match(source):
+        return True
+    if _ADDRESS.match(source):
+        raise UsageError(
+            "no source of this kind is looked at",
+            where="--from",
+            todo="Name a file, or postgresql://, mysql://, sqlite:, sftp://, s3://, https://",
+        )
+    return False
 
 
 def fetched(
@@ -102,7 +116,13 @@ def _server(
         inside = f"{path.parent.name}/{path.name}"
         server = Server("ledger", "sqlite", format="parquet", path=inside, table=_needed(table))
         return server, path.parent.parent
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(
+            "this is no address", where="--from", todo="Write it as scheme://host:port/path"
+        ) from error
     if parts.username or parts.password:
         raise UsageError(
             "an address holds no user and no password",
@@ -117,7 +137,7 @@ def _server(
             "postgresql" if kind == "postgresql" else "mysql",
             format="parquet",
             host=parts.hostname or "",
-            port=parts.port or PORTS[kind],
+            port=port or PORTS[kind],
             database=parts.path.strip("/"),
             schema=schema or ("public" if kind == "postgresql" else ""),
             table=name,
