@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
+import socketserver
 import subprocess
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -41,6 +44,11 @@ class Postgres:
         with adbc.connect(self.uri, autocommit=True) as con, con.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+
+    @property
+    def socket(self) -> Path:
+        """The server's socket."""
+        return Path(self.host) / ".s.PGSQL.5432"
 
     @property
     def uri(self) -> str:
@@ -177,6 +185,44 @@ def running_mariadb() -> Iterator[MariaDb]:
         server.kill()
         server.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def reached(path: Path, cut_after: list[int] | None = None) -> Iterator[int]:
+    """A port of loopback that leads to a server's socket: contracts name hosts and ports.
+
+    The first connections are cut after so many bytes of answers.
+    """
+    limits = cut_after or []
+
+    class Forward(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as other:
+                other.connect(str(path))
+                back = threading.Thread(
+                    target=pump, args=(other, self.request, limits.pop(0) if limits else 0)
+                )
+                back.daemon = True
+                back.start()
+                pump(self.request, other)
+                back.join(5)
+
+    def pump(source: socket.socket, target: socket.socket, most: int = 0) -> None:
+        sent = 0
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data[: most - sent] if most else data)
+                sent += len(data)
+                if 0 < most <= sent:
+                    source.shutdown(socket.SHUT_RDWR)
+                    break
+            target.shutdown(socket.SHUT_RDWR if most else socket.SHUT_WR)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
 
 
 def _found_civil(socket: Path) -> None:
