@@ -19,6 +19,7 @@ from dagster_project import clock
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import UsageError
 from dagster_project.lake.emptiness import has_rows
+from dagster_project.lake.engine import literal
 
 Kind = Literal["schema", "vanished", "period", "rows"]
 State = Literal["open", "accepted", "refused", "superseded", "noted"]
@@ -133,10 +134,11 @@ def holds(
     """Held deliveries, oldest first; an empty argument asks for all."""
     if not has_rows(con, "lake.ops.hold"):
         return []
+    wanted = {"feed": feed, "state": state, "delivery_id": delivery_id}
+    asked = [f"{name} = {literal(value)}" for name, value in wanted.items() if value]
     rows = con.execute(
-        f"SELECT {_COLUMNS} FROM lake.ops.hold WHERE (? = '' OR feed = ?)"
-        " AND (? = '' OR state = ?) AND (? = '' OR delivery_id = ?) ORDER BY opened_at, hold_id",
-        [feed, feed, state, state, delivery_id, delivery_id],
+        f"SELECT {_COLUMNS} FROM lake.ops.hold WHERE {' AND '.join(asked) or 'true'}"
+        " ORDER BY opened_at, hold_id"
     ).fetchall()
     return [_hold(row) for row in rows]
 

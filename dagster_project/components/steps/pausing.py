@@ -17,6 +17,7 @@ from dagster_project import clock
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
 from dagster_project.lake.emptiness import has_rows
+from dagster_project.lake.engine import literal
 
 Action = Literal["pause", "resume", "rerun", "backfill"]
 _COLUMNS = "task, action, decided_at, decided_by, why, since, until, run_id"
@@ -41,10 +42,9 @@ def decisions(con: duckdb.DuckDBPyConnection, task: str = "") -> list[Decision]:
     """Every decision on a task, or on all, oldest first."""
     if not has_rows(con, "lake.ops.task_decision"):
         return []
+    of_task = f"task = {literal(task)}" if task else "true"
     rows = con.execute(
-        f"SELECT {_COLUMNS} FROM lake.ops.task_decision WHERE ? IN ('', task)"
-        " ORDER BY decided_at, task",
-        [task],
+        f"SELECT {_COLUMNS} FROM lake.ops.task_decision WHERE {of_task} ORDER BY decided_at, task"
     ).fetchall()
     return [Decision(*row) for row in rows]
 

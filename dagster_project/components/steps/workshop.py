@@ -16,7 +16,6 @@ import duckdb
 
 from dagster_project import clock
 from dagster_project import contracts as contract_room
-from dagster_project.city.merge import received_columns
 from dagster_project.components.steps.cutoff import cut_off
 from dagster_project.components.steps.journal import say
 from dagster_project.components.steps.occasion import Occasion
@@ -145,6 +144,8 @@ class Workshop:
         """The tables that no model of this site makes: at a city, what counties sent."""
         if self.role == "county":
             return {}
+        from dagster_project.city.merge import received_columns  # noqa: PLC0415 - loads Arrow
+
         return {f"city.{name}": received_columns(columns) for name, columns in self.reports.items()}
 
     def feed(self, name: str) -> Feed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dagster_project.errors import LakeError
 from dagster_project.ingest.readers.result import (
@@ -16,7 +16,9 @@ from dagster_project.ingest.readers.result import (
     SheetRead,
 )
 from dagster_project.ingest.readers.table.marks import as_line
-from dagster_project.ingest.readers.table.rows import Classifier
+
+if TYPE_CHECKING:
+    from dagster_project.ingest.readers.table.rows import Classifier
 
 
 @dataclass
