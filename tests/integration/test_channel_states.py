@@ -93,6 +93,19 @@ def test_a_source_that_was_restored_is_read_again(ledger: Ledger) -> None:
 
 
 @pytest.mark.thorough
+def test_a_word_among_times_hides_nothing(ledger: Ledger) -> None:
+    """A row whose time of change says `none` comes every time; an emptied table is no fault."""
+    ledger.put(("B", "1厂", "无"))
+    assert ledger.live() == {"A": "1厂", "B": "1厂"}
+    assert ledger.reached() == OLD
+    ledger.put(("C", "1厂", LATER))
+    assert sorted(ledger.live()) == ["A", "B", "C"]
+    assert ledger.reached() == LATER
+    ledger.table.run("DELETE FROM licences")
+    assert sorted(ledger.live()) == ["A", "B", "C"]
+
+
+@pytest.mark.thorough
 def test_another_watermark_begins_from_the_beginning(ledger: Ledger) -> None:
     """What one column reached says nothing of another one."""
     contract = ledger.county.workshop.schemas / "feeds" / "permit.yaml"

@@ -31,6 +31,8 @@ from dagster_project.ingest.readers.table.header import Spelled
 
 ENDING: Final = ".parquet"
 COMPRESSION_LEVEL: Final = 1
+LETTERS: Final = "A"
+"""Texts that begin with a digit sort before it, whatever the collation."""
 _ODD = re.compile(r"[^\w.-]+")
 
 
@@ -53,15 +55,20 @@ class _Walk:
         cls, source: Source, mark: SourceColumn, watermark: Watermark, memory: Memory
     ) -> _Walk:
         """The whole way, as the source stands at the beginning."""
-        kind = source.kind(mark)
-        scale = Scale.of(kind, source.newest(mark, Span()) if kind == "text" else None)
+        kind, example = source.kind(mark), None
+        if kind == "text":
+            # One row that says `none` must not tell how the others write their times.
+            example = source.newest(mark, Span(high=LETTERS, before=True))
+            example = example or source.newest(mark, Span())
+        scale = Scale.of(kind, example)
         if memory.window:
             low, high = map(scale.checked, (memory.window.since, memory.window.until))
             return cls(scale, low, high, low, window=True)
         floor, ceiling = scale.bounds(now())
         newer = Span(low=memory.watermark, floor=floor, ceiling=ceiling)
         newest = source.newest(mark, newer)
-        low = scale.back(memory.watermark, watermark.overlap)
+        empty = kind == "text" and not example  # no row says how its times are written
+        low = "" if empty else scale.back(memory.watermark, watermark.overlap)
         if newest is None and memory.watermark:
             # What was reached is gone: some rows were removed, or all of it is an older state.
             late, whole = (Span(low=one, floor=floor, ceiling=ceiling) for one in (low, ""))
