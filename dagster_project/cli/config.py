@@ -5,6 +5,7 @@ What is looked at stands in ``components.steps.configuration``; nothing here cha
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,9 +103,16 @@ def _tell(faults: list[Fault]) -> None:
     for group, found in groupby(faults, key=lambda fault: fault.group):
         listed = list(found)
         screen.print(f"[bold]{GROUPS[group]}[/bold] ({len(listed)})")
-        for fault in listed:
-            sign = "[yellow]![/yellow]" if fault.is_warning else "[red]✗[/red]"
-            screen.print(f"  {sign} ", end="")
-            screen.print(literally(str(fault)), soft_wrap=True)
+        for todo, alike in groupby(listed, key=lambda fault: fault.todo):
+            same = list(alike)
+            # A remedy that several faults share is said once, below the last of them.
+            is_shared = bool(todo) and len(same) > 1
+            for fault in same:
+                sign = "[yellow]![/yellow]" if fault.is_warning else "[red]✗[/red]"
+                screen.print(f"  {sign} ", end="")
+                shown = replace(fault, todo="") if is_shared else fault
+                screen.print(literally(str(shown)), soft_wrap=True)
+            if is_shared:
+                screen.print(literally(f"  → {todo}."), soft_wrap=True)
     warnings = sum(1 for fault in faults if fault.is_warning)
     screen.print(f"{len(faults) - warnings} errors, {warnings} warnings")

@@ -14,6 +14,7 @@ from dagster_project.cli.shared import (
     console,
     emit,
     literally,
+    note,
     opened,
     working,
 )
@@ -29,6 +30,7 @@ def items(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     from dagster_project.components.steps.disagreements import overview
     from dagster_project.components.steps.workshop import Workshop
     from dagster_project.contracts.items import problems
+    from dagster_project.contracts.repeated import REMEDY
 
     workshop = Workshop.at(opened(home).root)
     with working("reading the lake"):
@@ -61,4 +63,6 @@ def items(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     else:
         console().print("没有共用的数据项 no data item has several suppliers")
     for problem in wrong:
-        complain(str(problem))
+        complain(str(problem).rstrip(".").removesuffix(f"; {REMEDY}"))
+    if any(problem.sentence.rstrip(".").endswith(REMEDY) for problem in wrong):
+        note(f"{REMEDY[0].upper()}{REMEDY[1:]}.")

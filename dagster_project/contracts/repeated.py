@@ -20,6 +20,11 @@ from dagster_project.contracts.model import Column, Contracts, Feed, Problem
 
 IDENTITIES = ("resident_id", "uscc")
 """Formats that name the same thing wherever they stand."""
+REMEDY = (
+    "name both under one item of items.yaml, the source department's first, and let the other"
+    " department take it from there, or name the pair under `separate` if they are different things"
+)
+"""What is to be done about every pair."""
 COMMON = ("yes_no",)
 """Code lists that say nothing of what a column is about."""
 
@@ -108,7 +113,5 @@ def _problem(one: Feed, left: Column, other: Feed, right: Column) -> Problem:
         other.path,
         right.line,
         f"{left.title} is collected twice: by {one.department_name} as `{first}` and by"
-        f" {other.department_name} as `{second}` ({right.title}); name both under one item of"
-        " items.yaml, the source department's first, and let the other department take it from"
-        " there, or name the pair under `separate` if they are different things",
+        f" {other.department_name} as `{second}` ({right.title}); {REMEDY}",
     )

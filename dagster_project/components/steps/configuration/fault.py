@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from dagster_project.contracts.model import Problem
+from dagster_project.contracts.repeated import REMEDY
 from dagster_project.errors import CountyLakeError
 
 Group = Literal[
@@ -69,5 +70,9 @@ def of_error(group: Group, error: CountyLakeError, *, is_warning: bool = False) 
 
 
 def of_problem(group: Group, problem: Problem) -> Fault:
-    """A contract's or model's problem as a fault; its sentence says the remedy itself."""
-    return Fault(group, problem.sentence.rstrip("."), f"{problem.path}:{problem.line}")
+    """A contract's or model's problem as a fault; its sentence may say the remedy itself."""
+    what, where = problem.sentence.rstrip("."), f"{problem.path}:{problem.line}"
+    if what.endswith(f"; {REMEDY}"):
+        todo = f"{REMEDY[0].upper()}{REMEDY[1:]}"
+        return Fault(group, what.removesuffix(f"; {REMEDY}"), where, todo)
+    return Fault(group, what, where)
