@@ -178,7 +178,8 @@ def load_site(home: Home) -> Site:
             todo="Run `countylake init` for it first, or name another with --home",
         )
     written = read_written(home.site_file)
-    return described_site(written.values, where=str(home.site_file), todo=BY_HAND)
+    todo = f"{BY_HAND}; `countylake config check` names the lines and everything else"
+    return described_site(written.values, where=str(home.site_file), todo=todo)
 
 
 def described_site(values: Mapping[str, Any], *, where: str, todo: str) -> Site:
