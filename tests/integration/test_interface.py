@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dagster_project.clock import now
 from dagster_project.errors import ChannelError, LakeError, UsageError
 from dagster_project.ingest.channels.pull import Memory, Window
 from dagster_project.paths import PROJECT
@@ -278,6 +280,15 @@ def test_a_watermark_is_asked_for_and_reached(tmp_path: Path) -> None:
         )
         with pytest.raises(UsageError, match="cannot be asked for a range"):
             list(pull_of(interface, tmp_path).pull(window))
+
+
+def test_records_of_a_clock_that_runs_ahead_come_until_it_is_reached(tmp_path: Path) -> None:
+    """Marks of the next hours are no fault of the column, and move nothing."""
+    soon = (now() + timedelta(hours=2)).isoformat()
+    rows = [{**row, "updated_at": soon} for row in records(5)]
+    with serving(Interface(rows, "none")) as interface:
+        (first,) = pull_of(interface, tmp_path, watermark=MARKED).pull(Memory())
+        assert first.candidate.origin.until == ""
 
 
 def test_a_watermark_that_is_none_is_told(tmp_path: Path) -> None:

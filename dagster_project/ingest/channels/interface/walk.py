@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -35,6 +36,10 @@ from dagster_project.ingest.channels.interface.paging import (
     Seen,
 )
 from dagster_project.ingest.channels.watermarks import Mark, mark
+
+
+DAY = timedelta(days=1)
+"""Clocks run ahead by less, and so do records that are stamped with the end of their day."""
 
 
 class _EnoughError(Exception):
@@ -68,6 +73,7 @@ class Walk:
     look: int = 0
     _best: Mark | None = None
     _before: str = ""
+    _soon: bool = False
     _pages: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -161,11 +167,12 @@ class Walk:
             raise _EnoughError
 
     def _compare(self, said: Any) -> None:
-        """Take a record's watermark into account; none, and one far ahead, moves nothing."""
+        """Take a record's watermark into account; none, and one that lies ahead, moves nothing."""
         if said is None or said == "":
             return
         found = mark(said) if isinstance(said, str) else None
         if found and not found.is_believable(now()):
+            self._soon |= found.is_believable(now() + DAY)
             return
         best = self._best
         if found is None or (best and best.kind != found.kind):
@@ -211,7 +218,7 @@ class Walk:
             self.draft.undo()
             if not is_same:
                 raise AgainError("the first page changed while the others were read", answer.rows)
-        if self.must_mark and done.rows and not done.mark:
+        if self.must_mark and done.rows and not (done.mark or self._soon):
             raise ChannelError(
                 f"no record holds a watermark `{'.'.join(self.column)}` that is not far ahead",
                 where=self.client.where,
