@@ -37,7 +37,6 @@ from dagster_project.ingest.channels.interface.paging import (
 )
 from dagster_project.ingest.channels.watermarks import Mark, mark
 
-
 DAY = timedelta(days=1)
 """Clocks run ahead by less, and so do records that are stamped with the end of their day."""
 
