@@ -8,7 +8,10 @@ watermark and none of them is lost. What each kind of database needs stands in i
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import shutil
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +29,7 @@ from dagster_project.errors import ChannelError, LakeError
 from dagster_project.ingest.channels.base import Candidate, Origin
 from dagster_project.ingest.channels.database.scale import Scale, Span
 from dagster_project.ingest.channels.database.source import Source, SourceColumn
+from dagster_project.ingest.channels.download import RESERVE
 from dagster_project.ingest.channels.pull import Described, Extract, Memory, Pull
 from dagster_project.ingest.readers.table.header import Spelled
 
@@ -220,6 +224,7 @@ class DatabasePull(Pull):
                     rows += batch.num_rows
                     if written is not None:
                         written.result()
+                    self._spare()
                     written = beside.submit(writer.write_batch, texts)
                 if written is not None:
                     written.result()
@@ -233,6 +238,11 @@ class DatabasePull(Pull):
         finally:
             part.unlink(missing_ok=True)
         return rows
+
+    def _spare(self) -> None:
+        """Leave some of the disk to others: rows of a view may have no end."""
+        if shutil.disk_usage(self.spool).free < RESERVE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _tidy(self) -> None:
         """Throw away what a killed process left: an extract is always made anew."""

@@ -24,10 +24,12 @@ from dagster_project.credentials import Credential, credential
 from dagster_project.errors import ChannelError
 from dagster_project.ingest.channels.database.base import DatabasePull
 from dagster_project.ingest.channels.database.scale import Kind, Span
-from dagster_project.ingest.channels.database.source import Source, SourceColumn
+from dagster_project.ingest.channels.database.source import Source, SourceColumn, paced
 
 CELLS: Final = 400_000
-"""So many cells are fetched at a time."""
+"""So many cells are fetched at a time, if they are not wide."""
+BUFFERED: Final = 100
+"""So many rows a driver may hold."""
 
 
 class SqlAlchemyPull(DatabasePull):
@@ -123,15 +125,10 @@ class SqlAlchemySource(Source):
         names = [one.name for one in columns]
         size = max(CELLS // max(len(names), 1), 1)
         try:
-            result = self._con.execution_options(stream_results=True, max_row_buffer=size).execute(
-                query
-            )
-            for rows in result.partitions(size):
-                cells = [
-                    pa.array([_text(cell) for cell in column], pa.string())
-                    for column in zip(*rows, strict=True)
-                ]
-                yield pa.RecordBatch.from_arrays(cells, names=names)
+            result = self._con.execution_options(
+                stream_results=True, max_row_buffer=BUFFERED
+            ).execute(query)
+            yield from paced(result.fetchmany, lambda rows: _batch(rows, names), size)
         except (exc.SQLAlchemyError, OSError) as error:
             raise self._sentence(error, "give the rows") from None
 
@@ -201,6 +198,15 @@ class SqlAlchemySource(Source):
             todo="Check the url, the credentials, what the user may read, and the server's log",
             transient=not lasting,
         )
+
+
+def _batch(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> pa.RecordBatch:
+    """Rows as columns of texts."""
+    cells = [
+        pa.array([_text(cell) for cell in column], pa.string())
+        for column in zip(*rows, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(cells, names=list(names))
 
 
 def _text(cell: Any) -> str | None:

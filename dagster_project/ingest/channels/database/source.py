@@ -7,10 +7,10 @@ proven form. Which ranges are asked for is ``base``'s matter.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pyarrow as pa
 
@@ -23,6 +23,10 @@ LOCK_S: Final = 60
 """Somebody who changes the table's columns is waited for no longer."""
 SILENCE_S: Final = 600
 """A server that says nothing for so long is taken for gone."""
+FIRST_ROWS: Final = 16
+"""So many rows tell how wide a table's rows are."""
+BATCH_BYTES: Final = 16 << 20
+"""So many bytes are fetched at a time, if its rows are not wider."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,26 @@ class Source(ABC):
             todo="Nothing of this extract was taken; it is read again",
             transient=True,
         )
+
+
+def paced(
+    fetch: Callable[[int], Sequence[Any]],
+    made: Callable[[Sequence[Any]], pa.RecordBatch],
+    most: int,
+) -> Iterator[pa.RecordBatch]:
+    """Rows in batches of bounded bytes, whatever a cell holds.
+
+    Args:
+        fetch: Gives at most so many rows, none at the end.
+        made: Makes a batch of rows.
+        most: No batch has more rows.
+    """
+    step = min(FIRST_ROWS, most)
+    while rows := fetch(step):
+        batch = made(rows)
+        yield batch
+        fit = step * BATCH_BYTES // max(batch.nbytes, 1)
+        step = max(min(fit, step * 8, most), 1)
 
 
 class SqlSource(Source):

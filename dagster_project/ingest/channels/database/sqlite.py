@@ -5,8 +5,10 @@ In WAL mode nobody waits; in the older modes a writer's commit waits while one e
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +20,20 @@ from dagster_project.contracts.model import Server
 from dagster_project.errors import ChannelError
 from dagster_project.ingest.channels.database.base import DatabasePull
 from dagster_project.ingest.channels.database.scale import Kind
-from dagster_project.ingest.channels.database.source import LOCK_S, SourceColumn, SqlSource
+from dagster_project.ingest.channels.database.source import (
+    LOCK_S,
+    STATEMENT_S,
+    SourceColumn,
+    SqlSource,
+    paced,
+)
 
 CELLS: Final = 400_000
 """So many cells are fetched at a time."""
+LONGEST: Final = 64 << 20
+"""A cell or a row of more bytes is nobody's table."""
+STEPS: Final = 1_000_000
+"""So many steps of SQLite's machine pass between two looks at the clock."""
 _TYPE = re.compile(r"BLOB|BINARY", re.IGNORECASE)
 
 
@@ -40,11 +52,14 @@ class SqliteSource(SqlSource):
         super().__init__(where)
         self._table, self.relation = server.table, self.quoted(server.table)
         self._kinds = dict[str, Kind]()
+        self._until = math.inf
         path = self._file(server, inbox)
         try:
             self._con = sqlite3.connect(
                 f"file:{quote(str(path))}?mode=ro", uri=True, timeout=LOCK_S, isolation_level=None
             )
+            self._con.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
+            self._con.set_progress_handler(self._is_late, STEPS)
             self._con.execute("PRAGMA query_only = ON")
             self._con.execute("PRAGMA trusted_schema = OFF")
         except sqlite3.Error as error:
@@ -90,17 +105,25 @@ class SqliteSource(SqlSource):
         """The rows, some thousands at a time."""
         cursor = self._execute(sql)
         size = max(CELLS // len(names), 1)
-        while True:
+
+        def fetch(rows: int) -> list[Any]:
             try:
-                rows = cursor.fetchmany(size)
+                return cursor.fetchmany(rows)
             except sqlite3.Error as error:
                 raise self._sentence(error) from None
-            if not rows:
-                return
+
+        def made(rows: Sequence[Any]) -> pa.RecordBatch:
             columns = [_column(cells) for cells in zip(*rows, strict=True)]
-            yield pa.RecordBatch.from_arrays(columns, names=list(names))
+            return pa.RecordBatch.from_arrays(columns, names=list(names))
+
+        yield from paced(fetch, made, size)
+
+    def _is_late(self) -> bool:
+        """Whether a statement took too long: a view of a few words may never come to its end."""
+        return time.monotonic() > self._until
 
     def _execute(self, sql: str) -> sqlite3.Cursor:
+        self._until = time.monotonic() + STATEMENT_S
         try:
             return self._con.execute(sql)
         except sqlite3.Error as error:
@@ -147,6 +170,14 @@ SAID: Final = {
     sqlite3.SQLITE_CANTOPEN: (
         "the file cannot be opened for reading",
         "Make the file and its folder readable, beside it -wal and -shm",
+        False,
+    ),
+    sqlite3.SQLITE_INTERRUPT: (
+        "the table or view does not come to its end", "Look at the view's definition", False,
+    ),
+    sqlite3.SQLITE_TOOBIG: (
+        f"a cell or a row is larger than {LONGEST >> 20} MiB",
+        "Leave the column out with a view, or have it delivered as files",
         False,
     ),
     sqlite3.SQLITE_ERROR: (
