@@ -24,6 +24,7 @@ from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
     from dagster_project.components.steps.question import Answer
+    from dagster_project.contracts.model import Server
     from dagster_project.lineage.trace import Trace
 
 
@@ -58,6 +59,7 @@ def status(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
 def feeds(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     """The feeds, whose they are, and how and when they come."""
     from rich.table import Table
+    from rich.text import Text
 
     from dagster_project.components.steps.workshop import Workshop
 
@@ -73,6 +75,7 @@ def feeds(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
                         "version": feed.version,
                         "delivery": feed.delivery,
                         "patterns": feed.patterns,
+                        "channels": [_channel(server) for server in feed.servers],
                         "key": feed.key,
                         "columns": len(feed.columns),
                         "rules": len(feed.rules),
@@ -86,20 +89,33 @@ def feeds(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
         )
         return
     table = Table(pad_edge=False)
-    for head in ("归集任务 feed", "部门 department", "交付 delivery", "文件 files", "字段", "规则"):
+    heads = ("归集任务\nfeed", "部门\ndepartment", "交付\ndelivery", "通道\nchannels")
+    for head in heads:
         table.add_column(head, overflow="fold")
+    for head in ("字段\ncols", "规则\nrules"):
+        table.add_column(head, justify="right", no_wrap=True)
     for feed in contracts.feeds.values():
         table.add_row(
-            f"{feed.title} [dim]{feed.name}[/dim]",
-            feed.department_name,
+            Text.assemble(literally(feed.title), " ", (feed.name, "dim")),
+            literally(feed.department_name),
             f"{feed.delivery} / {feed.sla.every}{feed.sla.unit}",
-            "\n".join(feed.patterns),
+            literally("\n".join(_channel(server) for server in feed.servers)),
             str(len(feed.columns)),
             str(len(feed.rules)),
         )
     console().print(table)
     for problem in contracts.problems:
         complain(str(problem))
+
+
+def _channel(server: Server) -> str:
+    """A channel in few words, without the parameters of an address."""
+    if server.type == "local":
+        return server.path
+    where = server.path or server.location.partition("?")[0]
+    if server.host:
+        where = f"{server.host}/{server.database}"
+    return " ".join(filter(None, (server.type, where, server.table)))
 
 
 def sql(
