@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sqlite3
@@ -17,6 +18,7 @@ from dagster_project.components.steps.feed import bury_killed, run_feed
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.pausing import decide
 from dagster_project.components.steps.rerun import plan_rerun, rerun
+from dagster_project.components.steps.running import TaskRunningError
 from dagster_project.components.steps.spans import span_of
 from dagster_project.components.steps.summary import summary
 from dagster_project.components.steps.task_history import history
@@ -238,6 +240,12 @@ def test_a_backfill_fetches_a_range_again_and_moves_no_watermark(tmp_path: Path)
     assert len(county.live()) == 30
     county.run()
     assert county.ask(holders) == [("P3",)]
+    with (county.workshop.home.tasks / "permit.lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(TaskRunningError):
+            again(county, "2023-05-03")
+    kept = county.ask("SELECT count(*) FROM ops.task_decision")
+    assert kept == [(2,)], "a rerun that could not begin is no decision that was carried out"
 
 
 def test_the_run_says_that_a_paused_task_was_left_out(county: County) -> None:
