@@ -18,6 +18,7 @@ class Service:
 
     port: int = 0
     status: int = 200
+    location: str = ""
     answer: bytes = b"{}"
     bodies: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
@@ -44,6 +45,8 @@ def web_service() -> Iterator[Service]:
             service.paths.append(self.path)
             self.send_response(service.status)
             self.send_header("Content-Length", str(len(service.answer)))
+            if service.location:
+                self.send_header("Location", service.location)
             self.end_headers()
             self.wfile.write(service.answer)
 

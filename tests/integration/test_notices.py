@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_string
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,34 @@ def test_a_letter_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     (letter,) = box.letters
     assert "duty@county.example" in letter
     assert "bGF0ZSBwb3B1bGF0aW9u" in letter or "late population" in letter
+
+
+def test_a_file_name_is_no_markup_in_a_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a department calls its file is shown, and fetches nothing from anywhere."""
+    with mail_server() as box:
+        address = f"mailto://127.0.0.1:{box.port}?from=lake@county.example&to=duty@county.example"
+        monkeypatch.setenv("LETTER_TOKEN", address)
+        deliver("env:LETTER", "t", ["<img src=x>.csv"])
+        monkeypatch.setenv("LETTER_TOKEN", f"{address}&format=html")
+        deliver("env:LETTER", "t", ["<img src=x>.csv"])
+    plain, styled = (message_from_string(letter) for letter in box.letters)
+    assert plain.get_content_type() == "text/plain"
+    parts = [str(part.get_payload(decode=True), "utf-8") for part in styled.walk()
+             if part.get_content_type() == "text/html"]  # fmt: skip
+    assert parts
+    assert not any("<img" in part for part in parts)
+
+
+def test_no_message_goes_where_its_address_does_not_say(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that sends to another place has not taken the message."""
+    with web_service() as other:
+        service.status, service.location = 307, f"http://127.0.0.1:{other.port}/"
+        monkeypatch.setenv("ROBOT_TOKEN", f"json://127.0.0.1:{service.port}/")
+        with pytest.raises(ChannelError):
+            deliver("env:ROBOT", "t", ["part"])
+        assert other.bodies == []
 
 
 def test_two_senders_do_not_tell_twice(county: County, service: Service) -> None:

@@ -53,7 +53,8 @@ def deliver(reference: str, title: str, parts: Sequence[str]) -> None:
     service = _service(reference)
     for part in parts:
         with _silence(), _answers() as heard:
-            taken = service.notify(body=part, title=title)
+            # Told as text, or a file's name would be markup in a letter.
+            taken = service.notify(body=part, title=title, body_format="text")
         number = ROBOTS.get(str(service.secure_protocol), "")
         refusal = next(filter(None, (_refusal(number, answer) for answer in heard)), "")
         if not taken or refusal:
@@ -75,7 +76,9 @@ def _service(reference: str) -> Any:
     import apprise  # noqa: PLC0415 - most processes send nothing
 
     with _silence():
-        asset = apprise.AppriseAsset(storage_mode="memory", async_mode=False, secure_logging=True)
+        asset = apprise.AppriseAsset(
+            storage_mode="memory", async_mode=False, secure_logging=True, http_redirects=False
+        )
         service = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if service is None:
         raise UsageError(
