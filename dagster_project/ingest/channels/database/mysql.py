@@ -7,6 +7,7 @@ lock: InnoDB answers from a snapshot.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
@@ -59,6 +60,12 @@ LEFT JOIN information_schema.STATISTICS s
   AND s.COLUMN_NAME = c.COLUMN_NAME AND s.INDEX_NAME = 'PRIMARY'
 WHERE c.TABLE_SCHEMA = {database} AND c.TABLE_NAME = {table}
 ORDER BY c.ORDINAL_POSITION"""
+FAILURES: Final = (
+    pymysql.Error, OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError,
+    AssertionError, struct.error,
+)  # fmt: skip
+"""PyMySQL's own errors, and what it raises at packets that no server should send."""
+IN_THE_CLEAR: Final = 2059
 LOGIN = ("the user name or the password is wrong", "Correct the channel's credentials")
 GRANT = ("this user may not read the table", "Have the user granted SELECT on it")
 SAID: Final = {
@@ -72,11 +79,26 @@ SAID: Final = {
     1356: ("the view cannot be read: what it stands on is gone", "Tell the view's owner"),
     1054: ("a column is not there any more", "Look at the table, then correct the contract"),
     1130: ("the server lets nobody in from here", "Have this machine's address allowed there"),
+    IN_THE_CLEAR: (
+        "the server asks for the password in the clear, and was not given it",
+        "Have the user identified by caching_sha2_password or mysql_native_password",
+    ),
     3159: ("the server wants an encrypted connection", "Have the user exempted, or ask the lead"),
 }
 LASTING: Final = frozenset(SAID) | {1064, 1227, 1267, 1370, 1449}
 """Codes that say the same at the next try; all others are taken for passing."""
 UNREACHABLE: Final = frozenset({2002, 2003, 2005})
+
+
+class _NeverInTheClear:
+    """What is done when a server asks for the password itself: whoever it is, it gets none."""
+
+    def __init__(self, _con: object) -> None:
+        """Nothing is kept of the connection."""
+
+    def authenticate(self, _packet: object) -> None:
+        """Refuse."""
+        raise pymysql.OperationalError(IN_THE_CLEAR, "")
 
 
 class MySqlPull(DatabasePull):
@@ -109,8 +131,10 @@ class MySqlSource(SqlSource):
                 read_timeout=SILENCE_S,
                 write_timeout=SILENCE_S,
                 program_name="countylake",
+                auth_plugin_map={"mysql_clear_password": _NeverInTheClear},
+                local_infile=False,
             )
-        except (pymysql.Error, OSError, RuntimeError) as error:
+        except FAILURES as error:
             code = self._code(error)
         else:
             code = 0
@@ -178,7 +202,7 @@ class MySqlSource(SqlSource):
         try:
             cursor = self._con.cursor(kind)
             cursor.execute(sql)
-        except (pymysql.Error, OSError) as error:
+        except FAILURES as error:
             code = self._code(error)
         else:
             return cursor
