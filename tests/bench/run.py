@@ -5,8 +5,9 @@ account of it. The lake's time is taken twice: to the last sealed package, which
 script is compared with, and to the end of the run, second opinion included.
 
 Usage: ``python -m tests.bench.run [--scale 1] [--scale 10] [--rounds 2] [--mib 800]
-[--rows 200000]``. Scale 1 is the real county's size; inboxes are simulated once and kept below
-``var/bench``. ``--rows`` is the size of the database tables of the extraction (0 for none).
+[--rows 200000] [--departments 60]``. Scale 1 is the real county's size; inboxes are simulated once
+and kept below ``var/bench``. ``--rows`` is the size of the database tables of the extraction (0 for
+none), ``--departments`` how many deliver on one day.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from statistics import median
 
 from dagster_project.paths import PROJECT
 from dagster_project.simulate import simulate
-from tests.bench import extraction, reading
+from tests.bench import departments, extraction, reading
 from tests.bench.timing import Timed, timed
 
 BENCH = PROJECT / "var" / "bench"
 COUNTY, DAY, SEED = "140321", "2023-05-31", 20230531
 PARTS = Path(__file__).resolve().parent
+ROWS_EACH = 2000
+"""Rows that each of many departments delivers."""
 
 
 def inbox(scale: float) -> Path:
@@ -85,6 +88,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--mib", type=int, default=800, help="size of the text table; 0 for none")
     parser.add_argument("--rows", type=int, default=200_000, help="of a database; 0 for none")
+    parser.add_argument("--departments", type=int, default=60, help="how many; 0 for none")
     asked = parser.parse_args()
     BENCH.mkdir(parents=True, exist_ok=True)
     for scale in asked.scale or [1.0]:
@@ -93,6 +97,8 @@ def main() -> None:
         reading.measure(asked.mib, asked.rounds)
     if asked.rows:
         extraction.measure(asked.rows, asked.rounds)
+    if asked.departments:
+        departments.measure(asked.departments, ROWS_EACH)
 
 
 if __name__ == "__main__":
