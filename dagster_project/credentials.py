@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -27,6 +28,8 @@ class Credential:
     key_file: str = ""
 
 
+MOST = 64 << 10
+_NAME = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[A-Za-z0-9][A-Za-z0-9._-]*")
 WORDS = tuple(one.name for one in fields(Credential))
 
 
@@ -39,6 +42,11 @@ def credential(reference: str) -> Credential:
     if not reference:
         return Credential()
     kind, _, name = reference.partition(":")
+    if not _NAME.fullmatch(reference):
+        raise UsageError(
+            "this is no reference to credentials",
+            todo="Write env:NAME, or file:name for a file in `credentials` of the keys folder",
+        )
     said = _of_environment(name) if kind == "env" else _of_file(name, reference)
     if not said:
         raise UsageError(
@@ -55,6 +63,11 @@ def _of_environment(name: str) -> dict[str, str]:
     return {word: value for word, value in found.items() if value}
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a pipe that nobody writes to is no credentials."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _file(name: str) -> Path:
     return keys_dir() / "credentials" / name
 
@@ -62,14 +75,15 @@ def _file(name: str) -> Path:
 def _of_file(name: str, reference: str) -> Mapping[str, str]:
     path = _file(name)
     try:
-        mode = path.stat().st_mode
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise UsageError(
-                f"others may read the credentials {reference}",
-                where=str(path),
-                todo=f"Run `chmod 600 {path}`",
-            )
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with open(path, encoding="utf-8", opener=_at_once) as file:
+            mode = os.fstat(file.fileno()).st_mode  # of the very file that is read
+            if mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise UsageError(
+                    f"others may read the credentials {reference}",
+                    where=str(path),
+                    todo=f"Run `chmod 600 {path}`",
+                )
+            lines = file.read(MOST).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise UsageError(
