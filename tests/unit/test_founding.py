@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,11 @@ def test_an_inbox_elsewhere_is_not_made(tmp_path: Path) -> None:
     site = Site(code="140321", name="平定县", parent="140300", inbox=str(inbox))
     found(Home(tmp_path / "county"), site)
     assert not inbox.exists()
+
+
+def test_what_departments_sent_is_for_nobody_else_on_the_machine(tmp_path: Path) -> None:
+    """The lake, its landed files and what is on its way are closed; the replica is for readers."""
+    home = Home(tmp_path / "county")
+    found(home, Site(code="140321", name="平定县", parent="140300"))
+    for room in (home.landing, home.catalog.parent, home.scratch, home.spool):
+        assert stat.S_IMODE(room.stat().st_mode) == 0o700, room

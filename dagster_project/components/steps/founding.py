@@ -30,6 +30,9 @@ run_queue:
   max_concurrent_runs: 1
 """
 
+PRIVATE = 0o700
+"""Rows as departments sent them are for nobody else; ``published`` is for readers."""
+
 
 @dataclass(frozen=True)
 class Founded:
@@ -59,6 +62,8 @@ def found(home: Home, wanted: Site) -> Founded:
     secret = create_secret(keys_dir()) if wanted.role == "county" else ""
     save_site(home, wanted.model_copy(update={"pseudonym_key": secret}))
     site = give_key(home)
+    for room in (home.landing, home.catalog.parent, home.scratch, home.spool):
+        room.mkdir(exist_ok=True, mode=PRIVATE)
     ready_dagster(site.folder(home, "dagster_home"))
     inbox = site.folder(home, "inbox")
     if site.role == "county" and inbox.is_relative_to(home.root.resolve()):
