@@ -155,6 +155,20 @@ def test_an_interface_is_asked_where_its_records_are(tmp_path: Path, schemas: Pa
         assert len(taken(county(tmp_path), "people")) == 40
 
 
+def test_an_interface_in_pages_is_taken_whole(tmp_path: Path, schemas: Path) -> None:
+    """The address of any page tells how all of them are asked for."""
+    with serving(Interface(records(40))) as interface:
+        asked = Asked(
+            "people", f"{interface.url}?pageNo=3&pageSize=10", key=("id",), department=DEPARTMENT
+        )
+        made = infer(asked)
+        assert (
+            "paging: {style: page, page: pageNo, size: pageSize, rows: 10, first: 1}" in made.text
+        )
+        assert written(made, schemas / "feeds" / "people.yaml") == []
+        assert len(taken(county(tmp_path), "people")) == 40
+
+
 def test_an_address_with_a_password_is_refused() -> None:
     """Secrets are referred to, never written into a contract."""
     for source in ("postgresql://u:p@h/db", "sftp://u:p@h/x.csv"):
