@@ -393,9 +393,9 @@ def test_every_lacking_key_is_named_once(schemas: Path) -> None:
 @pytest.mark.parametrize(
     "server",
     [
-        "{server: a, type: api, location: 'https://u:s3cret@h/x'}",
+        "{server: a, type: api, location: 'https://u:s3cret@h.example/x'}",
         (
-            "{server: a, type: api, location: 'https://h/x',"
+            "{server: a, type: api, location: 'https://h.example/x',"
             " customProperties: [{property: credentials, value: s3cret}]}"
         ),
         (
