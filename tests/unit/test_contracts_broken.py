@@ -393,7 +393,7 @@ def test_every_lacking_key_is_named_once(schemas: Path) -> None:
 @pytest.mark.parametrize(
     "server",
     [
-        "{server: a, type: api, location: 'https://u:s3cret@h.example/x'}",
+        "{server: a, type: api, location: 'https://example:s3cret@h.example/x'}",
         (
             "{server: a, type: api, location: 'https://h.example/x',"
             " customProperties: [{property: credentials, value: s3cret}]}"
