@@ -22,7 +22,7 @@ from dagster_project.cli.shared import (
 from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
-    from dagster_project.components.steps.catalogue import Catalogue, Entry
+    from dagster_project.components.steps.catalogue.entries import Catalogue, Entry
 
 app = typer.Typer(
     help="The catalogue 政务信息资源目录, made from the contracts: list, show, export.",
@@ -51,7 +51,7 @@ def list_entries(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) ->
     """Every entry: code, provider, share type, cycle, level, mounted, last update."""
     found = _catalogue(home)
     if as_json:
-        from dagster_project.components.steps.catalogue import facts
+        from dagster_project.components.steps.catalogue.entries import facts
 
         shown = [facts(found, entry) for entry in found.entries]
         emit([{**one, "items": len(one["items"])} for one in shown])
@@ -60,7 +60,7 @@ def list_entries(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) ->
     from rich.table import Table
 
     from dagster_project.cli.tables import WIDE, local
-    from dagster_project.components.steps.catalogue import indicators
+    from dagster_project.components.steps.catalogue.entries import indicators
     from dagster_project.components.steps.workshop import Workshop
 
     table = Table(
@@ -123,8 +123,8 @@ def show(
     """One entry with its information items."""
     from rich.table import Table
 
-    from dagster_project.components.steps.catalogue import entry_of, facts
-    from dagster_project.components.steps.catalogue_forms import cells
+    from dagster_project.components.steps.catalogue.entries import entry_of, facts
+    from dagster_project.components.steps.catalogue.forms import cells
 
     found = _catalogue(home)
     entry = entry_of(found, code)
@@ -155,7 +155,7 @@ def export(
     home: HomeOption = COUNTY_HOME,
 ) -> None:
     """Write the whole catalogue: CSV (UTF-8 with a mark for Excel), JSON, or DCAT 3 JSON-LD."""
-    from dagster_project.components.steps.catalogue_forms import render
+    from dagster_project.components.steps.catalogue.forms import render
 
     found = _catalogue(home)
     data = render(found, form.value)
@@ -174,7 +174,7 @@ def export(
 
 
 def _catalogue(home: Path) -> Catalogue:
-    from dagster_project.components.steps.catalogue import catalogue
+    from dagster_project.components.steps.catalogue.entries import catalogue
     from dagster_project.components.steps.workshop import Workshop
 
     with working("reading the catalogue"):

@@ -31,8 +31,8 @@ from dagster_project.cli.shared import (
 from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
-    from dagster_project.components.steps.amending import Decision, Shown
-    from dagster_project.components.steps.holds import Hold
+    from dagster_project.components.steps.arriving.amending import Decision, Shown
+    from dagster_project.components.steps.arriving.holds import Hold
     from dagster_project.contracts.acceptance import Proposal
 
 app = typer.Typer(
@@ -58,7 +58,7 @@ def list_drifts(
     from rich.table import Table
 
     from dagster_project.cli.tables import local
-    from dagster_project.components.steps.amending import drifts
+    from dagster_project.components.steps.arriving.amending import drifts
     from dagster_project.components.steps.workshop import Workshop
 
     found = drifts(Workshop.at(opened(home).root), everything=everything)
@@ -88,7 +88,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """What differs, what depends on it, and the change of the contract that accepts it."""
-    from dagster_project.components.steps import amending
+    from dagster_project.components.steps.arriving import amending
     from dagster_project.components.steps.workshop import Workshop
 
     workshop = Workshop.at(opened(home).root)
@@ -118,7 +118,7 @@ def accept(  # noqa: PLR0917 - what, how, why, who
     as_json: JsonOption = False,
 ) -> None:
     """Change the contract to the new structure and take the held file."""
-    from dagster_project.components.steps import amending
+    from dagster_project.components.steps.arriving import amending
 
     workshop, choices = deciding(home), _choices(columns)
     proposal = amending.prepare(workshop, number, choices)
@@ -143,7 +143,7 @@ def refuse(
     as_json: JsonOption = False,
 ) -> None:
     """Send the held file back; the feed goes on with its later files."""
-    from dagster_project.components.steps import amending
+    from dagster_project.components.steps.arriving import amending
 
     workshop = deciding(home)
     done = amending.refuse(workshop, number, by=by or getpass.getuser(), why=why)
@@ -170,7 +170,7 @@ def _ask(question: str) -> None:
 
 
 def _lines(hold: Hold) -> list[str]:
-    from dagster_project.components.steps.drift import phrase
+    from dagster_project.components.steps.arriving.drift import phrase
     from dagster_project.contracts.drift import Finding
 
     return [phrase(Finding.of(data)) for data in hold.findings]

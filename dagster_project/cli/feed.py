@@ -14,8 +14,8 @@ from dagster_project.cli.shared import JsonOption, console, emit, literally, not
 from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
-    from dagster_project.components.steps.inferring import Inference
-    from dagster_project.components.steps.origins import Asked
+    from dagster_project.components.steps.describing.inferring import Inference
+    from dagster_project.components.steps.describing.origins import Asked
 
 app = typer.Typer(help="Contracts of feeds: infer one from a file, describe them.")
 
@@ -69,7 +69,7 @@ def new(  # noqa: PLR0917 - options of a command
     The very file is read and conformed by the contract before it is written; the table says for
     each column why, and which share of the rows it would reject.
     """
-    from dagster_project.components.steps.origins import Asked
+    from dagster_project.components.steps.describing.origins import Asked
     from dagster_project.paths import Home, schemas_dir
 
     asked = Asked(
@@ -98,7 +98,7 @@ def docs(
     as_json: JsonOption = False,
 ) -> None:
     """Write the data dictionary: a page per feed and an index, in Chinese and English."""
-    from dagster_project.components.steps.handbook import Handbook, keep
+    from dagster_project.components.steps.describing.handbook import Handbook, keep
     from dagster_project.quality.dictionary_pages import written
 
     if form not in {"html", "md"}:
@@ -114,7 +114,7 @@ def docs(
 def _new(
     asked: Asked, place: Path | None, replica: Path | None, *, force: bool, as_json: bool
 ) -> None:
-    from dagster_project.components.steps.inferring import infer, told, written
+    from dagster_project.components.steps.describing.inferring import infer, told, written
 
     with working(f"looking at {asked.source}"):
         made = infer(asked, replica=replica)

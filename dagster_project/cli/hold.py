@@ -29,7 +29,7 @@ from dagster_project.cli.shared import (
 from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
-    from dagster_project.components.steps.holds import Hold
+    from dagster_project.components.steps.arriving.holds import Hold
     from dagster_project.components.steps.workshop import Workshop
 
 app = typer.Typer(
@@ -96,7 +96,7 @@ def list_holds(
 @app.command()
 def show(number: Number, home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     """One held delivery: the facts, and what was decided."""
-    from dagster_project.components.steps.holds import hold_of
+    from dagster_project.components.steps.arriving.holds import hold_of
 
     workshop = deciding(home)
     with workshop.lake.reader() as con:
@@ -140,8 +140,8 @@ def release(
     as_json: JsonOption = False,
 ) -> None:
     """Merge a held delivery after all; it keeps the place in time at which it was received."""
+    from dagster_project.components.steps.arriving.release import replay
     from dagster_project.components.steps.occasion import manual
-    from dagster_project.components.steps.release import replay
 
     workshop = deciding(home)
     _not_schema(workshop, number, "accept")
@@ -170,8 +170,8 @@ def refuse(
     as_json: JsonOption = False,
 ) -> None:
     """Send a held delivery back: nothing of it is merged, and the file is not looked at again."""
+    from dagster_project.components.steps.arriving.release import send_back
     from dagster_project.components.steps.occasion import manual
-    from dagster_project.components.steps.release import send_back
 
     workshop = deciding(home)
     _not_schema(workshop, number, "refuse")
@@ -183,7 +183,7 @@ def refuse(
 
 
 def _found(workshop: Workshop, feed: str, *, everything: bool) -> list[Hold]:
-    from dagster_project.components.steps.holds import holds
+    from dagster_project.components.steps.arriving.holds import holds
 
     if not workshop.home.catalog.exists():
         return []
@@ -193,7 +193,7 @@ def _found(workshop: Workshop, feed: str, *, everything: bool) -> list[Hold]:
 
 def _not_schema(workshop: Workshop, number: str, word: str) -> None:
     """A changed structure is decided where its contract is changed."""
-    from dagster_project.components.steps.holds import hold_of
+    from dagster_project.components.steps.arriving.holds import hold_of
 
     with workshop.lake.reader() as con:
         found = hold_of(con, number)

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def items(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     """Who is the source of which data item, who else supplies it, and where they disagree."""
-    from dagster_project.components.steps.disagreements import overview
+    from dagster_project.components.steps.correcting.disagreements import overview
     from dagster_project.components.steps.workshop import Workshop
     from dagster_project.contracts.items import problems
     from dagster_project.contracts.repeated import REMEDY

@@ -22,7 +22,7 @@ from dagster_project.cli.shared import (
 from dagster_project.errors import ChannelError, UsageError
 
 if TYPE_CHECKING:
-    from dagster_project.components.steps.notices import Notice, Sent
+    from dagster_project.components.steps.notices.sending import Notice, Sent
     from dagster_project.settings import Recipient
 
 app = typer.Typer(
@@ -42,13 +42,13 @@ STATES = {"waiting": "待送达 waiting", "told": "已送达 told", "recovering"
 @app.command("list")
 def list_notices(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     """Who is told of what, what waits for somebody now, and what was told of it."""
-    from dagster_project.components.steps.messenger import address_fault
-    from dagster_project.components.steps.notice_text import line, messages
-    from dagster_project.components.steps.notices import (
+    from dagster_project.components.steps.notices.messenger import address_fault
+    from dagster_project.components.steps.notices.sending import (
         ledger,
         open_conditions,
         recipient_faults,
     )
+    from dagster_project.components.steps.notices.text import line, messages
     from dagster_project.components.steps.workshop import Workshop
     from dagster_project.settings import load_site
 
@@ -119,8 +119,8 @@ def try_addresses(
 ) -> None:
     """Send one short message to each address and say what became of it. Exit code 10: not all."""
     from dagster_project.clock import now
-    from dagster_project.components.steps.messenger import deliver
-    from dagster_project.components.steps.notice_text import local
+    from dagster_project.components.steps.notices.messenger import deliver
+    from dagster_project.components.steps.notices.text import local
     from dagster_project.settings import load_site
 
     site = load_site(opened(home))
@@ -147,7 +147,7 @@ def try_addresses(
 @app.command()
 def send(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     """Tell what is due now, as a run does when it ends. Exit code 10: not all was delivered."""
-    from dagster_project.components.steps.notices import send as tell_due
+    from dagster_project.components.steps.notices.sending import send as tell_due
 
     workshop = deciding(home)
     with working("telling what is due"):

@@ -28,9 +28,9 @@ from dagster_project.cli.shared import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dagster_project.components.steps.cases import ClosedCase, OpenKind
+    from dagster_project.components.steps.correcting.cases import ClosedCase, OpenKind
+    from dagster_project.components.steps.correcting.returns import Returned
     from dagster_project.components.steps.overview import RejectedRow
-    from dagster_project.components.steps.returns import Returned
 
 HOW = {
     "corrected": "已更正 corrected",
@@ -68,7 +68,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """The open rejected rows: file, sheet, row and what is wrong; personal cells are masked."""
-    from dagster_project.components.steps import cases, overview
+    from dagster_project.components.steps import overview
+    from dagster_project.components.steps.correcting import cases
     from dagster_project.components.steps.workshop import Workshop
 
     workshop = Workshop.at(opened(home).root)
@@ -103,7 +104,7 @@ def give_back(
     as_json: JsonOption = False,
 ) -> None:
     """Write a copy of each delivered file with its open cases marked, for the department."""
-    from dagster_project.components.steps.returns import return_feed
+    from dagster_project.components.steps.correcting.returns import return_feed
 
     workshop = deciding(home)
     with working("writing the copies"):

@@ -46,7 +46,7 @@ def run(
     time. A held delivery is merged only
     when somebody decides so (`countylake hold`, `countylake drift`).
     """
-    from dagster_project.components.steps.notices import send_due
+    from dagster_project.components.steps.notices.sending import send_due
     from dagster_project.components.steps.occasion import told
     from dagster_project.components.steps.workshop import Workshop
 

@@ -26,8 +26,8 @@ from dagster_project.cli.shared import (
 from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
-    from dagster_project.components.steps.pausing import Action
-    from dagster_project.components.steps.spans import Span
+    from dagster_project.components.steps.tasks.pausing import Action
+    from dagster_project.components.steps.tasks.spans import Span
 
 Names = Annotated[list[str], typer.Argument(help="feeds, as `countylake tasks` names them")]
 Name = Annotated[str, typer.Argument(help="a feed, or a report (report.task_execution)")]
@@ -82,7 +82,7 @@ def rerun(
 ) -> None:
     """Run a task again for one period: its deliveries of these days, under today's contract."""
     from dagster_project import clock
-    from dagster_project.components.steps.spans import span_of
+    from dagster_project.components.steps.tasks.spans import span_of
 
     span = span_of(period, clock.now())
     _again(name, span, "rerun", why=why, by=by, dry_run=dry_run, home=home, as_json=as_json)
@@ -101,7 +101,7 @@ def backfill(
 ) -> None:
     """Run a task again for a range of days, both ends included."""
     from dagster_project import clock
-    from dagster_project.components.steps.spans import span_between
+    from dagster_project.components.steps.tasks.spans import span_between
 
     span = span_between(since, until, clock.now())
     _again(name, span, "backfill", why=why, by=by, dry_run=dry_run, home=home, as_json=as_json)
@@ -118,8 +118,8 @@ def _again(
     home: Path,
     as_json: bool,
 ) -> None:
-    from dagster_project.components.steps import rerun as step
     from dagster_project.components.steps.occasion import manual
+    from dagster_project.components.steps.tasks import rerun as step
 
     workshop = deciding(home)
     plan = step.plan_rerun(workshop, name, span)

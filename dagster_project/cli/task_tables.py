@@ -16,8 +16,8 @@ from dagster_project.cli.shared import literally
 from dagster_project.cli.tables import local
 
 if TYPE_CHECKING:
-    from dagster_project.components.steps.task_history import History
-    from dagster_project.components.steps.tasks import TaskLine
+    from dagster_project.components.steps.tasks.history import History
+    from dagster_project.components.steps.tasks.look import TaskLine
 
 STATES: dict[str, tuple[str, str, str]] = {
     "late": ("red", "逾期", "the deadline is past and nothing came"),

@@ -29,7 +29,7 @@ from dagster_project.cli.shared import (
 from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
-    from dagster_project.components.steps.tasks import TaskLine
+    from dagster_project.components.steps.tasks.look import TaskLine
 
 app = typer.Typer(
     help=(
@@ -62,8 +62,8 @@ def tasks(
     """
     if context.invoked_subcommand is not None:
         return
-    from dagster_project.components.steps.tasks import STATES
-    from dagster_project.components.steps.tasks import tasks as every
+    from dagster_project.components.steps.tasks.look import STATES
+    from dagster_project.components.steps.tasks.look import tasks as every
     from dagster_project.components.steps.workshop import Workshop
 
     if unknown := sorted(set(state or ()) - set(STATES)):
@@ -102,7 +102,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """One task: how it stands and why, its executions, deliveries and decisions."""
-    from dagster_project.components.steps.task_history import history
+    from dagster_project.components.steps.tasks.history import history
     from dagster_project.components.steps.workshop import Workshop
 
     workshop = Workshop.at(opened(home).root)
@@ -149,7 +149,7 @@ def _decide(
     home: Any,
     as_json: bool,
 ) -> None:
-    from dagster_project.components.steps.pausing import decide
+    from dagster_project.components.steps.tasks.pausing import decide
 
     changed = decide(deciding(home), names, action, by=by or getpass.getuser(), why=why)
     if as_json:

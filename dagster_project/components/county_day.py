@@ -12,9 +12,9 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from dagster_project.components.described import TIMEZONE, asset_key
 from dagster_project.components.read_replica import REPLICA
 from dagster_project.components.site import county_home
+from dagster_project.components.steps.arriving.watch import inbox_state
 from dagster_project.components.steps.model import REFERENCES
 from dagster_project.components.steps.replica import publish
-from dagster_project.components.steps.watch import inbox_state
 from dagster_project.components.steps.workshop import Workshop
 
 JOB = "county_day"

@@ -13,7 +13,7 @@ from dagster_project.components.guard import sentences_only
 from dagster_project.components.site import SiteResource, county_home
 from dagster_project.components.steps import feed as step
 from dagster_project.components.steps.checks import DELIVERED, FeedCheck, feed_checks
-from dagster_project.components.steps.disagreements import withdraw_undeclared
+from dagster_project.components.steps.correcting.disagreements import withdraw_undeclared
 from dagster_project.components.steps.model import REFERENCES
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.rebuild import look_again

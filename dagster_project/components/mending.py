@@ -12,7 +12,7 @@ import dagster as dg
 from dagster._core.storage.dagster_run import RunRecord
 
 from dagster_project import clock
-from dagster_project.components.steps.running import bury, is_alive
+from dagster_project.components.steps.tasks.running import bury, is_alive
 from dagster_project.paths import Home
 
 SENTENCE = (

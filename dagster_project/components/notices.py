@@ -6,7 +6,7 @@ What is told to whom is decided in ``steps.notices``; nobody is told unless ``si
 import dagster as dg
 
 from dagster_project.components.site import county_home
-from dagster_project.components.steps.notices import send_due
+from dagster_project.components.steps.notices.sending import send_due
 from dagster_project.components.steps.workshop import Workshop
 
 

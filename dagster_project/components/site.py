@@ -12,7 +12,7 @@ import dagster as dg
 
 from dagster_project.components.steps.journal import open_journal
 from dagster_project.components.steps.occasion import Occasion, told
-from dagster_project.components.steps.running import alive
+from dagster_project.components.steps.tasks.running import alive
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.paths import DEFAULT_CITY_HOME, DEFAULT_HOME, Home
 

@@ -19,8 +19,8 @@ from dagster_project.components.county_day import (
 from dagster_project.components.mending import mend
 from dagster_project.components.site import county_home
 from dagster_project.components.steps.feed import bury_killed
-from dagster_project.components.steps.starting import Start
-from dagster_project.components.steps.tasks import to_start
+from dagster_project.components.steps.tasks.look import to_start
+from dagster_project.components.steps.tasks.starting import Start
 from dagster_project.components.steps.workshop import Workshop
 
 START = "countylake/start"

@@ -11,9 +11,9 @@ import pytest
 import xlwt
 from openpyxl import Workbook, load_workbook
 
+from dagster_project.components.steps.correcting.returns import return_feed
 from dagster_project.components.steps.feed import run_feed
 from dagster_project.components.steps.occasion import manual
-from dagster_project.components.steps.returns import return_feed
 from dagster_project.components.steps.workshop import Workshop
 from tests.conftest import founded_county
 

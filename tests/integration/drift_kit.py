@@ -14,9 +14,9 @@ from typing import Any
 from uuid import uuid4
 
 from dagster_project import clock
-from dagster_project.components.steps import amending
+from dagster_project.components.steps.arriving import amending
+from dagster_project.components.steps.arriving.holds import Hold
 from dagster_project.components.steps.feed import run_feed
-from dagster_project.components.steps.holds import Hold
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.workshop import Workshop

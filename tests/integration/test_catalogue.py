@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from dagster_project import clock
 from dagster_project.cli.main import app
-from dagster_project.components.steps.catalogue import catalogue, entry_of
-from dagster_project.components.steps.catalogue_forms import render
-from dagster_project.components.steps.conditions import conditions
-from dagster_project.components.steps.notice_text import line
+from dagster_project.components.steps.catalogue.entries import catalogue, entry_of
+from dagster_project.components.steps.catalogue.forms import render
+from dagster_project.components.steps.notices.conditions import conditions
+from dagster_project.components.steps.notices.text import line
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.paths import SAMPLES
 from tests.conftest import Demo

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from dagster_project import clock
-from dagster_project.components.steps.catalogue import catalogue, entry_of, indicators
+from dagster_project.components.steps.catalogue.entries import catalogue, entry_of, indicators
 from dagster_project.components.steps.model import build_model
 from dagster_project.components.steps.occasion import Occasion
-from dagster_project.components.steps.tasks import tasks
+from dagster_project.components.steps.tasks.look import tasks
 from dagster_project.paths import schemas_dir
 from tests.delivery_kit import County, rows
 from tests.unit.test_catalogue_words import DRAFT

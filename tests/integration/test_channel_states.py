@@ -11,7 +11,7 @@ import pytest
 from source_kit import Table, county_of, of_postgres, of_sqlite
 
 from dagster_project import clock
-from dagster_project.components.steps import fetching
+from dagster_project.components.steps.arriving import fetching
 from tests.database_kit import reached, running_postgres
 from tests.delivery_kit import County
 

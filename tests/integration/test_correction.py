@@ -17,11 +17,11 @@ import pytest
 from correction_kit import OPEN, ROWS, TITLES, WRONG, Place, make_place, read
 from openpyxl import load_workbook
 
-from dagster_project.components.steps import returns
-from dagster_project.components.steps.cases import closed_cases, open_kinds
+from dagster_project.components.steps.correcting import returns
+from dagster_project.components.steps.correcting.cases import closed_cases, open_kinds
+from dagster_project.components.steps.correcting.returns import return_feed, write_copies
 from dagster_project.components.steps.overview import rejected_rows
 from dagster_project.components.steps.rebuild import rebuild_feed
-from dagster_project.components.steps.returns import return_feed, write_copies
 from dagster_project.errors import UsageError
 from dagster_project.ingest.readers import read as read_file
 from tests.conftest import SampleCounty

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dagster_project.cli.run import EXIT
+from dagster_project.components.steps.arriving.release import replay, send_back
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.outcome import FeedOutcome
-from dagster_project.components.steps.release import replay, send_back
 from dagster_project.components.steps.summary import summary
 from dagster_project.errors import LakeError, UsageError
 from tests.delivery_kit import County, rows

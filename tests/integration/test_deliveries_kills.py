@@ -25,7 +25,7 @@ from datetime import date
 from pathlib import Path
 from dagster_project.components.steps.feed import run_feed
 from dagster_project.components.steps.occasion import Occasion, manual
-from dagster_project.components.steps.release import replay
+from dagster_project.components.steps.arriving.release import replay
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
 from dagster_project.paths import PACKAGE, Home, sql_dir

@@ -9,9 +9,9 @@ import openpyxl
 import pytest
 
 from dagster_project.components.steps import overview
+from dagster_project.components.steps.arriving.release import replay
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.rebuild import rebuild_feed
-from dagster_project.components.steps.release import replay
 from dagster_project.components.steps.summary import summary
 from tests.delivery_kit import FOLDER, TITLES, County, Row, rows
 

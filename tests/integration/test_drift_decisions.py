@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from drift_kit import AREA, HEADER, ROWS, USAGE, County, cell, titled
 
-from dagster_project.components.steps import amending
+from dagster_project.components.steps.arriving import amending
+from dagster_project.components.steps.arriving.release import replay
 from dagster_project.components.steps.contract_versions import standings
 from dagster_project.components.steps.founding import found
 from dagster_project.components.steps.occasion import manual
-from dagster_project.components.steps.release import replay
 from dagster_project.contracts.drift import Finding
 from dagster_project.contracts.versions import versions_in
 from dagster_project.errors import ContractError, UsageError

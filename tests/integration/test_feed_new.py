@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dagster_project.clock import now
+from dagster_project.components.steps.describing.inferring import Inference, infer, told, written
+from dagster_project.components.steps.describing.origins import Asked, bare, frequency, glob
 from dagster_project.components.steps.feed import run_feed
-from dagster_project.components.steps.inferring import Inference, infer, told, written
 from dagster_project.components.steps.occasion import Occasion
-from dagster_project.components.steps.origins import Asked, bare, frequency, glob
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts import load
 from dagster_project.contracts.inference.dictionary import folded

@@ -11,14 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from dagster_project.cli.main import app
-from dagster_project.components.steps import disagreements
-from dagster_project.components.steps.cases import closed_cases, open_kinds
+from dagster_project.components.steps.correcting import disagreements
+from dagster_project.components.steps.correcting.cases import closed_cases, open_kinds
+from dagster_project.components.steps.correcting.returns import return_feed
 from dagster_project.components.steps.feed import run_feed
 from dagster_project.components.steps.model import build_model
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.overview import rejected_rows
 from dagster_project.components.steps.replica import publish
-from dagster_project.components.steps.returns import return_feed
 from dagster_project.components.steps.tracing import open_figure
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake.publish import connect

@@ -17,16 +17,16 @@ import apprise
 import pytest
 
 from dagster_project import clock
-from dagster_project.components.steps.messenger import address_fault, deliver
-from dagster_project.components.steps.notices import (
+from dagster_project.components.steps.notices.messenger import address_fault, deliver
+from dagster_project.components.steps.notices.sending import (
     Notice,
     ledger,
     recipient_faults,
     send,
     send_due,
 )
-from dagster_project.components.steps.pausing import decide
-from dagster_project.components.steps.running import running
+from dagster_project.components.steps.tasks.pausing import decide
+from dagster_project.components.steps.tasks.running import running
 from dagster_project.errors import ChannelError, UsageError
 from dagster_project.lake.lock import HomeLock
 from dagster_project.paths import Home
@@ -321,7 +321,7 @@ def test_the_lake_is_free_while_a_message_is_on_its_way(
             free.append(True)
         deliver(*arguments)
 
-    monkeypatch.setattr("dagster_project.components.steps.notices.deliver", watched)
+    monkeypatch.setattr("dagster_project.components.steps.notices.sending.deliver", watched)
     send(county.workshop)
     assert free == [True]
     assert [type(one) for one in ledger(county.workshop)] == [Notice]

@@ -13,7 +13,7 @@ from object_kit import BUCKET, SECRET, Objects
 from object_kit import USER as KEY
 from sftp_kit import PASSWORD, USER, Drop
 
-from dagster_project.components.steps import fetching
+from dagster_project.components.steps.arriving import fetching
 from dagster_project.ingest.channels import remote_files
 from tests.delivery_kit import TITLES, County, rows
 

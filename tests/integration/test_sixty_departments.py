@@ -23,7 +23,7 @@ from dagster_project.clock import local_day, now
 from dagster_project.components.steps.feed import run_feed
 from dagster_project.components.steps.founding import found
 from dagster_project.components.steps.occasion import Occasion
-from dagster_project.components.steps.tasks import tasks
+from dagster_project.components.steps.tasks.look import tasks
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.paths import Home
 from dagster_project.settings import Site

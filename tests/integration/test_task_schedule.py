@@ -20,7 +20,7 @@ from dagster_project.components.mending import GRACE, mend
 from dagster_project.components.steps.feed import close_step
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
-from dagster_project.components.steps.pausing import decide
+from dagster_project.components.steps.tasks.pausing import decide
 from dagster_project.components.task_schedule import START, tasks_sensor
 from tests.delivery_kit import County, rows
 

@@ -14,23 +14,23 @@ from pathlib import Path
 import pytest
 
 from dagster_project import clock
+from dagster_project.components.steps.arriving.watch import inbox_state
 from dagster_project.components.steps.feed import bury_killed, run_feed
 from dagster_project.components.steps.occasion import manual
-from dagster_project.components.steps.pausing import decide
-from dagster_project.components.steps.rerun import plan_rerun, rerun
-from dagster_project.components.steps.running import TaskRunningError
-from dagster_project.components.steps.spans import span_of
 from dagster_project.components.steps.summary import summary
-from dagster_project.components.steps.task_history import history
-from dagster_project.components.steps.tasks import TaskLine, task, to_start
-from dagster_project.components.steps.watch import inbox_state
+from dagster_project.components.steps.tasks.history import history
+from dagster_project.components.steps.tasks.look import TaskLine, task, to_start
+from dagster_project.components.steps.tasks.pausing import decide
+from dagster_project.components.steps.tasks.rerun import plan_rerun, rerun
+from dagster_project.components.steps.tasks.running import TaskRunningError
+from dagster_project.components.steps.tasks.spans import span_of
 from dagster_project.errors import UsageError
 from tests.delivery_kit import County, rows
 
 KILLED = """\
 import sys, time
 from pathlib import Path
-from dagster_project.components.steps.running import running
+from dagster_project.components.steps.tasks.running import running
 from dagster_project.paths import Home
 with running(Home(Path(sys.argv[1])), "permit", "run-that-died"):
     print("running", flush=True)

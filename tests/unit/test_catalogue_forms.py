@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from dagster_project.components.steps.catalogue import Catalogue, catalogue, entry_of
-from dagster_project.components.steps.catalogue_dcat import CONTEXT, FREQUENCIES
-from dagster_project.components.steps.catalogue_forms import render
+from dagster_project.components.steps.catalogue.dcat import CONTEXT, FREQUENCIES
+from dagster_project.components.steps.catalogue.entries import Catalogue, catalogue, entry_of
+from dagster_project.components.steps.catalogue.forms import render
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.catalogue import CYCLES
 from dagster_project.errors import UsageError

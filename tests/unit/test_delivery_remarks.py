@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dagster_project.components.steps.deliveries import remarks
+from dagster_project.components.steps.arriving.deliveries import remarks
 from dagster_project.contracts import load
 from dagster_project.ingest.channels.base import Candidate
 from dagster_project.ingest.readers import read

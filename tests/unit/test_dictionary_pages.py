@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dagster_project.components.steps.handbook import Handbook
+from dagster_project.components.steps.describing.handbook import Handbook
 from dagster_project.errors import UsageError
 from dagster_project.quality.dictionary_pages import (
     Page,

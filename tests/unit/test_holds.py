@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.clock import now
-from dagster_project.components.steps.holds import (
+from dagster_project.components.steps.arriving.holds import (
     Held,
     Hold,
     Kind,

@@ -8,7 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from dagster_project.components.steps.notice_text import (
+from dagster_project.components.steps.notices.sending import (
+    Due,
+    Notice,
+    concerns,
+    decided,
+    notice_id,
+)
+from dagster_project.components.steps.notices.text import (
     MOST_BYTES,
     MOST_PARTS,
     Condition,
@@ -16,7 +23,6 @@ from dagster_project.components.steps.notice_text import (
     messages,
     title,
 )
-from dagster_project.components.steps.notices import Due, Notice, concerns, decided, notice_id
 from dagster_project.settings import Recipient, Site
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

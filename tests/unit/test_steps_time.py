@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from dagster_project.components.steps.cutoff import cut_off, period_of
-from dagster_project.components.steps.due import due_at
 from dagster_project.components.steps.occasion import Occasion, manual
+from dagster_project.components.steps.tasks.due import due_at
 from dagster_project.contracts.model import Sla
 from dagster_project.errors import UsageError
 from dagster_project.lake import ops

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.components.steps.running import (
+from dagster_project.components.steps.tasks.running import (
     TaskRunningError,
     abandoned,
     alive,
@@ -23,7 +23,7 @@ from dagster_project.paths import Home
 OTHER = """\
 import sys, time
 from pathlib import Path
-from dagster_project.components.steps.running import alive, running
+from dagster_project.components.steps.tasks.running import alive, running
 from dagster_project.paths import Home
 home = Home(Path(sys.argv[1]))
 with alive(home, "run-1"), running(home, "people", "run-1"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dagster_project.components.steps.spans import span_between, span_of
+from dagster_project.components.steps.tasks.spans import span_between, span_of
 from dagster_project.contracts.model import Sla
 from dagster_project.errors import UsageError
 from tests.unit.test_task_states import at

@@ -11,15 +11,15 @@ from typing import Any, cast
 import pytest
 
 from dagster_project.clock import SHANGHAI
-from dagster_project.components.steps.due import due_after, due_before, period
-from dagster_project.components.steps.holds import Hold
-from dagster_project.components.steps.pausing import Decision
-from dagster_project.components.steps.running import Running
-from dagster_project.components.steps.standing import standing, within
-from dagster_project.components.steps.starting import BACKOFF
-from dagster_project.components.steps.task_facts import Executions, Facts
-from dagster_project.components.steps.tasks import STATES, Look, TaskLine
-from dagster_project.components.steps.timetable import timetable
+from dagster_project.components.steps.arriving.holds import Hold
+from dagster_project.components.steps.tasks.due import due_after, due_before, period
+from dagster_project.components.steps.tasks.facts import Executions, Facts
+from dagster_project.components.steps.tasks.look import STATES, Look, TaskLine
+from dagster_project.components.steps.tasks.pausing import Decision
+from dagster_project.components.steps.tasks.running import Running
+from dagster_project.components.steps.tasks.standing import standing, within
+from dagster_project.components.steps.tasks.starting import BACKOFF
+from dagster_project.components.steps.tasks.timetable import timetable
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column, Feed, Server, Sla
 from tests.conform_kit import feed_of

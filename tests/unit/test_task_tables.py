@@ -11,9 +11,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from dagster_project.cli.task_tables import STATES, sentences, tell_tasks, took
-from dagster_project.components.steps import tasks
-from dagster_project.components.steps.tasks import TaskLine, in_order
-from dagster_project.components.steps.waits import Wait
+from dagster_project.components.steps.tasks import look as tasks
+from dagster_project.components.steps.tasks.look import TaskLine, in_order
+from dagster_project.components.steps.tasks.waits import Wait
 from tests.unit.test_task_states import FAILED, NOW, PAUSED, line, ran
 
 WAIT = Wait("民政局", "subsistence", "低保", "低保 was due 11-21 20:00 and has not come")

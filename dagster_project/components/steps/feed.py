@@ -16,20 +16,20 @@ from uuid import uuid4
 import structlog
 
 from dagster_project import clock
+from dagster_project.components.steps.arriving.fetching import Fetch
+from dagster_project.components.steps.arriving.taking import take_all
 from dagster_project.components.steps.checks import KEYS, ROWS, answer_checks
 from dagster_project.components.steps.faults import sentence_of
-from dagster_project.components.steps.fetching import Fetch
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
-from dagster_project.components.steps.pausing import why_paused
-from dagster_project.components.steps.running import (
+from dagster_project.components.steps.tasks.execution import Task, record_killed, record_task
+from dagster_project.components.steps.tasks.pausing import why_paused
+from dagster_project.components.steps.tasks.running import (
     PATIENCE_S,
     TaskRunningError,
     abandoned,
     running,
 )
-from dagster_project.components.steps.taking import take_all
-from dagster_project.components.steps.task import Task, record_killed, record_task
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import LakeBusyError, LakeError

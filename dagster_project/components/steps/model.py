@@ -13,7 +13,7 @@ import duckdb
 from dagster_project import clock
 from dagster_project.components.steps.contract_versions import record_contracts
 from dagster_project.components.steps.occasion import Occasion
-from dagster_project.components.steps.task import made, record_made
+from dagster_project.components.steps.tasks.execution import made, record_made
 from dagster_project.components.steps.told import model_built
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Rule

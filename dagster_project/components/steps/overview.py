@@ -11,10 +11,10 @@ from typing import Any
 
 import duckdb
 
-from dagster_project.components.steps import disagreements
-from dagster_project.components.steps.cases import OPEN_PLACES
+from dagster_project.components.steps.arriving.holds import PAUSING, Hold, holds
 from dagster_project.components.steps.checks import VOLUME
-from dagster_project.components.steps.holds import PAUSING, Hold, holds
+from dagster_project.components.steps.correcting import disagreements
+from dagster_project.components.steps.correcting.cases import OPEN_PLACES
 from dagster_project.components.steps.sentences import masked_cells, reason_sentence
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake.batch_files import real_file

@@ -12,7 +12,7 @@ import duckdb
 from dagster_project import clock
 from dagster_project.components.steps.occasion import Occasion, manual
 from dagster_project.components.steps.outcome import FeedOutcome
-from dagster_project.components.steps.task import Task, record_task
+from dagster_project.components.steps.tasks.execution import Task, record_task
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.lake import Writer

@@ -13,7 +13,7 @@ import duckdb
 from dagster_project import clock
 from dagster_project.components.steps.cutoff import period_of
 from dagster_project.components.steps.occasion import Occasion
-from dagster_project.components.steps.task import made, record_made
+from dagster_project.components.steps.tasks.execution import made, record_made
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Table
 from dagster_project.errors import UsageError

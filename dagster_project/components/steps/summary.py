@@ -6,7 +6,7 @@ from typing import Any
 
 from dagster_project import clock
 from dagster_project.components.steps import overview
-from dagster_project.components.steps.deliveries import known_marks
+from dagster_project.components.steps.arriving.deliveries import known_marks
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
 from dagster_project.ingest.channels import InboxChannel

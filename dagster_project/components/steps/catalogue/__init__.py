@@ -1,0 +1,1 @@
+"""The catalogue as people and other systems read it."""

@@ -1,0 +1,1 @@
+"""What departments must correct: cases, disagreements, and their own files back to them."""
