@@ -243,6 +243,7 @@ def test_the_commands_tell_what_is_open_and_show_no_person(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.thorough
 def test_a_returned_copy_is_read_as_the_file_itself(
     sample_county: SampleCounty, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ def line(county: County) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.thorough
 def test_a_hold_is_listed_shown_and_released(county: County) -> None:
     """Nothing runs off a narrow screen; a decision needs a reason; it is made once."""
     listed = call(county, "hold", "list")

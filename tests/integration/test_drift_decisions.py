@@ -287,6 +287,7 @@ def test_a_headerless_table_of_another_width_pauses_the_feed(tmp_path: Path) -> 
     assert len(county.live()) == 30
 
 
+@pytest.mark.thorough
 def test_the_commands_speak_for_people_and_machines(site: County) -> None:
     """list, show, accept and refuse with their exit codes; nobody is asked without a terminal."""
     site.put("20230607", titled(AREA, "实测面积（㎡）"))

@@ -87,6 +87,7 @@ def sealed(county: CountyKit) -> list[tuple[int, str]]:
         ).fetchall()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_killed_seal_leaves_a_whole_chain(sites: tuple[CityKit, CountyKit]) -> None:
     """After each kill the outbox and the lake agree, or the next seal makes them agree."""
@@ -104,6 +105,7 @@ def test_a_killed_seal_leaves_a_whole_chain(sites: tuple[CityKit, CountyKit]) ->
     assert {path.name for path in county.home.outbox.glob("*-r*")} == {name for _, name in rows}
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_killed_delivery_and_reception_end_in_one_of_each(
     sites: tuple[CityKit, CountyKit],

@@ -376,6 +376,7 @@ while True:
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_kill_leaves_the_replica_whole(lake: Lake) -> None:
     """Publishers killed at any moment: `current` always opens and reads, no folder is half made."""

@@ -185,6 +185,7 @@ def test_a_day_is_taken_once(place: Place) -> None:
     assert runs == [[2, 2 * len(FEEDS)]]
 
 
+@pytest.mark.thorough
 def test_a_bad_file_stops_nobody_else(place: Place) -> None:
     """A file that cannot be read is refused with a sentence; the other feeds go on."""
     good = next(place.inbox.glob("*/网格_*"))
@@ -247,6 +248,7 @@ def test_the_replica_answers_while_the_lake_is_held(place: Place) -> None:
         holder.wait()
 
 
+@pytest.mark.thorough
 def test_a_busy_lake_ends_a_run_with_its_own_code(place: Place) -> None:
     """A run that never gets the lake says so, and its exit code is the one of a busy lake."""
     command = [sys.executable, "-c", HOLDER, str(place.home)]
@@ -262,6 +264,7 @@ def test_a_busy_lake_ends_a_run_with_its_own_code(place: Place) -> None:
     assert "a long run" in done.stderr
 
 
+@pytest.mark.thorough
 def test_rebuilding_gives_the_same_silver(place: Place) -> None:
     """Conforming every landed batch again leaves silver as it was."""
     content = "SELECT md5(string_agg(s::VARCHAR, '|' ORDER BY s.house_code)) FROM silver.house s"

@@ -244,6 +244,7 @@ def test_a_full_disk_is_a_sentence_and_loses_nothing(lake: Lake) -> None:
     assert counts(lake) == before
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_kills_leave_nothing_half_written(lake: Lake) -> None:
     """Five writers killed at random moments: both tables agree, and the next writer goes on."""

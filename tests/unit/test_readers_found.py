@@ -91,10 +91,10 @@ def test_the_counts_that_database_tools_print_are_footnotes(tmp_path: Path) -> N
     assert sheet["data_rows"] == 7
 
 
-def test_a_json_document_is_no_table(tmp_path: Path) -> None:
-    """A list of objects has lines and commas, and is refused; a title in brackets is not."""
+def test_a_json_document_is_told_from_text(tmp_path: Path) -> None:
+    """A list of objects is JSON though it has lines and commas; a title in brackets is text."""
     made = told(tmp_path, '[\n {"姓名": "王建国", "户数": 1},\n {"姓名": "李秀英", "户数": 2}\n]\n')
-    assert made["refused"]["reason"] == "not_a_table"
+    assert (made["format"], sheet_of(made)["data_rows"]) == ("json", 2)
     rows = "".join(f"机井{n},{n}\n" for n in range(6))
     assert sheet_of(told(tmp_path, f"[编号],原值\n{rows}"))["data_rows"] == 6
 
