@@ -5,10 +5,12 @@ How a channel fetches is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from dagster_project.contracts.document import Document
 from dagster_project.contracts.model import Feed, Problem, Server, Watermark
@@ -21,6 +23,8 @@ _PAGING = {
     "next": ("next",),
 }  # fmt: skip
 """The words without which a style of paging cannot go on."""
+_SECRET = re.compile(r"(?i)(.*[_-])?(token|api_?key|app_?key|secret|password|passwd|pwd|sign)")
+"""How interfaces call what opens them."""
 
 
 def build_servers(document: Document) -> tuple[Server, ...]:
@@ -83,7 +87,9 @@ def _faults(feed: Feed, server: Server) -> Iterator[str]:
     elif server.type == "sqlalchemy" and not server.location:
         yield "`url` is missing; add it"
     elif server.type == "api":
-        yield from _paging_faults(server.options.get("request", {}).get("paging", {}))
+        request = server.options.get("request", {})
+        yield from _paging_faults(request.get("paging", {}))
+        yield from _secret_faults([*request.get("parameters", {}), *_queried(server.location)])
     if server.watermark:
         yield from _watermark_faults(feed, server, server.watermark)
 
@@ -112,6 +118,21 @@ def _paging_faults(paging: Mapping[str, Any]) -> Iterator[str]:
     for word in _PAGING[style]:
         if word not in paging:
             yield f"`request.paging` of the style {style} lacks `{word}`; add it"
+
+
+def _queried(location: str) -> list[str]:
+    return [word for word, _ in parse_qsl(urlsplit(location).query, keep_blank_values=True)]
+
+
+def _secret_faults(parameters: Sequence[str]) -> Iterator[str]:
+    """A contract is published; what opens an interface is not."""
+    for word in parameters:
+        if _SECRET.fullmatch(word):
+            yield (
+                f"the parameter `{word}` looks like a secret, which no contract may hold;"
+                " put it into the credentials as the token, and its name into"
+                " `request.tokenParameter`"
+            )
 
 
 def _watermark_faults(feed: Feed, server: Server, watermark: Watermark) -> Iterator[str]:

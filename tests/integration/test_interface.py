@@ -235,6 +235,26 @@ def test_credentials_are_shown_and_never_told(
         assert interface.headers[-1]["Authorization"].startswith("Basic ")
 
 
+def test_a_token_in_the_address_is_in_no_contract_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request carries it as the named parameter; sentences and the spool never do."""
+    monkeypatch.setenv("PEOPLE_TOKEN", SECRET)
+    with serving(Interface(records(30), "next", faults={1: "500"})) as interface:
+        options = dict(server_of(interface).options)
+        options["request"] = {**options["request"], "tokenParameter": "appkey"}
+        got = pulled(interface, tmp_path, credentials="env:PEOPLE", options=options)
+        assert got == interface.rows
+        assert {query.get("appkey") for query in interface.asked} == {SECRET}
+        assert "Authorization" not in interface.headers[-1]
+        interface.faults |= dict.fromkeys(range(len(interface.asked), 99), "403")
+        with pytest.raises(ChannelError) as failed:
+            pulled(interface, tmp_path, credentials="env:PEOPLE", options=options)
+        assert SECRET not in str(failed.value)
+    held = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert not any(SECRET.encode() in file.read_bytes() for file in held)
+
+
 def test_endless_pages_end_in_an_error(tmp_path: Path) -> None:
     """A page parameter that is ignored, a cursor that turns in a circle, a link that leads away."""
     words: dict[str, Any] = {"style": "page", "page": "seite", "rows": 7}

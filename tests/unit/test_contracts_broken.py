@@ -398,6 +398,11 @@ def test_every_lacking_key_is_named_once(schemas: Path) -> None:
             "{server: a, type: api, location: 'https://h.example/x',"
             " customProperties: [{property: credentials, value: s3cret}]}"
         ),
+        "{server: a, type: api, location: 'https://h.example/x?access_token=s3cret'}",
+        (
+            "{server: a, type: api, location: 'https://h.example/x', customProperties:"
+            " [{property: request, value: {parameters: {appKey: s3cret}}}]}"
+        ),
         (
             "{server: a, type: custom, customProperties: [{property: channel, value: sqlalchemy},"
             " {property: table, value: t}, {property: url, value: 'oracle://h/?password=s3cret'}]}"

@@ -101,6 +101,7 @@ class ApiPull(Pull):
             credential(self.server.credentials),
             secure=address.scheme == "https",
             header=self._request.get("header", ""),
+            parameter=self._request.get("tokenParameter", ""),
             reference=self.server.credentials,
             bounds=self._bounds,
             wait=self._wait,

@@ -82,6 +82,7 @@ class Client:
         secure: Whether certificates are to be checked: the address begins with https.
         credential: What is shown to the interface, to no other host.
         header: The header that takes the token, where it is not Authorization.
+        parameter: The parameter that takes it instead, added as the request leaves.
         reference: How the contract calls the credential.
         bounds: How patient to be.
         wait: Called with the seconds to pass before the next try.
@@ -94,6 +95,7 @@ class Client:
         *,
         secure: bool,
         header: str = "",
+        parameter: str = "",
         reference: str = "",
         bounds: Bounds,
         wait: Callable[[float], None] = time.sleep,
@@ -101,7 +103,8 @@ class Client:
         self.where, self._bounds, self._wait = where, bounds, wait
         self._reference = reference
         headers = {"Accept": "application/json", "User-Agent": "countylake"}
-        if credential.token:
+        self._shown = {parameter: credential.token} if parameter and credential.token else {}
+        if credential.token and not parameter:
             bearer = credential.token if header else f"Bearer {credential.token}"
             headers[header or "Authorization"] = bearer
         basic = (credential.user, credential.password) if credential.user else None
@@ -184,9 +187,8 @@ class Client:
     def _opened(self, address: httpx.URL) -> Iterator[httpx.Response]:
         """The answer's beginning; a redirection is followed on the same host only."""
         for _ in range(HOPS):
-            with self._http.stream(
-                "GET", address, extensions={"trace": self._keep_line}
-            ) as response:
+            asked = address.copy_merge_params(self._shown) if self._shown else address
+            with self._http.stream("GET", asked, extensions={"trace": self._keep_line}) as response:
                 if not response.has_redirect_location:
                     self._check(response)
                     yield response
