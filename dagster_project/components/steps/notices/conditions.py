@@ -34,7 +34,11 @@ SELECT
   COUNT(*) FILTER (COALESCE(returned_at, opened_at) < $limit) AS overdue,
   MIN(COALESCE(returned_at, opened_at)) AS since,
   MAX(returned_at) AS returned_at
-FROM lake.ops.rectification
+FROM (
+  SELECT feed, state, opened_at, returned_at FROM lake.ops.rectification
+  UNION ALL
+  SELECT feed, state, opened_at, returned_at FROM lake.ops.disagreement
+)
 WHERE state = 'open'
 GROUP BY feed
 HAVING MAX(returned_at) IS NOT NULL
