@@ -11,11 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from dagster_project.cli.main import app
+from dagster_project.clock import now
 from dagster_project.components.steps.correcting import disagreements
 from dagster_project.components.steps.correcting.cases import closed_cases, open_kinds
 from dagster_project.components.steps.correcting.returns import return_feed
 from dagster_project.components.steps.feed import run_feed
 from dagster_project.components.steps.model import build_model
+from dagster_project.components.steps.notices.conditions import conditions
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.overview import rejected_rows
 from dagster_project.components.steps.replica import publish
@@ -194,6 +196,9 @@ def test_the_loser_gets_its_own_row_back_without_the_others_person(county: Depar
             "SELECT count(*), count(returned_at) FROM lake.ops.disagreement"
         ).fetchone()
     assert sent == (4, 4)
+    (due,) = [one for one in conditions(county.workshop, now()) if one.kind == "returned"]
+    assert (due.task, due.sentence[:2]) == ("benefit", "4 ")
+    assert THEIRS not in due.sentence
 
 
 def test_screens_name_the_cases_and_no_person(county: Departments) -> None:
