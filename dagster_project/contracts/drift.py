@@ -2,7 +2,7 @@
 
 Pure: what was counted in a file comes in as numbers, findings go out as data. No cell's value is in
 a finding; the one exception are codes of a code list, short and of columns that are not personal.
-Counting is ``components.steps.measures``' work, changing the contract is ``amend``'s.
+Counting is ``components.steps.arriving.measures``' work, changing the contract is ``amend``'s.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The period that a file's name states: how contracts write it, and what a text says.
 
-Comparing it with a file's rows is ``components.steps.period``'s work.
+Comparing it with a file's rows is ``components.steps.arriving.doubts``'s work.
 """
 
 from __future__ import annotations

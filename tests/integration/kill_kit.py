@@ -45,11 +45,11 @@ class Moment:
 
 
 LANDING = (
-    Moment("landed", f"{STEPS}.deliveries:receive"),
-    Moment("merging", f"{STEPS}.desk:conform"),
-    Moment("committed", f"{STEPS}.desk:Desk.take"),
+    Moment("landed", f"{STEPS}.arriving.deliveries:receive"),
+    Moment("merging", f"{STEPS}.arriving.desk:conform"),
+    Moment("committed", f"{STEPS}.arriving.desk:Desk.take"),
 )
-SPOOLED = Moment("spooled", f"{STEPS}.fetching:Fetch._take", how="before")
+SPOOLED = Moment("spooled", f"{STEPS}.arriving.fetching:Fetch._take", how="before")
 
 
 def of_database(module: str, name: str) -> tuple[Moment, ...]:
@@ -80,7 +80,7 @@ MOMENTS = {
     "inbox": (
         Moment("connecting", "dagster_project.ingest.channels.inbox:InboxChannel.discover"),
         Moment("transfer", "dagster_project.ingest.landing:_copy"),
-        Moment("between", f"{STEPS}.desk:Desk.take", 2, how="before"),
+        Moment("between", f"{STEPS}.arriving.desk:Desk.take", 2, how="before"),
         *LANDING,
     ),
     "sftp": of_files("sftp", "SftpPull"),

@@ -1,7 +1,7 @@
 """A look at a table -> the draft of its contract: types, key, formats, code lists, levels.
 
 Pure: profiles come in (``profiles``), words of a contract with their reasons go out. Counting cells
-is ``components.steps.profiling``'s work, files and lakes are not known here.
+is ``components.steps.describing.profiling``'s work, files and lakes are not known here.
 """
 
 from dagster_project.contracts.inference.dictionary import Dictionary
