@@ -1,7 +1,7 @@
 """Pages of the data dictionary: one per feed and an index, self-contained, Chinese and English.
 
-What is on them comes as data (``components.steps.describing.handbook`` gathers it); the style is that of the
-quality pages. No cell's value is on a page.
+What is on them comes as data (``components.steps.describing.handbook`` gathers it); the style is
+that of the quality pages. No cell's value is on a page.
 """
 
 from __future__ import annotations
