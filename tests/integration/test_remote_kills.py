@@ -19,7 +19,7 @@ from sftp_kit import PASSWORD, USER, Drop
 pytestmark = pytest.mark.thorough
 KILLS = 10
 MIB = 1 << 20
-FILES = {f"低保_{number}.csv": noise(number * MIB + number, number) for number in range(1, 9)}
+FILES = {f"低保_{number}.csv": noise(3 * number * MIB + number, number) for number in range(1, 9)}
 CHILD = """\
 import hashlib, json, os, sys
 from pathlib import Path
@@ -122,7 +122,7 @@ def test_ten_kills_over_sftp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, se
             "credentials": "env:DROP",
             "options": {"hostKey": drop.fingerprints[0]},
         }
-        campaign(tmp_path, server, seed, reaper, 256 << 10)
+        campaign(tmp_path, server, seed, reaper, MIB)
         whole = sum(map(len, FILES.values()))
         assert drop.asked.total() <= whole + KILLS * 10 * MIB
     finally:
