@@ -5,7 +5,6 @@ Marks are texts as the source writes them. How a range becomes SQL is the source
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -82,7 +81,7 @@ class Scale:
         return (FLOOR.strftime(form), latest.strftime(form)) if form else ("", "")
 
     def back(self, mark: str, overlap: int) -> str:
-        """The mark so many seconds, or units of a number, before another one."""
+        """The mark so many seconds of a time, days of a date or units of a number before one."""
         if not mark or not overlap:
             return mark
         try:
@@ -100,15 +99,15 @@ class Scale:
             # A text's fractions sort behind their second: they may be left out of a lower bound.
             whole = mark.partition(".")[0]
             moment = datetime.strptime(whole, self.form)  # noqa: DTZ007 - the source's own clock
-            by = overlap if "%H" in self.form else math.ceil(overlap / 86400) * 86400
-            return (moment - timedelta(seconds=by)).strftime(self.form)
+            by = timedelta(seconds=overlap) if "%H" in self.form else timedelta(days=overlap)
+            return (moment - by).strftime(self.form)
         moment = datetime.fromisoformat(mark)
         if self.kind == "date":
-            return (moment.date() - timedelta(days=math.ceil(overlap / 86400))).isoformat()
+            return (moment.date() - timedelta(days=overlap)).isoformat()
         return (moment - timedelta(seconds=overlap)).isoformat(sep=" ")
 
     def checked(self, mark: str) -> str:
-        """A mark that a person gave.
+        """A mark that a person gave, in the column's own form.
 
         Raises:
             UsageError: The column cannot hold it.
@@ -116,6 +115,8 @@ class Scale:
         try:
             if self.kind == "number":
                 Decimal(mark)
+            elif self.form:
+                return datetime.fromisoformat(mark).strftime(self.form)
             elif self.kind != "text":
                 datetime.fromisoformat(mark)
         except (ValueError, InvalidOperation):
