@@ -165,9 +165,15 @@ def show(counties: list[dict[str, Any]], city: dict[str, Any], root: Path, secon
         if county["status"] == "partial":
             complain(f"{county['site']['name']}: some feeds failed, see above; the rest went on")
     screen.print("下一步 next:")
+    screen.print(
+        "  countylake tasks            归集任务：到期、迟到、失败 what is due, late, failed"
+    )
     screen.print("  countylake status           每个归集任务与报表 feeds and reports")
     screen.print(
-        "  countylake quarantine       问题数据退回部门 rejected rows, for the departments"
+        "  countylake quarantine       问题数据退回部门 rows that departments must correct"
+    )
+    screen.print(
+        "  countylake feed new         由真实数据接入新部门 a new department from its data"
     )
     screen.print("  countylake sql 'SELECT …'   查询只读副本 ask the read replica")
     screen.print("  countylake city status      市级视图 what the city knows")

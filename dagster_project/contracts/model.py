@@ -180,7 +180,7 @@ class Watermark:
     """What only grows in a source, by which it is read piece by piece.
 
     ``column`` is the source's own name. An extract begins ``overlap`` below the last one's end
-    (seconds of a time, days of a date, units of a number), for rows that are committed late.
+    (seconds, whole days of a date, units of a number), for rows that are committed late.
     ``parameter`` and ``until`` are what an interface calls the two ends of a range.
     """
 

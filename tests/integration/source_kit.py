@@ -93,7 +93,7 @@ class Source(ABC):
 
     def remove(self, numbers: Sequence[str]) -> None:
         """Only a source that is read whole can show that records are gone."""
-        raise NotImplementedError
+        raise AssertionError(f"{self.kind} is never read whole; it cannot lose {len(numbers)}")
 
     @property
     def records(self) -> list[Record]:

@@ -148,5 +148,6 @@ def test_ten_kills_over_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed
             "credentials": "env:OBJECTS",
         }
         campaign(tmp_path, server, seed, reaper, 64 << 10)
+        assert store.sent <= sum(map(len, FILES.values())) + KILLS * 10 * MIB
     finally:
         store.close()

@@ -16,7 +16,8 @@ from dagster_project.ingest.channels.watermarks import mark
         ("2026-11-22 00:00:10.123456789", 11, "2026-11-21 23:59:59.123456789"),
         ("2026/11/22 10:00", 60, "2026/11/22 09:59"),
         ("2026-03-01T00:00:00Z", 1, "2026-02-28T23:59:59Z"),
-        ("2026-03-01", 2, "2026-02-27"),
+        ("2026-03-01", 2, "2026-02-28"),
+        ("2026-03-01", 86401, "2026-02-27"),
         ("2026/03/01", 1, "2026/02/28"),
         ("12345678901234567890", 5, "12345678901234567885"),
         ("7.50", 2, "5.50"),
@@ -24,7 +25,7 @@ from dagster_project.ingest.channels.watermarks import mark
     ],
 )
 def test_a_mark_is_moved_back_in_its_own_form(text: str, overlap: int, earlier: str) -> None:
-    """Seconds of a time, days of a date, units of a number; what is none of them is no mark."""
+    """Seconds of a time, whole days of a date, units of a number; else it is no mark."""
     found = mark(text)
     assert (found.earlier(overlap) if found else "") == earlier
     if found:

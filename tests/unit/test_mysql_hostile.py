@@ -91,6 +91,8 @@ def test_no_file_of_this_machine_is_sent(told: Told, tmp_path: Path) -> None:
     "answer", [b"", b"\xff", bytes(40), b"\xfe", b"SSH-2.0-x\r\n", GREETING[:9]]
 )
 def test_rubbish_is_told(told: Told, answer: bytes) -> None:
-    """Whatever a port says, a sentence comes of it."""
+    """Whatever a port says, a sentence comes of it that names the channel and no secret."""
     with pretending(answer) as (port, _):
-        told(port)
+        error = told(port)
+    assert error.where.startswith("civil")
+    assert SECRET not in str(error)

@@ -18,18 +18,18 @@ NOW = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
         ("timestamp", "2026-01-01 00:00:10.5", 11, "2025-12-31 23:59:59.500000"),
         ("timestamp", "2026-01-01 00:00:10", 0, "2026-01-01 00:00:10"),
         ("zoned", "2026-01-01 00:00:10.000001+08", 10, "2026-01-01 00:00:00.000001+08:00"),
-        ("date", "2026-03-01", 3, "2026-02-26"),
+        ("date", "2026-03-01", 300, "2026-02-28"),
         ("number", "9007199254740993", 5, "9007199254740988"),
         ("number", "10.50", 1, "9.50"),
         ("text", "20260101000010", 20, "20251231235950"),
         ("text", "2026-01-01T00:00:10.123", 10, "2026-01-01T00:00:00"),
-        ("text", "2026/03/01", 5, "2026/02/24"),
+        ("text", "2026/03/01", 5, "2026/02/28"),
     ],
 )
 def test_the_overlap_is_taken_in_the_marks_own_form(
     kind: Kind, mark: str, overlap: int, before: str
 ) -> None:
-    """Seconds of times, days of days, units of numbers; fractions and zones are kept."""
+    """Seconds of times, whole days of dates, units of numbers; fractions and zones are kept."""
     assert Scale.of(kind, mark).back(mark, overlap) == before
 
 

@@ -6,6 +6,7 @@ source itself gave it. Which rows lie above one, the source decides.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,7 +42,7 @@ class Mark:
         return first.date() <= local_day(instant) if self.kind == "date" else first <= instant
 
     def earlier(self, overlap: int) -> str:
-        """The text of the mark that lies so many seconds, days or units before this one."""
+        """The text of the mark so many seconds, or units of a number, before this one."""
         if not overlap:
             return self.text
         if self.kind == "number":
@@ -51,12 +52,17 @@ class Mark:
             raise AssertionError(self.kind)
         day_form = f"%Y{self.text[4]}%m{self.text[4]}%d"
         if self.kind == "date":
-            day = datetime.strptime(found["date"], day_form) - timedelta(days=overlap)  # noqa: DTZ007
+            day = datetime.strptime(found["date"], day_form) - whole_days(overlap)  # noqa: DTZ007
             return day.strftime(day_form)
         form = f"{day_form}{found['gap']}{_clock(found['time'])}"
         whole = found["date"] + found["gap"] + found["time"]
         moved = datetime.strptime(whole, form) - timedelta(seconds=overlap)  # noqa: DTZ007
         return moved.strftime(form) + (found["part"] or "") + (found["zone"] or "")
+
+
+def whole_days(seconds: int) -> timedelta:
+    """How far a date goes back where a time would go back so many seconds."""
+    return timedelta(days=math.ceil(seconds / 86400))
 
 
 def mark(text: str) -> Mark | None:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from dagster_project.clock import SHANGHAI
 from dagster_project.errors import UsageError
+from dagster_project.ingest.channels.watermarks import whole_days
 
 Kind = Literal["", "zoned", "timestamp", "date", "number", "text"]
 """What a column can be as a watermark; empty where it has no order that could be trusted."""
@@ -81,7 +82,7 @@ class Scale:
         return (FLOOR.strftime(form), latest.strftime(form)) if form else ("", "")
 
     def back(self, mark: str, overlap: int) -> str:
-        """The mark so many seconds of a time, days of a date or units of a number before one."""
+        """The mark so many seconds, or units of a number, before one; dates go back whole days."""
         if not mark or not overlap:
             return mark
         try:
@@ -99,11 +100,11 @@ class Scale:
             # A text's fractions sort behind their second: they may be left out of a lower bound.
             whole = mark.partition(".")[0]
             moment = datetime.strptime(whole, self.form)  # noqa: DTZ007 - the source's own clock
-            by = timedelta(seconds=overlap) if "%H" in self.form else timedelta(days=overlap)
+            by = timedelta(seconds=overlap) if "%H" in self.form else whole_days(overlap)
             return (moment - by).strftime(self.form)
         moment = datetime.fromisoformat(mark)
         if self.kind == "date":
-            return (moment.date() - timedelta(days=overlap)).isoformat()
+            return (moment.date() - whole_days(overlap)).isoformat()
         return (moment - timedelta(seconds=overlap)).isoformat(sep=" ")
 
     def checked(self, mark: str) -> str:
