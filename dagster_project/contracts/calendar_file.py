@@ -1,0 +1,90 @@
+"""``schemas/calendar.csv`` -> the calendar of workdays, with the county's own days over it.
+
+The file holds only the days that differ from Monday to Friday, as the State Council announces them
+for each year; a county's own days stand in ``calendar_county.csv`` beside it. A year that no
+notice is known of counts as Monday to Friday.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from datetime import date
+from pathlib import Path
+
+from dagster_project.contracts.model import Problem
+from dagster_project.contracts.workdays import Calendar
+
+FILE, COUNTY_FILE = "calendar.csv", "calendar_county.csv"
+HEADER = ["date", "is_workday", "name"]
+LONGEST = 31
+"""No more days than these are free one after the other: more of them are a slip of the pen."""
+_SOURCE = re.compile(r"#\s*source (\d{4}):\s*\S")
+
+
+def read_calendar(root: Path, problems: list[Problem]) -> Calendar:
+    """Read the calendar of a ``schemas`` folder, with the county's own days over it.
+
+    Args:
+        root: The folder; without the files every week is Monday to Friday.
+        problems: Takes what is wrong; a file with a fault is left out whole.
+    """
+    days: dict[date, bool] = {}
+    names: dict[date, str] = {}
+    years: set[int] = set()
+    for file in (FILE, COUNTY_FILE):
+        path = root / file
+        if not path.exists():
+            continue
+        found = _read(path, f"{root.name}/{file}")
+        if isinstance(found, Problem):
+            problems.append(found)
+            continue
+        days |= found.days
+        names |= found.names
+        years |= found.years
+    made = Calendar(days, names, frozenset(years))
+    if fault := _endless(made):
+        problems.append(Problem(f"{root.name}/{FILE}", 0, fault))
+        return Calendar()
+    return made
+
+
+def _read(path: Path, name: str) -> Calendar | Problem:
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return Problem(name, 0, "the calendar cannot be read; save it as UTF-8 text")
+    notes = [line for line in lines if line.startswith("#")]
+    years = frozenset(int(found[1]) for note in notes if (found := _SOURCE.match(note)))
+    rows = csv.reader(lines[len(notes) :])
+    if next(rows, None) != HEADER:
+        at = len(notes) + 1
+        return Problem(name, at, f"the header is not `{','.join(HEADER)}`; write it so")
+    days: dict[date, bool] = {}
+    names: dict[date, str] = {}
+    for row in rows:
+        line = len(notes) + rows.line_num
+        try:
+            said, is_workday, title = row
+            day = date.fromisoformat(said)
+        except ValueError:
+            what = "the row is not a day as 2026-10-01, true or false, and a name; write it so"
+            return Problem(name, line, what)
+        if is_workday not in ("true", "false"):
+            return Problem(name, line, f"`{is_workday}` is not true (works) or false (free)")
+        if day in days:
+            return Problem(name, line, f"the day {day} stands here twice; keep one of them")
+        if path.name == FILE and day.year not in years:
+            what = f"no `# source {day.year}: …` names the notice this day comes from; add it"
+            return Problem(name, line, what)
+        days[day], names[day] = is_workday == "true", title
+    return Calendar(days, names, years)
+
+
+def _endless(calendar: Calendar) -> str:
+    """A stretch without any workday, in which nothing could ever be due."""
+    for day in sorted(day for day, works in calendar.days.items() if not works):
+        if (calendar.next_workday(day) - day).days > LONGEST:
+            return f"more than {LONGEST} days from {day} on are free; correct the days"
+    return ""
