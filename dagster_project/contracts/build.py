@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
 
 from open_data_contract_standard.model import (
     CustomProperty,
@@ -30,19 +32,23 @@ from dagster_project.contracts.model import (
     SmallCells,
     Table,
 )
-from dagster_project.contracts.rowsql import columns_of
+from dagster_project.contracts.policy import Policy
+from dagster_project.contracts.rowsql import columns_of, with_parameters
 from dagster_project.contracts.servers import build_servers
+from dagster_project.contracts.table_rule import Gate, TableRule
+from dagster_project.contracts.tablesql import feeds_of
 from dagster_project.contracts.words import DIMENSIONS
 
 _FILES = ("local", "sftp", "s3")
 """Channels that bring files of departments; what the others bring is said by their kind."""
 
 
-def build_feed(document: Document) -> Feed:
+def build_feed(document: Document, policy: Policy) -> Feed:
     """The feed that a contract describes; references do not know yet whether they reject."""
     odcs = OpenDataContractStandard.model_validate(document.data)
     custom = _custom(odcs.customProperties)
     table = _table(odcs)
+    rules = _rules(document, table, policy)
     servers = build_servers(document)
     accepts = custom.get("accepts") or {}
     sheets = custom.get("sheets", "first")
@@ -53,7 +59,9 @@ def build_feed(document: Document) -> Feed:
         department_code=custom["department"]["code"],
         department_name=custom["department"]["name"],
         columns=_columns(document, table),
-        rules=_rules(document, table),
+        rules=tuple(rule for rule in rules if isinstance(rule, Rule)),
+        table_rules=tuple(rule for rule in rules if isinstance(rule, TableRule)),
+        gate=_gate(custom.get("gate") or {}, policy),
         delivery=custom["delivery"],
         servers=servers,
         sla=_sla(odcs),
@@ -82,7 +90,27 @@ def build_feed(document: Document) -> Feed:
         catalogue=custom.get("catalogue", {}),
         status=cast("Any", odcs.status),
         path=document.path,
-        hash=document.hash,
+        hash=_hash(document, policy),
+    )
+
+
+def _hash(document: Document, policy: Policy) -> str:
+    """The file's hash; with thresholds of its rules that quality.yaml changes, also theirs."""
+    own = {
+        rule: dict(values)
+        for rule, values in sorted(policy.thresholds.items())
+        if rule.startswith(f"{document.stem}.")
+    }
+    if not own:
+        return document.hash
+    return hashlib.sha256(f"{document.hash}{json.dumps(own, sort_keys=True)}".encode()).hexdigest()
+
+
+def _gate(said: Mapping[str, Any], policy: Policy) -> Gate:
+    return Gate(
+        rows=said.get("rows"),
+        share=float(said.get("share", policy.share)),
+        hard=tuple(said.get("hard", ())),
     )
 
 
@@ -110,7 +138,7 @@ def build_table(document: Document, layer: Layer) -> Table:
         description=_purpose(odcs),
         columns=columns,
         key=tuple(column.name for column in keyed),
-        rules=_rules(document, table),
+        rules=tuple(r for r in _rules(document, table, Policy()) if isinstance(r, Rule)),
         period=custom.get("period", ""),
         due_time=custom.get("dueTime", "20:30"),
         small_cells=small
@@ -156,7 +184,8 @@ def _sla(odcs: OpenDataContractStandard) -> Sla:
         return Sla(due_time=due_time)
     often = said["frequency"]
     every, unit = int(cast("int", often.value)), cast("Any", often.unit)
-    return Sla(every, unit, due_time, often.schedule or "")
+    calendar = said["calendar"].value if "calendar" in said else ""
+    return Sla(every, unit, due_time, often.schedule or "", cast("Any", calendar))
 
 
 def _columns(document: Document, table: SchemaObject) -> tuple[Column, ...]:
@@ -210,22 +239,55 @@ def _reference(entry: SchemaProperty) -> Reference | None:
     return None
 
 
-def _rules(document: Document, table: SchemaObject) -> tuple[Rule, ...]:
+def _rules(document: Document, table: SchemaObject, policy: Policy) -> tuple[Rule | TableRule, ...]:
     return tuple(
-        _rule(entry, document.line("schema", 0, "quality", number))
+        _rule(entry, document, policy, document.line("schema", 0, "quality", number))
         for number, entry in enumerate(table.quality or ())
     )
 
 
-def _rule(entry: DataQuality, line: int) -> Rule:
-    expression = str(entry.implementation).strip()
+def _rule(entry: DataQuality, document: Document, policy: Policy, line: int) -> Rule | TableRule:
+    said = entry.implementation
+    form: dict[str, Any] = said if isinstance(said, dict) else {"row": str(said)}
+    changed = policy.thresholds.get(f"{document.stem}.{entry.id}", {})
+    given = {name: sql_value(value) for name, value in form.get("parameters", {}).items()}
+    parameters = {name: changed.get(name, value) for name, value in given.items()}
     dimension = entry.dimension or ""
-    return Rule(
-        id=entry.id or "",
-        expression=expression,
-        message=entry.description or "",
-        dimension=DIMENSIONS.get(dimension, dimension),
-        severity=cast("Any", entry.severity),
-        columns=columns_of(expression),
-        line=line,
+    common: dict[str, Any] = {
+        "id": entry.id or "",
+        "message": entry.description or "",
+        "dimension": DIMENSIONS.get(dimension, dimension),
+        "severity": entry.severity,
+        "parameters": parameters,
+        "line": line,
+    }
+    if "row" in form:
+        expression = with_parameters(form["row"].strip(), parameters)
+        return Rule(expression=expression, columns=columns_of(expression), **common)
+    query = with_parameters(form.get("records", "").strip(), parameters)
+    return TableRule(
+        form=_form(form),
+        columns=tuple(form.get("unique") or form.get("group") or ()),
+        where=with_parameters(form.get("where", "").strip(), parameters),
+        holds=with_parameters(form.get("holds", "").strip(), parameters),
+        sequence=form.get("sequence", ""),
+        query=query,
+        inputs=tuple(dict.fromkeys((document.stem, *feeds_of(query)))),
+        **common,
     )
+
+
+def _form(said: Mapping[str, Any]) -> Literal["unique", "group", "sequence", "records"]:
+    """Which form a mapping has; whether its words fit together is asked in ``checks``."""
+    if "records" in said:
+        return "records"
+    if "sequence" in said:
+        return "sequence"
+    return "unique" if "unique" in said else "group"
+
+
+def sql_value(value: float | str) -> str:
+    """A threshold as SQL writes it."""
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return str(value)

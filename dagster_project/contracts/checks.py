@@ -21,6 +21,8 @@ from dagster_project.contracts.rowsql import (
     parse,
 )
 from dagster_project.contracts.servers import server_problems
+from dagster_project.contracts.table_checks import table_rule_problems
+from dagster_project.contracts.table_rule import TableRule
 from dagster_project.contracts.words import RESERVED
 
 
@@ -42,6 +44,7 @@ def feed_problems(
         for sentence in (*column_faults(column, codes), *flag_faults(column, codes)):
             yield Problem(feed.path, column.line, f"column `{column.name}`: {sentence}")
     yield from _rule_problems(feed)
+    yield from table_rule_problems(feed)
 
 
 def table_problems(
@@ -56,6 +59,10 @@ def table_problems(
     names = [column.name for column in table.columns]
     for name in _repeated(names):
         yield document.problem(f"column `{name}` is described twice; keep one", "schema")
+    for number, entry in enumerate(document.data["schema"][0].get("quality") or ()):
+        if isinstance(entry["implementation"], dict) and "row" not in entry["implementation"]:
+            what = f"rule `{entry['id']}`: rules of records together are for feeds; write `row`"
+            yield document.problem(what, "schema", 0, "quality", number)
     for rule in table.rules:
         if parse(rule.expression) is None:
             yield Problem(
@@ -165,11 +172,14 @@ def _rule_problems(feed: Feed) -> Iterator[Problem]:
     names = tuple(column.name for column in feed.columns)
     seen: set[str] = set()
     sound: list[Rule] = []
-    for rule in feed.rules:
+    rules: tuple[Rule | TableRule, ...] = (*feed.rules, *feed.table_rules)
+    for rule in rules:
         if rule.id in seen:
             what = f"rule `{rule.id}` is written twice; rename one"
             yield Problem(feed.path, rule.line, what)
         seen.add(rule.id)
+        if isinstance(rule, TableRule):
+            continue
         fault = expression_fault(rule.expression, names)
         if fault:
             yield Problem(feed.path, rule.line, f"rule `{rule.id}`: {fault}")

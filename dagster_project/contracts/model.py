@@ -8,6 +8,9 @@ from datetime import date
 from typing import Any, Literal
 
 from dagster_project.contracts.entities import DataItems
+from dagster_project.contracts.policy import Policy
+from dagster_project.contracts.workdays import Calendar
+from dagster_project.contracts.table_rule import Gate, TableRule
 
 LogicalType = Literal["string", "integer", "decimal", "date", "timestamp", "boolean"]
 Level = Literal["L1", "L2", "L3", "L4"]
@@ -137,7 +140,9 @@ class Rule:
     """A row rule: the row fails when ``expression`` (SQL over typed columns) is false.
 
     ``columns`` are the columns the expression names. Where one of them failed a cell rule the row
-    rule has nothing to judge and passes: one fault gives one reason.
+    rule has nothing to judge and passes: one fault gives one reason. A rule without a dimension is
+    a flag (预警): it is counted, and in no score. ``parameters`` are the thresholds as they were
+    filled into the expression.
     """
 
     id: str
@@ -146,6 +151,7 @@ class Rule:
     dimension: str
     severity: Severity = "fail"
     columns: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
     line: int = 0
 
 
@@ -167,12 +173,16 @@ class Sla:
     """How often a feed comes (``every`` × ``unit``) and by when (HH:MM, Asia/Shanghai).
 
     ``schedule`` is the cron line by which its task starts; empty where it follows from the rest.
+    ``calendar`` says on which days it can be due: every day, or on working days only, which are
+    those of ``workdays``.
     """
 
     every: int = 1
     unit: Literal["d", "w", "m", "q", "y"] = "d"
     due_time: str = "20:00"
     schedule: str = ""
+    calendar: Literal["", "workdays"] = ""
+    workdays: Calendar = field(default_factory=Calendar, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -264,6 +274,8 @@ class Feed:
     period: FilePeriod | None = None
     drift: Mapping[DriftKind, DriftAction] = field(default_factory=dict)
     coordinates: Coordinates | None = None
+    table_rules: tuple[TableRule, ...] = ()
+    gate: Gate = field(default_factory=Gate)
     description: str = ""
     domain: str = ""
     owner: str = ""
@@ -369,3 +381,5 @@ class Contracts:
     problems: tuple[Problem, ...] = ()
     drafts: Mapping[str, Feed] = field(default_factory=dict)
     items: DataItems = field(default_factory=DataItems)
+    policy: Policy = field(default_factory=Policy)
+    calendar: Calendar = field(default_factory=Calendar)

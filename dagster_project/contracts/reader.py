@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from dagster_project.contracts.build import build_feed, build_table
+from dagster_project.contracts.calendar_file import read_calendar
 from dagster_project.contracts.catalogue import repeated_codes
 from dagster_project.contracts.checks import feed_problems, overlapping, table_problems
 from dagster_project.contracts.codelists import read_codes
 from dagster_project.contracts.document import Document, read
 from dagster_project.contracts.items import read_items
 from dagster_project.contracts.model import CodeList, Contracts, Feed, Layer, Problem, Table
+from dagster_project.contracts.policy import Policy
+from dagster_project.contracts.policy_file import read_policy, threshold_problems
 from dagster_project.contracts.profile import form_problems
 from dagster_project.contracts.references import Refused, settle
+from dagster_project.contracts.table_checks import settle_rules
 
 _LAYERS: Final[tuple[Layer, ...]] = ("gold", "report", "city")
 
@@ -30,15 +35,24 @@ def load(root: Path) -> Contracts:
         contract.
     """
     codes, problems = read_codes(root / "codes", f"{root.name}/codes")
-    feeds, refused = _feeds(root, codes, problems)
+    policy = read_policy(root, problems)
+    calendar = read_calendar(root, problems)
+    feeds, refused = _feeds(root, codes, policy, problems)
+    feeds = {
+        name: replace(feed, sla=replace(feed.sla, workdays=calendar))
+        for name, feed in feeds.items()
+    }
     drafts = {name: feeds.pop(name) for name, feed in list(feeds.items()) if feed.status == "draft"}
     feeds, unsound = settle(feeds, refused)
+    feeds, unfit = settle_rules(feeds, refused, drafts)
+    unsound += unfit
+    unsound += threshold_problems(policy, feeds, root)
     tables = _tables(root, codes, problems)
     items = read_items(root, feeds, codes, problems)
     entries: tuple[Feed | Table, ...] = (*feeds.values(), *drafts.values(), *tables.values())
     unsound += (problem for _, problem in repeated_codes(entries))
     ordered = sorted((*problems, *unsound), key=lambda p: (p.path, p.line, p.sentence))
-    return Contracts(feeds, tables, codes, tuple(ordered), drafts, items)
+    return Contracts(feeds, tables, codes, tuple(ordered), drafts, items, policy, calendar)
 
 
 def load_one(path: Path, root: Path) -> Contracts:
@@ -55,7 +69,7 @@ def load_one(path: Path, root: Path) -> Contracts:
     document = _document(path, path.parent, "feed", problems)
     feeds: dict[str, Feed] = {}
     if document:
-        feed = build_feed(document)
+        feed = build_feed(document, read_policy(root, problems))
         faults = list(feed_problems(feed, document, codes))
         problems += faults
         if not faults:
@@ -64,7 +78,7 @@ def load_one(path: Path, root: Path) -> Contracts:
 
 
 def _feeds(
-    root: Path, codes: Mapping[str, CodeList], problems: list[Problem]
+    root: Path, codes: Mapping[str, CodeList], policy: Policy, problems: list[Problem]
 ) -> tuple[dict[str, Feed], dict[str, Refused]]:
     feeds: dict[str, Feed] = {}
     refused: dict[str, Refused] = {}
@@ -74,7 +88,7 @@ def _feeds(
         problems.append(Problem(f"{root.name}/feeds", 0, what))
     for path in files:
         document = _document(path, root, "feed", problems)
-        feed = build_feed(document) if document else None
+        feed = build_feed(document, policy) if document else None
         faults = list(feed_problems(feed, document, codes)) if feed and document else []
         problems += faults
         if feed and not faults:

@@ -5,7 +5,7 @@ It neither compiles rules into a batch's statement nor runs them over rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import duckdb
@@ -45,6 +45,23 @@ def columns_of(expression: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column.name for column in tree.find_all(exp.Column, bfs=False)))
 
 
+def with_parameters(sql: str, parameters: Mapping[str, str]) -> str:
+    """The text with ``:name`` replaced by each parameter's SQL; as it is where none is named.
+
+    Text that is no SQL stays as it is: whoever checks it says so.
+    """
+    tree = parse(sql) if parameters else None
+    if tree is None:
+        return sql
+
+    def filled(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Placeholder) and node.name in parameters:
+            return sqlglot.parse_one(parameters[node.name], dialect="duckdb")
+        return node
+
+    return tree.transform(filled).sql(dialect="duckdb")
+
+
 def expression_fault(expression: str, columns: tuple[str, ...]) -> str:
     """What is wrong with a row rule's text, as a sentence; empty when nothing is.
 
@@ -55,7 +72,7 @@ def expression_fault(expression: str, columns: tuple[str, ...]) -> str:
     tree = parse(expression)
     if tree is None or isinstance(tree, exp.DDL | exp.DML | exp.Command | exp.Alias):
         return "the rule is not one SQL expression; write a condition over the row's columns"
-    calls = {_called(node) for node in tree.find_all(exp.Func)}
+    calls = {called(node) for node in tree.find_all(exp.Func)}
     if tree.find(*_FOREIGN) or calls & UNREPEATABLE:
         return "the rule looks beyond its row or at a clock; use columns and `:delivered_at` only"
     unknown = [name for name in columns_of(expression) if name not in columns]
@@ -67,7 +84,7 @@ def expression_fault(expression: str, columns: tuple[str, ...]) -> str:
     return ""
 
 
-def _called(node: exp.Func) -> str:
+def called(node: exp.Func) -> str:
     """The name by which DuckDB is asked for a function, whatever class the parser gave it."""
     if isinstance(node, exp.Anonymous):
         return node.name.lower()

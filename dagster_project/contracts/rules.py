@@ -27,6 +27,10 @@ FORMULA = CellRule("row.formula", "", "formula", "normativity")
 """A row with a formula that has no stored value."""
 DEFECTS = (RAGGED, GARBLED, FORMULA)
 """Rules of rows that the reader marked: such a row has that one reason only."""
+REPEATED = "key.repeated"
+"""The rule of a batch that no key stands twice in it; such rows are merged, and counted."""
+CONTROL_TOTALS = "control_totals_agree"
+"""The rule of a delivery whose own totals are those of its rows."""
 MASKABLE = frozenset({"resident_id", "phone", "uscc"})
 """Formats whose values are delivered with hidden parts: nobody can be found by such a value."""
 

@@ -1,0 +1,69 @@
+"""Reading ``schemas/quality.yaml``; what its words mean stands in ``policy``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dagster_project.contracts.build import sql_value
+from dagster_project.contracts.document import read
+from dagster_project.contracts.model import Feed, Problem
+from dagster_project.contracts.policy import Policy
+from dagster_project.contracts.profile import form_problems
+
+FILE = "quality.yaml"
+
+
+def read_policy(root: Path, problems: list[Problem]) -> Policy:
+    """The policy of a schemas folder, which need not have one.
+
+    Args:
+        root: The ``schemas`` folder.
+        problems: Where to note what is wrong; what holds without a policy holds then.
+    """
+    path = f"{root.name}/{FILE}"
+    if not (root / FILE).exists():
+        return Policy(path=path)
+    document = read(root / FILE, path)
+    faults = [document] if isinstance(document, Problem) else []
+    if not isinstance(document, Problem):
+        faults = list(form_problems(document, "policy"))
+    if isinstance(document, Problem) or faults:
+        problems += faults
+        return Policy(path=path)
+    said, usual = document.data, Policy()
+    weights = {**usual.weights, **(said.get("weights") or {})}
+    if not any(weights.values()):
+        problems.append(document.problem("every weight is 0; give one a number", "weights"))
+        weights = dict(usual.weights)
+    return Policy(
+        weights=weights,
+        share=float((said.get("gate") or {}).get("share", usual.share)),
+        deadlines={**usual.deadlines, **(said.get("deadlines") or {})},
+        thresholds={
+            rule: {name: sql_value(value) for name, value in values.items()}
+            for rule, values in (said.get("thresholds") or {}).items()
+        },
+        path=path,
+    )
+
+
+def threshold_problems(policy: Policy, feeds: Mapping[str, Feed], root: Path) -> list[Problem]:
+    """Thresholds of rules and parameters that no contract has; those of feeds not loaded pass."""
+    document = read(root / FILE, policy.path) if policy.thresholds else None
+    if document is None or isinstance(document, Problem):
+        return []
+    found = []
+    for name, values in policy.thresholds.items():
+        feed, _, rule_id = name.partition(".")
+        if feed not in feeds:
+            continue
+        row_rules = {one.id: one.parameters for one in feeds[feed].rules}
+        rules = {**row_rules, **{one.id: one.parameters for one in feeds[feed].table_rules}}
+        known = rules.get(rule_id, {})
+        for parameter in values:
+            if parameter not in known:
+                shown = ", ".join(known) or "none"
+                what = f"`{name}` has no threshold `{parameter}`; it has: {shown}"
+                found.append(document.problem(what, "thresholds", name, parameter))
+    return found

@@ -1,0 +1,124 @@
+"""Rules of a feed's records together: read from contracts, refused in sentences, compiled."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dagster_project.contracts import load
+from dagster_project.contracts.tablesql import asked, breaking, uses_day
+from dagster_project.paths import PROJECT
+
+RULE = """      - id: {id}
+        type: custom
+        engine: countylake
+        severity: fail
+        dimension: consistency
+        description: 测试用规则
+        implementation: {form}
+"""
+
+
+@pytest.fixture(scope="module")
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site's contracts, to be changed."""
+    made = tmp_path_factory.mktemp("site") / "schemas"
+    shutil.copytree(PROJECT / "schemas" / "codes", made / "codes")
+    (made / "feeds").mkdir()
+    for name in ("division", "collective_org", "grid", "voucher_line"):
+        shutil.copy(PROJECT / "schemas" / "feeds" / f"{name}.yaml", made / "feeds")
+    return made
+
+
+def written(schemas: Path, form: str, policy: str = "") -> Path:
+    """A copy of the contracts in which vouchers have one rule more."""
+    copy = schemas.parent / f"copy{abs(hash((form, policy)))}" / "schemas"
+    shutil.copytree(schemas, copy)
+    contract = copy / "feeds" / "voucher_line.yaml"
+    text = contract.read_text(encoding="utf-8")
+    head, quality, tail = text.partition("    quality:\n")
+    contract.write_text(
+        head + quality + RULE.format(id="added", form=form) + tail
+        if quality
+        else text.rstrip() + "\n    quality:\n" + RULE.format(id="added", form=form),
+        encoding="utf-8",
+    )
+    if policy:
+        (copy / "quality.yaml").write_text(policy, encoding="utf-8")
+    return copy
+
+
+SOUND = {
+    "unique": "{unique: [org_code, voucher_no]}",
+    "group": "{group: [org_code, period, voucher_no], holds: sum(debit) = sum(credit)}",
+    "sequence": "{sequence: voucher_no, group: [org_code, period]}",
+    "records": "{records: 'SELECT v.org_code, v.period, v.voucher_no, v.line_no FROM"
+    " silver.voucher_line AS v JOIN silver.collective_org AS o ON o.org_code = v.org_code"
+    " WHERE v.debit > :limit AND o.reg_date > :day', parameters: {limit: 12.5}}",
+}
+
+
+@pytest.mark.parametrize("form", SOUND)
+def test_every_form_is_read(schemas: Path, form: str) -> None:
+    """Each form gives a rule of that form and SQL that reads live records of the lake."""
+    feed = load(written(schemas, SOUND[form])).feeds["voucher_line"]
+    (rule,) = (one for one in feed.table_rules if one.id == "added")
+    assert rule.form == form
+    assert uses_day(rule) == (form == "records")
+    sql = breaking(feed, rule)
+    assert "NOT _is_deleted" in sql
+    assert asked(feed, rule).startswith("SELECT count(*)")
+    if form == "records":
+        assert "12.5" in sql
+        assert rule.inputs == ("voucher_line", "collective_org")
+
+
+UNSOUND = {
+    "{unique: [nothing]}": "names `nothing`",
+    "{group: [org_code]}": "needs one form",
+    "{where: debit > 1}": "needs one form",
+    "{group: [org_code], holds: sum(nothing) > 1}": "names `nothing`",
+    "{group: [org_code], holds: max(now()) > 1}": "looks at a clock",
+    "{unique: [org_code], holds: sum(debit) > 1}": "`holds` is for groups",
+    "{unique: [org_code], where: debit > :limit}": "`:limit`",
+    "{records: 'SELECT 1 AS one FROM silver.voucher_line'}": "it must give",
+    "{records: 'DELETE FROM silver.voucher_line'}": "not one SELECT",
+    "{records: 'SELECT org_code FROM ops.batch'}": "only `silver.<feed>`",
+    "{records: 'SELECT * FROM silver.voucher_line'}": "holds a star",
+    "{records: \"SELECT org_code FROM read_csv('/etc/passwd')\"}": "only `silver.<feed>`",
+    "{unique: [org_code], extra: 1}": "`extra` is no word",
+    "{group: [org_code], holds: sum(summary) = 1}": "DuckDB cannot evaluate",
+}
+
+
+@pytest.mark.parametrize("form", UNSOUND)
+def test_an_unsound_rule_is_refused_in_a_sentence(schemas: Path, form: str) -> None:
+    """The sentence names the contract's line; every other feed still loads."""
+    found = load(written(schemas, form))
+    told = [str(one) for one in found.problems]
+    assert any(UNSOUND[form] in one and "voucher_line.yaml:" in one for one in told), told
+    assert "voucher_line" not in found.feeds
+    assert "grid" in found.feeds
+
+
+def test_thresholds_are_changed_by_the_policy(schemas: Path) -> None:
+    """A threshold of quality.yaml stands in the SQL; the feed's hash follows it."""
+    form = "{group: [org_code], holds: 'sum(debit) < :limit', parameters: {limit: 7}}"
+    usual = load(written(schemas, form)).feeds["voucher_line"]
+    policy = "thresholds: {voucher_line.added: {limit: 9}}\n"
+    changed = load(written(schemas, form, policy)).feeds["voucher_line"]
+    assert [next(r.holds for r in f.table_rules if r.id == "added") for f in (usual, changed)] == [
+        "SUM(debit) < 7",
+        "SUM(debit) < 9",
+    ]
+    assert usual.hash != changed.hash
+
+
+def test_a_threshold_that_no_rule_has_is_told(schemas: Path) -> None:
+    """Its line in quality.yaml is named, and what there is."""
+    form = "{group: [org_code], holds: 'sum(debit) < :limit', parameters: {limit: 7}}"
+    policy = "thresholds:\n  voucher_line.added: {limits: 9}\n"
+    (told,) = (str(one) for one in load(written(schemas, form, policy)).problems)
+    assert "quality.yaml:2: `voucher_line.added` has no threshold `limits`; it has: limit" in told
