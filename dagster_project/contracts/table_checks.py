@@ -14,6 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from dagster_project.contracts.functions import install
 from dagster_project.contracts.model import Column, Feed, Problem, Reference
 from dagster_project.contracts.references import Refused
 from dagster_project.contracts.rowsql import called, columns_of, expression_fault, parse
@@ -118,6 +119,7 @@ def settle_rules(
     """
     kept, problems = dict(feeds), list[Problem]()
     with duckdb.connect(":memory:", config={"threads": 1}) as con:
+        install(con)
         _empty_silver(con, feeds.values())
         for feed in feeds.values():
             faults = list(_unbound(con, feed, {*feeds}, {*refused, *drafts}))

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from dagster_project.quality import functions
+from dagster_project.contracts import functions
 
 Corner = tuple[int, int]
 Ring = Sequence[Corner]
