@@ -60,20 +60,31 @@ def statement(
             rest. A batch without the mark, as nearly all are, is read at once.
     """
     if (references, rows) not in plan.statements:
-        source = exp.select("*").from_("conform_source")
-        if rows == "others":
-            source = source.where(differs(col("_defect"), literal(mojibake.MARK)))
-        elif rows == "mojibake":
-            source = mojibake.repaired(plan.cells, source)
-        tree = conforming_select(plan, source, references, decoded=rows == "mojibake")
-        text = sql(tree)
+        text = sql(conforming_tree(plan, references, rows))
         names = tuple(name for name in PARAMETERS if f"${name}" in text)
         plan.statements[references, rows] = (text, names)
     return plan.statements[references, rows]
 
 
+def conforming_tree(
+    plan: Plan, references: frozenset[str], rows: Rows, texts: Collection[str] = ()
+) -> exp.Select:
+    """The statement over ``conform_source`` as a tree; see ``conforming_select``."""
+    source = exp.select("*").from_("conform_source")
+    if rows == "others":
+        source = source.where(differs(col("_defect"), literal(mojibake.MARK)))
+    elif rows == "mojibake":
+        source = mojibake.repaired(plan.cells, source)
+    return conforming_select(plan, source, references, decoded=rows == "mojibake", texts=texts)
+
+
 def conforming_select(
-    plan: Plan, source: exp.Select, references: Collection[str], *, decoded: bool = False
+    plan: Plan,
+    source: exp.Select,
+    references: Collection[str],
+    *,
+    decoded: bool = False,
+    texts: Collection[str] = (),
 ) -> exp.Select:
     """The statement's tree.
 
@@ -83,6 +94,7 @@ def conforming_select(
             ``_source_row``, ``_defect``.
         references: Columns whose parent can be looked up now; others are not checked.
         decoded: The rows come from ``mojibake`` and say which cells it repaired.
+        texts: Columns whose clean text is wanted besides, as ``_t_<column>``.
 
     Returns:
         One row per source row: typed columns, ``_sheet``, ``_source_row``, ``_ok``, ``_key`` (of
@@ -100,7 +112,9 @@ def conforming_select(
         [("_ok", _is_ok(plan))],
     ):
         tree = _wrap(tree, stage_columns)
-    return _select(_named(_result(plan)), tree)
+    cleaned = [(f"_t_{c.column.name}", stage(c.column, "t")) for c in plan.cells]
+    wanted = [(name, text) for name, text in cleaned if name.removeprefix("_t_") in texts]
+    return _select(_named([*_result(plan), *wanted]), tree)
 
 
 def typed(cells: Iterable[Cell], source: exp.Select) -> exp.Select:
