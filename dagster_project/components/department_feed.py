@@ -160,8 +160,10 @@ def _events(
         ("bronze", feed.name): {"dagster/row_count": done.bronze_rows, **shown},
         ("silver", feed.name): {"dagster/row_count": done.silver_rows, **shown},
         ("ops", "quarantine", feed.name): {"dagster/row_count": done.quarantined, **shown},
-        ("ops", "batch", feed.name): {**done.counts, "score": float(done.score), **shown},
+        ("ops", "batch", feed.name): {**done.counts, **shown},
     }
+    if done.score is not None:
+        rows["ops", "batch", feed.name]["score"] = float(done.score)
     for key, metadata in rows.items():
         yield dg.MaterializeResult(
             asset_key=dg.AssetKey(key), metadata=metadata, data_version=version
@@ -183,11 +185,11 @@ def _events(
 
 
 def _references(feeds: Sequence[Feed]) -> dg.AssetsDefinition:
-    """After all feeds: rows whose parent came later, and references between departments."""
+    """After all feeds: rows whose parent came later, and the rules of whole tables."""
     spec = dg.AssetSpec(
         described.asset_key(REFERENCES),
         deps=[dg.AssetKey(["silver", feed.name]) for feed in feeds],
-        description="部门之间的引用核对：只提示，不退回；上级数据到达后重新判定",
+        description="跨行、跨表、跨部门规则核查：记录仍在库，发现即立核查事项；上级数据到达后重新判定",
         group_name="quality",
         kinds={"ducklake"},
     )

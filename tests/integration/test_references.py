@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from dagster_project.contracts.model import Column, Feed, Reference
-from dagster_project.transform.conform import BatchCounts, CheckResult, cross_checks, recheck
+from dagster_project.contracts.table_checks import settle_rules
+from dagster_project.quality.table_rules import evaluate
+from dagster_project.transform.conform import BatchCounts, recheck
 from tests.conform_kit import NOON, Bench, feed_of, open_bench, plan_of
 
 DAY = timedelta(days=1)
@@ -111,15 +113,19 @@ def test_between_departments_a_missing_parent_only_warns(bench: Bench) -> None:
     parent, child = _family("apart", rejects=False)
     counts = bench.deliver(plan_of(child), _children(("a", "p"), ("b", "q"), ("c", None)))
     assert counts.accepted == 3
-    feeds = (parent, child)
-    assert cross_checks(bench.con, feeds) == []
-    bench.deliver(plan_of(parent), _codes("p"))
-    message = "上级在 apart_parent 中不存在"
-    found = CheckResult("silver.apart_child", "up.reference", "up", "warn", 2, 1, message)
-    assert cross_checks(bench.con, feeds) == [found]
-    assert not found.success
-    assert cross_checks(bench.con, feeds, ["apart_parent"]) == [found]
-    assert cross_checks(bench.con, feeds, ["elsewhere"]) == []
-    bench.deliver(plan_of(parent), _codes("q"), at=NOON + DAY)
-    (now,) = cross_checks(bench.con, feeds)
-    assert (now.checked, now.failed) == (2, 1)  # a parent that vanished counts as missing
+    settled, _ = settle_rules({feed.name: feed for feed in (parent, child)}, {}, {})
+    (rule,) = settled[child.name].table_rules
+    assert (rule.id, rule.severity, rule.message) == (
+        "up.reference",
+        "warn",
+        "上级在 apart_parent 中不存在",
+    )
+    answers = []
+    for code, later in (("p", 0), ("q", 1)):
+        bench.deliver(plan_of(parent), _codes(code), at=NOON + later * DAY)
+        (found,) = evaluate(bench.con, settled[child.name], [rule], NOON.date())
+        rows = bench.con.execute("SELECT record_key FROM temp.breaking").fetchall()
+        answers.append((found.checked, found.failed, rows))
+    # A parent that vanished counts as missing.
+    assert answers == [(2, 1, [("b",)]), (2, 1, [("a",)])]
+    assert not settled[parent.name].table_rules

@@ -10,14 +10,14 @@ from typing import Any
 import duckdb
 
 from dagster_project import clock
+from dagster_project.components.steps.judging.review import review
 from dagster_project.components.steps.occasion import Occasion, manual
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.tasks.execution import Task, record_task
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
-from dagster_project.lake import Writer
 from dagster_project.lake.engine import quoted
-from dagster_project.transform.conform import CheckResult, cross_checks, rebuild, recheck
+from dagster_project.transform.conform import rebuild, recheck
 
 
 def rebuild_feed(workshop: Workshop, name: str, occasion: Occasion | None = None) -> dict[str, Any]:
@@ -58,21 +58,19 @@ def _was_asked_for(con: duckdb.DuckDBPyConnection, name: str) -> bool:
 
 
 def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, int]:
-    """After all feeds: replay rows whose parent came later, and ask references that only warn.
+    """After all feeds: replay rows whose parent came later, and ask the rules of whole tables.
 
-    A run in which nothing was delivered has nothing to look at again.
+    Returns:
+        ``replays``; of the table rules how many were ``judged``, found ``broken``, are ``waiting``
+        for a feed, and ``failed`` because their SQL did.
     """
+    replays = 0
     with workshop.lake.writer("looking again at references") as writer:
-        changed = [
-            row[0]
-            for row in writer.con.execute(
-                "SELECT DISTINCT feed FROM lake.ops.batch WHERE run_id = ?", [occasion.run_id]
-            ).fetchall()
-        ]
-        if not changed:
-            return {"replays": 0, "warnings": 0}
-        feeds = workshop.contracts.feeds
-        replays = 0
+        rows = writer.con.execute(
+            "SELECT DISTINCT feed FROM lake.ops.batch WHERE run_id = ?", [occasion.run_id]
+        ).fetchall()
+        changed = [row[0] for row in rows]
+        feeds = workshop.contracts.feeds if changed else {}
         for name in (name for name, feed in feeds.items() if _refers(feed, changed)):
             with writer.transaction(f"look again at {name}", run_id=occasion.run_id) as tx:
                 replays += len(
@@ -84,40 +82,17 @@ def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, int]:
                         committed_at=clock.now(),
                     )
                 )
-        results = cross_checks(writer.con, feeds.values(), changed)
-        _keep(writer, occasion, results)
-    return {"replays": replays, "warnings": sum(not one.success for one in results)}
+        found = review(workshop, writer, occasion)
+    return {
+        "replays": replays,
+        "judged": len(found.judged),
+        "broken": found.broken,
+        "waiting": len(found.waiting),
+        "failed": len(found.failures),
+    }
 
 
 def _refers(feed: Feed, changed: list[str]) -> bool:
     """Whether rows of a feed may have waited for one of these parents."""
     references = (column.reference for column in feed.columns if column.reference)
     return any(one.rejects and one.feed in changed for one in references)
-
-
-def _keep(writer: Writer, occasion: Occasion, results: list[CheckResult]) -> None:
-    if not results:
-        return
-    now = clock.now()
-    line = "(?, ?, 'countylake', ?, ?, ?, ?, ?, ?, false, ?::TIMESTAMPTZ)"
-    with writer.transaction("references between departments", run_id=occasion.run_id) as tx:
-        tx.con.execute(
-            "INSERT INTO lake.ops.check_result (run_id, table_name, suite, rule_id, column_name,"
-            " severity, success, checked, failed, sampled, checked_at)"
-            f" VALUES {', '.join(line for _ in results)}",
-            [
-                cell
-                for one in results
-                for cell in (
-                    occasion.run_id,
-                    one.table_name,
-                    one.rule_id,
-                    one.column_name,
-                    one.severity,
-                    one.success,
-                    one.checked,
-                    one.failed,
-                    now,
-                )
-            ],
-        )

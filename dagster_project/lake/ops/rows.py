@@ -79,6 +79,32 @@ how VARCHAR 办结方式：agreed双方一致、withdrawn一方不再提供、�
 """,
         personal=True,
     ),
+    "finding": OpsTable(
+        "核查事项：违反跨行、跨表、跨部门规则的有效记录，每条规则每条记录一项，含业务主键，不出库",
+        """
+case_id VARCHAR 校核编号
+feed VARCHAR 应核实的归集任务
+rule_id VARCHAR 规则编号
+severity VARCHAR 严重程度：fail应更正、warn应核实
+record_key VARCHAR 业务主键
+record_hash VARCHAR 记录业务字段的MD5
+batch_id VARCHAR 目前该记录所在批次
+sheet VARCHAR 目前所在工作表，文本文件为空
+source_row BIGINT 目前的文件内行号，含标题行，从1起
+opened_at TIMESTAMPTZ 首次发现时间（UTC）
+opened_batch_id VARCHAR 首次发现时所在批次
+opened_sheet VARCHAR 首次发现时所在工作表
+opened_row BIGINT 首次发现时的文件内行号
+failed_at TIMESTAMPTZ 该记录最近一次送达后仍不符的发现时间（UTC）
+attempts BIGINT 不符次数，记录每次变化后重计
+returned_at TIMESTAMPTZ 退回部门时间（UTC）
+state VARCHAR 状态：open待核实、closed已办结、withdrawn已撤回、confirmed核实无误
+closed_at TIMESTAMPTZ 办结时间（UTC）
+closed_batch_id VARCHAR 办结时该记录所在批次
+how VARCHAR 办结方式：corrected已相符、withdrawn记录已不存在、rule_gone规则已取消、confirmed核实无误
+""",
+        personal=True,
+    ),
     "dropped_row": OpsTable(
         "剔除行：标题、合计、空行、脚注，原文留存，不出库",
         PLACE.strip()

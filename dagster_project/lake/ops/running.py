@@ -28,6 +28,7 @@ trigger VARCHAR 启动方式：schedule定时、arrival到件、retry重试、ma
 attempt BIGINT 第几次尝试，首次为1，定时启动后重新计
 is_transient BOOLEAN 失败是否可能自行消除，是则自动重试
 reason VARCHAR 跳过的原因，未跳过或没有新交付时为空
+unreached BIGINT 未能访问的通道数
 """,
     ),
     "task_decision": OpsTable(
@@ -58,6 +59,8 @@ checked BIGINT 检查数
 failed BIGINT 不合格数
 sampled BOOLEAN 是否抽样
 checked_at TIMESTAMPTZ 检查时间（UTC）
+dimension VARCHAR 质量维度（GB/T 36344），预警规则为空
+basis VARCHAR 结论所依据的规则与输入的散列值，依据不变则不再检查
 """,
     ),
     "model_build": OpsTable(

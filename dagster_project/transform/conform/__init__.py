@@ -13,7 +13,6 @@ from dagster_project.transform.conform.batch import conform
 from dagster_project.transform.conform.facts import (
     BatchCounts,
     BatchInput,
-    CheckResult,
     RepairInfo,
     RuleCount,
     RuleInfo,
@@ -21,14 +20,11 @@ from dagster_project.transform.conform.facts import (
 from dagster_project.transform.conform.plan import Plan, compile_feed
 from dagster_project.transform.conform.preview import Preview, PreviewRow, preview, preview_rows
 from dagster_project.transform.conform.rebuild import rebuild, recheck
-from dagster_project.transform.conform.references import cross_checks
-from dagster_project.transform.conform.score import score
 from dagster_project.transform.conform.tables import bronze_file, evolve
 
 __all__ = [
     "BatchCounts",
     "BatchInput",
-    "CheckResult",
     "Plan",
     "Preview",
     "PreviewRow",
@@ -38,11 +34,9 @@ __all__ = [
     "bronze_file",
     "compile_feed",
     "conform",
-    "cross_checks",
     "evolve",
     "preview",
     "preview_rows",
     "rebuild",
     "recheck",
-    "score",
 ]

@@ -1,0 +1,1 @@
+"""Judging what lies in silver: rules of records together, after all feeds."""

@@ -1,0 +1,160 @@
+"""After all feeds: table rules whose answer may have changed are asked, and their cases settled.
+
+A rule is asked again when its text, its thresholds, its inputs or the day that it looks at have
+changed since its last answer; otherwise that answer stands. Rules of single rows are conform's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import structlog
+
+from dagster_project import clock
+from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Feed
+from dagster_project.contracts.table_rule import TableRule
+from dagster_project.lake import Writer
+from dagster_project.quality import findings
+from dagster_project.quality.table_rules import Judged, basis, evaluate, forget
+
+SUITE = "countylake"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """What was judged; ``waiting`` are rules whose feeds have not all delivered, as feed.rule.
+
+    ``failures`` are sentences about rules whose SQL failed.
+    """
+
+    judged: tuple[Judged, ...] = ()
+    waiting: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> int:
+        """How many rules were found broken."""
+        return sum(one.failed > 0 for one in self.judged)
+
+
+def review(workshop: Workshop, writer: Writer, occasion: Occasion) -> Reviewed:
+    """Ask what has to be asked, in one transaction; answers and cases are of one state of silver.
+
+    Args:
+        workshop: The site.
+        writer: The lake's writer, held by the caller.
+        occasion: The run; its day is what ``:day`` stands for.
+    """
+    feeds = workshop.contracts.feeds
+    versions = _versions(writer.con)
+    known = _answered(writer.con)
+    due: dict[str, dict[str, TableRule]] = {}
+    bases: dict[tuple[str, str], str] = {}
+    waiting = []
+    for feed in feeds.values():
+        for rule in feed.table_rules:
+            if any(name not in versions for name in rule.inputs):
+                waiting.append(f"{feed.name}.{rule.id}")
+                continue
+            state = [versions[name] for name in rule.inputs]
+            found = basis(feed, rule, state, occasion.day)
+            if known.get((feed.name, rule.id)) != found:
+                due.setdefault(feed.name, {})[rule.id] = rule
+                bases[feed.name, rule.id] = found
+    gone = findings.gone(writer.con, feeds)
+    if not due and not gone:
+        return Reviewed(waiting=tuple(waiting))
+    judged, failures = _judged(writer.con, feeds, due, occasion)
+    with writer.transaction("table rules", run_id=occasion.run_id) as tx:
+        at = clock.now()
+        for name in due:
+            mine = [one for one in judged if one.feed == name]
+            findings.settle(tx.con, feeds[name], mine, at)
+        findings.withdraw(tx.con, gone, at)
+        _keep(tx.con, occasion, judged, bases)
+    forget(writer.con)
+    return Reviewed(tuple(judged), tuple(waiting), tuple(failures))
+
+
+def _judged(
+    con: duckdb.DuckDBPyConnection,
+    feeds: Mapping[str, Feed],
+    due: Mapping[str, Mapping[str, TableRule]],
+    occasion: Occasion,
+) -> tuple[list[Judged], list[str]]:
+    """The answers, and a sentence for each rule that could not be asked.
+
+    It reads outside a transaction, because a failing statement would end one.
+    """
+    judged: list[Judged] = []
+    failures = []
+    for name, rules in due.items():
+        for rule in rules.values():
+            try:
+                judged += evaluate(con, feeds[name], [rule], occasion.day)
+            except duckdb.Error as error:
+                kind = type(error).__name__.removesuffix("Exception")
+                failures.append(
+                    f"{feeds[name].path}:{rule.line}: rule {rule.id} could not be asked ({kind})."
+                    " Its cases stay as they were; correct its SQL, or run"
+                    f" `countylake rebuild {name}` where the contract grew."
+                )
+                _log.warning("rule not asked", feed=name, rule=rule.id, why=kind)
+    return judged, failures
+
+
+def _versions(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The state of every feed of which something was merged: it changes with every batch."""
+    rows = con.execute(
+        "SELECT feed, count(*), max(committed_at), max(batch_id) FROM lake.ops.batch GROUP BY feed"
+    ).fetchall()
+    return {str(feed): f"{count} {at.isoformat()} {last}" for feed, count, at, last in rows}
+
+
+def _answered(con: duckdb.DuckDBPyConnection) -> Mapping[tuple[str, str], str]:
+    """What the newest answer of every rule rested on."""
+    rows = con.execute(
+        "SELECT table_name, rule_id, arg_max(basis, checked_at) FROM lake.ops.check_result"
+        " WHERE suite = ? AND basis IS NOT NULL GROUP BY ALL",
+        [SUITE],
+    ).fetchall()
+    return {(table.partition(".")[2], rule): found for table, rule, found in rows}
+
+
+def _keep(
+    con: duckdb.DuckDBPyConnection,
+    occasion: Occasion,
+    judged: Sequence[Judged],
+    bases: Mapping[tuple[str, str], str],
+) -> None:
+    if not judged:
+        return
+    now = clock.now()
+    line = "(?, ?, ?, ?, '', ?, ?, ?, ?, false, ?::TIMESTAMPTZ, ?, ?)"
+    con.execute(
+        "INSERT INTO lake.ops.check_result (run_id, table_name, suite, rule_id, column_name,"
+        " severity, success, checked, failed, sampled, checked_at, dimension, basis)"
+        f" VALUES {', '.join(line for _ in judged)}",
+        [
+            cell
+            for one in judged
+            for cell in (
+                occasion.run_id,
+                f"silver.{one.feed}",
+                SUITE,
+                one.rule.id,
+                one.rule.severity,
+                one.failed == 0,
+                one.checked,
+                one.failed,
+                now,
+                one.rule.dimension,
+                bases[one.feed, one.rule.id],
+            )
+        ],
+    )
