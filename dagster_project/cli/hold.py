@@ -45,6 +45,7 @@ KINDS = {
     "vanished": "记录消失 vanished",
     "period": "期次不符 period",
     "rows": "行数不符 rows",
+    "quality": "质量超限 quality",
 }
 STATES = {
     "open": "待决定 open",

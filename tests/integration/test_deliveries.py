@@ -156,7 +156,7 @@ def test_a_refused_hold_stays_out_and_may_come_again(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_are_not_held_twice(tmp_path: Path) -> None:
-    """A held file that is delivered again under another name changes nothing."""
+    """A held file that is delivered again under another name changes nothing, and waits with it."""
     county = County(tmp_path)
     county.put("许可_1.csv", rows(range(100)))
     county.run()
@@ -164,8 +164,10 @@ def test_the_same_bytes_are_not_held_twice(tmp_path: Path) -> None:
     county.run()
     county.put("许可_3.csv", rows(range(50)))
     assert county.run().status == "success"
-    assert county.outcomes_of() == ["merged", "held", "unchanged"]
+    assert county.outcomes_of() == ["merged", "held", "held"]
     assert len(county.holds()) == 1
+    release(county, "permit-1")
+    assert county.outcomes_of() == ["merged", "merged", "unchanged"]
 
 
 def test_a_released_delivery_keeps_its_place_in_the_order(tmp_path: Path) -> None:

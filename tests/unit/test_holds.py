@@ -104,6 +104,6 @@ def test_a_later_snapshot_answers_doubts_about_older_ones(bench: Bench) -> None:
     with bench.writer.transaction("merge") as tx:
         assert supersede(tx.con, INCREMENTAL, "人员_2.csv", later) == []
         assert supersede(tx.con, FEED, "人员_2.csv", made[0].opened_at) == []
-        assert supersede(tx.con, FEED, "人员_2.csv", later) == [one.hold_id for one in made[:2]]
+        assert supersede(tx.con, FEED, "人员_2.csv", later) == made[:2]
     assert [one.kind for one in holds(bench.con)] == ["period"]
     assert "人员_2.csv" in hold_of(bench.con, made[0].hold_id).why

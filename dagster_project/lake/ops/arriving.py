@@ -84,7 +84,7 @@ column VARCHAR 水位线所在的表和列，契约改换后从头抽取
         """
 hold_id VARCHAR 搁置编号
 feed VARCHAR 归集任务（数据项）
-kind VARCHAR 类别：schema结构变化、vanished记录大量消失、period期次不符、rows行数不符
+kind VARCHAR 类别：schema结构变化、vanished记录消失、period期次不符、rows行数不符、quality质量超限
 delivery_id VARCHAR 交付编号
 batch_id VARCHAR 放行后的批次编号
 path VARCHAR 收件箱内相对路径
@@ -99,7 +99,9 @@ decided_by VARCHAR 决定人
 why VARCHAR 决定理由
 contract_version VARCHAR 搁置时的数据契约版本
 contract_version_after VARCHAR 决定后的数据契约版本
-""",
+returned_at TIMESTAMPTZ 退回副本交还部门时间（UTC）
+"""
+        + COUNTS.strip(),
     ),
     "batch_file": OpsTable(
         "批次文件：由多个文件组成的批次，各文件及其在批次中的工作表名前缀",

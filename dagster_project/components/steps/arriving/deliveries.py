@@ -16,7 +16,7 @@ from typing import Any, Literal
 import duckdb
 
 from dagster_project import clock
-from dagster_project.components.steps.arriving.holds import holds
+from dagster_project.components.steps.arriving.holds import Hold, holds
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import DeliveryError, LakeError
 from dagster_project.ingest.channels.base import Candidate, Mark, Origin, Part, joined
@@ -263,6 +263,18 @@ def settle(
     con.execute(
         "UPDATE lake.ops.delivery SET outcome = ?, batch_id = ?, message = ? WHERE delivery_id = ?",
         [outcome, batch_id or None, message or None, delivery_id],
+    )
+
+
+def settle_repeats(con: duckdb.DuckDBPyConnection, hold: Hold, outcome: Result) -> None:
+    """Write what became of deliveries of a held one's very bytes; call it inside a transaction.
+
+    Until then they brought nothing: what is published is no younger by them.
+    """
+    con.execute(
+        "UPDATE lake.ops.delivery SET outcome = ? WHERE feed = ? AND sha256 = ?"
+        " AND outcome = 'held' AND delivery_id NOT IN (SELECT delivery_id FROM lake.ops.hold)",
+        [outcome, hold.feed, hold.sha256],
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from dagster_project import clock
-from dagster_project.components.steps.arriving import deliveries, doubts
+from dagster_project.components.steps.arriving import deliveries, doubts, gate
 from dagster_project.components.steps.arriving.deliveries import Arrival, Locate, Result
 from dagster_project.components.steps.arriving.drift import Watch
 from dagster_project.components.steps.arriving.holds import (
@@ -121,7 +121,24 @@ class Desk:
         granted: Sequence[Hold],
         close: Close,
     ) -> tuple[BatchCounts, Transaction]:
-        """Judge the delivery as a whole, then its rows, and commit them."""
+        """Judge the delivery as a whole, then its rows, and commit them; a doubt tells its rows."""
+        known = {"read": reading.whole.read, "dropped": len(reading.whole.dropped)}
+        try:
+            return self._judged(arrival, reading, rows, granted, close, known=known)
+        except Held as held:
+            held.counts = known
+            raise
+
+    def _judged(
+        self,
+        arrival: Arrival,
+        reading: Reading,
+        rows: Path,
+        granted: Sequence[Hold],
+        close: Close,
+        *,
+        known: dict[str, int],
+    ) -> tuple[BatchCounts, Transaction]:
         feed, path = self.plan.feed, arrival.candidate.path
         kinds = {hold.kind for hold in granted}
         told = self._remarks(arrival, reading)
@@ -143,13 +160,17 @@ class Desk:
         with self._transaction(f"{feed.title}: {path}", batch_id=arrival.batch_id) as tx:
             before = doubts.live(tx.con, feed) if feed.delivery == "full" else 0
             counts = conform(tx.con, self.plan, self._batch(arrival, reading, rows))
+            known |= {name: getattr(counts, name) for name in COUNTS}
             watch.after(reading.whole, counts)
+            if "quality" not in kinds:
+                gate.judge(tx.con, self.plan, path, counts, self.occasion.day)
             if "vanished" not in kinds:
                 doubts.judge_vanished(feed, path, before, counts)
             note_files(tx.con, arrival, reading)
             amount = counts.read - counts.dropped
             told.append(doubts.judge_volume(tx.con, feed, self.occasion.run_id, arrival, amount))
-            supersede(tx.con, feed, path, arrival.received_at)
+            for answered in supersede(tx.con, feed, path, arrival.received_at):
+                deliveries.settle_repeats(tx.con, answered, "unchanged")
             told.append(watch.remarks())
             if news := watch.news():
                 self._open(tx.con, arrival, Held("schema", news, watch.remarks()), "noted")
@@ -176,7 +197,7 @@ class Desk:
         with self._transaction(f"same bytes again: {arrival.candidate.path}") as tx:
             path, hold = arrival.candidate.path, waiting[0]
             message = f"{path}: the same bytes as {hold.path}, which is held ({hold.hold_id})."
-            self._record(tx.con, arrival, "unchanged", message)
+            self._record(tx.con, arrival, "held", message)
 
     def _hold(self, arrival: Arrival, held: Held) -> None:
         with self._transaction(f"hold {arrival.candidate.path}") as tx:

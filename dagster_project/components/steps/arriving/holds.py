@@ -7,7 +7,7 @@ A held delivery lies in the landing and nothing of it is merged. Taking it after
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -21,16 +21,17 @@ from dagster_project.errors import UsageError
 from dagster_project.lake.emptiness import has_rows
 from dagster_project.lake.engine import literal
 
-Kind = Literal["schema", "vanished", "period", "rows"]
+Kind = Literal["schema", "vanished", "period", "rows", "quality"]
 State = Literal["open", "accepted", "refused", "superseded", "noted"]
 """``noted`` is a difference that is on record and asks for no decision: its delivery was taken."""
 PAUSING: tuple[Kind, ...] = ("schema",)
 """Kinds after which the feed's later files would fare no better: they wait in the inbox."""
-SUPERSEDED: tuple[Kind, ...] = ("vanished", "rows")
+SUPERSEDED: tuple[Kind, ...] = ("vanished", "rows", "quality")
 """Kinds that a later full snapshot answers by itself."""
 _COLUMNS = (
     "hold_id, feed, kind, delivery_id, batch_id, path, sha256, opened_at, run_id, findings,"
-    " message, state, decided_at, decided_by, why, contract_version, contract_version_after"
+    " message, state, decided_at, decided_by, why, contract_version, contract_version_after,"
+    " returned_at, read, accepted, rejected, duplicate, superseded, dropped"
 )
 _log = structlog.get_logger(__name__)
 
@@ -42,16 +43,25 @@ class Held(Exception):  # noqa: N818 - it is no error: a person decides
         kind: What is doubtful.
         findings: The facts, as plain JSON values; counts, names and titles, never cells.
         sentence: What is doubtful, where, and what to do.
+
+    ``counts`` is as much of the delivery's law of conservation as was known when it was held.
     """
 
     def __init__(self, kind: Kind, findings: Sequence[dict[str, Any]], sentence: str) -> None:
         self.kind, self.findings, self.sentence = kind, list(findings), sentence
+        self.counts: Mapping[str, int] = {}
         super().__init__(sentence)
 
 
 @dataclass(frozen=True)
 class Hold:
-    """One held delivery, as the ledger has it."""
+    """One held delivery, as the ledger has it.
+
+    Its rows are in no table, so that they are counted here: ``read`` and ``dropped`` of every
+    delivery that could be read, the others of one that was conformed before it was held. What they
+    become is told by the batch that its release makes. ``returned_at`` is when its department was
+    last given a marked copy.
+    """
 
     hold_id: str
     feed: str
@@ -70,6 +80,18 @@ class Hold:
     why: str
     contract_version: str
     contract_version_after: str
+    returned_at: datetime | None = None
+    read: int | None = None
+    accepted: int | None = None
+    rejected: int | None = None
+    duplicate: int | None = None
+    superseded: int | None = None
+    dropped: int | None = None
+
+    @property
+    def rows(self) -> int | None:
+        """How many rows of data wait; None where the ledger is older than the count."""
+        return None if self.read is None else self.read - (self.dropped or 0)
 
 
 def open_hold(
@@ -89,6 +111,7 @@ def open_hold(
     ``batch_id`` is the batch that the delivery makes when it is released.
     """
     row = con.execute("SELECT count(*) FROM lake.ops.hold WHERE feed = ?", [feed.name]).fetchone()
+    counts: dict[str, Any] = dict(held.counts)
     made = Hold(
         hold_id=f"{feed.name}-{(int(row[0]) if row else 0) + 1}",
         feed=feed.name,
@@ -107,12 +130,13 @@ def open_hold(
         why="",
         contract_version=feed.version,
         contract_version_after="",
+        **counts,
     )
     cells = {**vars(made), "findings": json.dumps(made.findings, ensure_ascii=False)}
     places = ("?::TIMESTAMPTZ" if name.endswith("_at") else "?" for name in cells)
     con.execute(
         f"INSERT INTO lake.ops.hold ({_COLUMNS}) VALUES ({', '.join(places)})",
-        [cell or None for cell in cells.values()],
+        [None if cell == "" else cell for cell in cells.values()],
     )
     _log.warning(
         "delivery held" if state == "open" else "difference noted",
@@ -139,6 +163,24 @@ def holds(
     rows = con.execute(
         f"SELECT {_COLUMNS} FROM lake.ops.hold WHERE {' AND '.join(asked) or 'true'}"
         " ORDER BY opened_at, hold_id"
+    ).fetchall()
+    return [_hold(row) for row in rows]
+
+
+def waiting_at(con: duckdb.DuckDBPyConnection, at: datetime) -> list[Hold]:
+    """Deliveries that waited for a decision at an instant, oldest first.
+
+    A difference that was only noted, and accepted later, was merged from the beginning.
+    """
+    rows = con.execute(
+        f"""SELECT {_COLUMNS} FROM lake.ops.hold AS held
+        WHERE state <> 'noted' AND opened_at < $at AND coalesce(decided_at >= $at, TRUE)
+            AND NOT EXISTS (
+                SELECT 1 FROM lake.ops.batch AS b
+                WHERE b.batch_id = held.batch_id AND b.committed_at < $at
+            )
+        ORDER BY opened_at, hold_id""",
+        {"at": at},
     ).fetchall()
     return [_hold(row) for row in rows]
 
@@ -202,7 +244,9 @@ def decide(
     return hold_of(con, hold_id)
 
 
-def supersede(con: duckdb.DuckDBPyConnection, feed: Feed, path: str, before: datetime) -> list[str]:
+def supersede(
+    con: duckdb.DuckDBPyConnection, feed: Feed, path: str, before: datetime
+) -> list[Hold]:
     """After a full snapshot was merged: older doubts about whole tables have answered themselves.
 
     Returns:
@@ -223,7 +267,7 @@ def supersede(con: duckdb.DuckDBPyConnection, feed: Feed, path: str, before: dat
             by="countylake",
             why=f"a later full snapshot was merged: {path}",
         )
-    return [hold.hold_id for hold in closed]
+    return closed
 
 
 def pausing(con: duckdb.DuckDBPyConnection, feed: str) -> Hold | None:

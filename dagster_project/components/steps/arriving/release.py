@@ -69,6 +69,7 @@ def replay(
         ) -> None:
             batch_id = arrival.batch_id if outcome == "merged" else ""
             deliveries.settle(con, hold.delivery_id, outcome, batch_id=batch_id, message=message)
+            deliveries.settle_repeats(con, hold, "unchanged")
             accept(con)
 
         try:
@@ -95,4 +96,5 @@ def send_back(workshop: Workshop, hold_id: str, occasion: Occasion, *, by: str, 
         done = decide(tx.con, hold_id, "refused", by=by, why=why)
         message = f"{done.path}: sent back by {by} ({done.why})."
         deliveries.settle(tx.con, done.delivery_id, "refused", message=message)
+        deliveries.settle_repeats(tx.con, done, "refused")
     return done
