@@ -64,22 +64,29 @@ def _read(path: Path, name: str) -> Calendar | Problem:
     days: dict[date, bool] = {}
     names: dict[date, str] = {}
     for row in rows:
-        line = len(notes) + rows.line_num
-        try:
-            said, is_workday, title = row
-            day = date.fromisoformat(said)
-        except ValueError:
-            what = "the row is not a day as 2026-10-01, true or false, and a name; write it so"
-            return Problem(name, line, what)
-        if is_workday not in ("true", "false"):
-            return Problem(name, line, f"`{is_workday}` is not true (works) or false (free)")
-        if day in days:
-            return Problem(name, line, f"the day {day} stands here twice; keep one of them")
-        if path.name == FILE and day.year not in years:
-            what = f"no `# source {day.year}: …` names the notice this day comes from; add it"
-            return Problem(name, line, what)
-        days[day], names[day] = is_workday == "true", title
+        found = _day(row)
+        fault = found if isinstance(found, str) else ""
+        if not isinstance(found, str):
+            day, is_workday, title = found
+            if day in days:
+                fault = f"the day {day} stands here twice; keep one of them"
+            elif path.name == FILE and day.year not in years:
+                fault = f"no `# source {day.year}: …` names the notice this day is of; add it"
+            days[day], names[day] = is_workday, title
+        if fault:
+            return Problem(name, len(notes) + rows.line_num, fault)
     return Calendar(days, names, years)
+
+
+def _day(row: list[str]) -> tuple[date, bool, str] | str:
+    try:
+        said, is_workday, title = row
+        day = date.fromisoformat(said)
+    except ValueError:
+        return "the row is not a day as 2026-10-01, true or false, and a name; write it so"
+    if is_workday not in ("true", "false"):
+        return f"`{is_workday}` is not true (works) or false (free); write one of them"
+    return day, is_workday == "true", title
 
 
 def _endless(calendar: Calendar) -> str:

@@ -17,6 +17,7 @@ from dagster_project.contracts.model import Column, Feed, Level, Problem, Sla, T
 
 WITHHELD: Final = "3"
 """Share type 不予共享, which needs a law, a regulation or a decision of the State as its ground."""
+UNCHANGING: Final = "不更新"
 CLOSED: Final = "3"
 """Open type 不予开放."""
 PERSONAL: Final = frozenset({"L3", "L4"})
@@ -28,7 +29,7 @@ CYCLES: Final[Mapping[str, frozenset[tuple[int, str]]]] = {
     "每季度": frozenset({(1, "q"), (3, "m")}),
     "每半年": frozenset({(2, "q"), (6, "m")}),
     "每年": frozenset({(1, "y"), (4, "q"), (12, "m")}),
-    "不更新": frozenset(),
+    UNCHANGING: frozenset(),
 }
 """What each update cycle means as ``frequency`` of ``slaProperties``; 不更新 promises nothing."""
 
@@ -55,6 +56,11 @@ class Catalogued:
     published: str = ""
     related: tuple[str, ...] = ()
     required: bool = True
+
+    @property
+    def promises_updates(self) -> bool:
+        """Whether anything can be due: 不更新 promises nothing."""
+        return self.update_cycle != UNCHANGING
 
 
 def catalogued(contract: Feed | Table) -> Catalogued:

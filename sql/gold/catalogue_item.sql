@@ -5,14 +5,7 @@ WITH promised AS (
     COALESCE(status, 'active') AS status,
     COALESCE(is_required, TRUE) AS is_required,
     COALESCE(status, 'active') <> 'draft' AND COALESCE(update_cycle, '') <> '不更新'
-      AS is_update_promised,
-    sla_every * CASE sla_unit
-      WHEN 'd' THEN 1
-      WHEN 'w' THEN 7
-      WHEN 'm' THEN 31
-      WHEN 'q' THEN 92
-      ELSE 366
-    END AS cycle_days
+      AS is_update_promised
   FROM ops.feed
 ),
 delivered AS (
@@ -24,45 +17,33 @@ delivered AS (
     AND outcome IN ('merged', 'unchanged')
   GROUP BY feed
 ),
-answered AS (
-  -- A source that was asked and has nothing new is up to date without a delivery.
-  SELECT
-    runs.task AS feed,
-    MAX(runs.finished_at) AS answered_at
-  FROM ops.task_run AS runs
-  INNER JOIN ops.feed AS feeds ON feeds.feed = runs.task AND feeds.is_asked
-  WHERE runs.kind = 'feed'
-    AND runs.status = 'skipped'
-    AND runs.reason IS NULL
-    AND runs.finished_at < :cut_off_at
-  GROUP BY runs.task
-),
-upheld AS (
-  SELECT
-    delivered.feed,
-    delivered.last_update_at,
-    CASE
-      WHEN answered.answered_at > delivered.last_update_at THEN answered.answered_at
-      ELSE delivered.last_update_at
-    END AS valid_at
-  FROM delivered
-  LEFT JOIN answered ON answered.feed = delivered.feed
-),
-elapsed AS (
-  -- Whole days of 24 hours, wherever the days of the calendar begin.
+judged AS (
+  -- The newest period that was served, or whose deadline is past.
   SELECT
     feed,
-    last_update_at,
-    valid_at,
-    DATE_DIFF('day', CAST(valid_at AS DATE), CAST(:cut_off_at AS DATE))
-    - CASE
-      WHEN valid_at
-        + DATE_DIFF('day', CAST(valid_at AS DATE), CAST(:cut_off_at AS DATE)) * INTERVAL '1' DAY
-        > :cut_off_at
-        THEN 1
-      ELSE 0
-    END AS day_cnt
-  FROM upheld
+    state,
+    ROW_NUMBER() OVER (PARTITION BY feed ORDER BY due_at DESC) AS recency
+  FROM gold.feed_period
+  WHERE state <> 'open'
+),
+kept AS (
+  SELECT
+    feed,
+    MAX(due_at) AS kept_at
+  FROM gold.feed_period
+  WHERE served_at IS NOT NULL
+  GROUP BY feed
+),
+missed AS (
+  -- Periods in a row, up to now, in which nothing came.
+  SELECT
+    periods.feed,
+    COUNT(*) AS missed_cnt
+  FROM gold.feed_period AS periods
+  LEFT JOIN kept ON kept.feed = periods.feed
+  WHERE periods.state = 'missing'
+    AND (kept.kept_at IS NULL OR periods.due_at > kept.kept_at)
+  GROUP BY periods.feed
 ),
 held AS (
   SELECT
@@ -73,6 +54,22 @@ held AS (
       ORDER BY committed_at DESC, delivered_at DESC, first_batch_id DESC
     ) AS recency
   FROM gold.feed_batch
+),
+waiting AS (
+  -- Deliveries that nobody had decided on at the cut-off: their rows were in no table.
+  SELECT
+    holds.feed,
+    MIN(holds.opened_at) AS held_since_at,
+    CAST(SUM(COALESCE(holds.read, 0) - COALESCE(holds.dropped, 0)) AS BIGINT) AS held_row_cnt
+  FROM ops.hold AS holds
+  LEFT JOIN ops.batch AS merged
+    ON merged.batch_id = holds.batch_id
+    AND merged.committed_at < :cut_off_at
+  WHERE holds.state <> 'noted'
+    AND holds.opened_at < :cut_off_at
+    AND COALESCE(holds.decided_at >= :cut_off_at, TRUE)
+    AND merged.batch_id IS NULL
+  GROUP BY holds.feed
 )
 SELECT
   feeds.feed,
@@ -89,27 +86,26 @@ SELECT
   feeds.column_cnt,
   feeds.contract_version,
   promised.status,
-  elapsed.feed IS NOT NULL AS is_mounted,
-  elapsed.feed IS NOT NULL AND COALESCE(held.live_cnt, 0) > 0 AS is_collected,
+  delivered.feed IS NOT NULL AS is_mounted,
+  delivered.feed IS NOT NULL AND COALESCE(held.live_cnt, 0) > 0 AS is_collected,
   promised.is_required,
   promised.is_update_promised,
-  elapsed.last_update_at,
-  COALESCE(
-    elapsed.valid_at + promised.cycle_days * INTERVAL '1' DAY >= :cut_off_at,
-    FALSE
-  ) AS is_on_time,
+  delivered.last_update_at,
+  -- What was mounted before its first deadline is on time until then.
+  promised.is_update_promised AND COALESCE(judged.state = 'on_time', delivered.feed IS NOT NULL)
+    AS is_on_time,
   CASE
-    WHEN promised.is_update_promised THEN CAST(elapsed.day_cnt // promised.cycle_days AS BIGINT)
+    WHEN promised.is_update_promised AND delivered.feed IS NOT NULL
+      THEN COALESCE(missed.missed_cnt, 0)
   END AS missed_cycle_cnt,
   COALESCE(held.live_cnt, 0) AS row_cnt,
-  elapsed.feed IS NOT NULL AND COALESCE(held.live_cnt, 0) = 0 AS is_empty,
-  COALESCE(
-    promised.is_update_promised
-    AND elapsed.valid_at + 2 * promised.cycle_days * INTERVAL '1' DAY < :cut_off_at,
-    FALSE
-  ) AS is_zombie
+  delivered.feed IS NOT NULL AND COALESCE(held.live_cnt, 0) = 0 AS is_empty,
+  promised.is_update_promised AND delivered.feed IS NOT NULL AND COALESCE(missed.missed_cnt, 0) >= 2
+    AS is_zombie
 FROM ops.feed AS feeds
 INNER JOIN promised ON promised.feed = feeds.feed
-LEFT JOIN elapsed ON elapsed.feed = feeds.feed
+LEFT JOIN delivered ON delivered.feed = feeds.feed
+LEFT JOIN judged ON judged.feed = feeds.feed AND judged.recency = 1
+LEFT JOIN missed ON missed.feed = feeds.feed
 LEFT JOIN held ON held.feed = feeds.feed AND held.recency = 1
 ORDER BY feed

@@ -12,7 +12,6 @@ import pytest
 
 from dagster_project.clock import SHANGHAI
 from dagster_project.components.steps.arriving.holds import Hold
-from dagster_project.components.steps.tasks.due import due_after, due_before, period
 from dagster_project.components.steps.tasks.facts import Executions, Facts
 from dagster_project.components.steps.tasks.look import STATES, Look, TaskLine
 from dagster_project.components.steps.tasks.pausing import Decision
@@ -21,6 +20,7 @@ from dagster_project.components.steps.tasks.standing import standing, within
 from dagster_project.components.steps.tasks.starting import BACKOFF
 from dagster_project.components.steps.tasks.timetable import timetable
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.due import due_after, due_before, period
 from dagster_project.contracts.model import Column, Feed, Server, Sla
 from tests.conform_kit import feed_of
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dagster_project.transform.models.build import BuildResult, build
+from dagster_project.transform.models.deadlines import register_deadlines, written_deadlines
 from dagster_project.transform.models.disagreements import settle, withdraw_others
 from dagster_project.transform.models.load import load_models
 from dagster_project.transform.models.model import Graph, Model, Parameters
@@ -17,7 +18,9 @@ __all__ = [
     "build",
     "load_models",
     "parameters_of",
+    "register_deadlines",
     "register_feeds",
     "settle",
     "withdraw_others",
+    "written_deadlines",
 ]

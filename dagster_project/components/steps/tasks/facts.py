@@ -5,7 +5,7 @@ Facts only, read in one look at the lake; what state they make is decided in ``t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,9 @@ import duckdb
 
 from dagster_project.components.steps.arriving.holds import Hold, holds
 from dagster_project.components.steps.tasks.pausing import Decision, pauses
+from dagster_project.contracts.due import Deadline
 from dagster_project.lake.engine import literal
+from dagster_project.transform.models import written_deadlines
 
 REMEMBERED = 40
 """Deliveries of a feed that are looked at: more than any period's that can still be late."""
@@ -135,6 +137,7 @@ class Facts:
     merges: Mapping[str, datetime] = field(default_factory=dict)
     packages: Mapping[str, tuple[frozenset[str], datetime]] = field(default_factory=dict)
     builds: Mapping[str, datetime] = field(default_factory=dict)
+    deadlines: Mapping[str, Sequence[Deadline]] = field(default_factory=dict)
 
 
 def facts(con: duckdb.DuckDBPyConnection, asked: Collection[str]) -> Facts:
@@ -162,6 +165,7 @@ def facts(con: duckdb.DuckDBPyConnection, asked: Collection[str]) -> Facts:
             for report, periods, first in con.execute(_PACKAGES).fetchall()
         },
         builds=dict(con.execute(_BUILDS).fetchall()),
+        deadlines=written_deadlines(con),
     )
 
 

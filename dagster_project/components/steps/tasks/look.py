@@ -199,7 +199,13 @@ class Look:
         """One feed, but for whom it waits for."""
         ran = self.facts.executions.get(("feed", feed.name), Executions())
         taken = [*self.facts.deliveries.get(feed.name, ()), *ran.answered]
-        stands = standing(feed.sla, within(taken), ran.first_run, self.now)
+        stands = standing(
+            feed.sla,
+            within(taken),
+            ran.first_run,
+            self.now,
+            self.facts.deadlines.get(feed.name, ()),
+        )
         times, files = timetable(feed), self.files.get(feed.name, ())
         held = self.facts.holds.get(feed.name, ())
         stopped = any(hold.kind == "schema" for hold in held)

@@ -28,11 +28,11 @@ from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.rebuild import look_again, rebuild_feed
 from dagster_project.components.steps.report import seal_report
-from dagster_project.components.steps.tasks.due import DAY, at_hour
 from dagster_project.components.steps.tasks.look import UNITS
 from dagster_project.components.steps.tasks.pausing import Action, Decision, note, paused
 from dagster_project.components.steps.tasks.spans import Span
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.due import DAY, at_hour
 from dagster_project.contracts.model import Feed, Server, Sla
 from dagster_project.errors import DeliveryError, UsageError
 from dagster_project.ingest.channels.pull import Window

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from dagster_project.clock import local_day
-from dagster_project.components.steps.tasks.due import DAY, at_hour, period
+from dagster_project.contracts.due import DAY, at_hour, period
 from dagster_project.contracts.model import Sla
 from dagster_project.errors import UsageError
 

@@ -1,21 +1,21 @@
 """How a task stands towards its deadline: is its period served, and which deadline was missed.
 
-A delivery serves the calendar period in which it was received (Asia/Shanghai), as the county's
-reports count it: the day, week, month, quarter or year. What else a state rests on is not here.
+A delivery serves the period in which it was received (Asia/Shanghai), as ``contracts.due`` and
+``gold.feed_period`` count it. What else a state rests on is not here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from dagster_project.clock import local_day
-from dagster_project.components.steps.tasks.due import DAY, due_at, period
+from dagster_project.contracts.due import Deadline, deadline, timeline
 from dagster_project.contracts.model import Sla
 
 Serves = Callable[[date, date], bool]
-"""Whether something came for the period between two days, both included."""
+"""Whether something came between two days, both included."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,13 @@ class Standing:
     missed_at: datetime | None
 
 
-def standing(sla: Sla, serves: Serves, since: datetime | None, now: datetime) -> Standing:
+def standing(
+    sla: Sla,
+    serves: Serves,
+    since: datetime | None,
+    now: datetime,
+    written: Sequence[Deadline] = (),
+) -> Standing:
     """Judge a task's periods.
 
     Args:
@@ -41,20 +47,30 @@ def standing(sla: Sla, serves: Serves, since: datetime | None, now: datetime) ->
         serves: What came.
         since: The task's first execution: no deadline before it can be missed. None: it never ran.
         now: The present instant.
+        written: The newest deadlines that were written down; none where nobody writes them.
     """
-    first, last = period(sla, local_day(now))
-    due = due_at(sla, last)
-    if serves(first, last):
-        return Standing(first, last, due, is_served=True, missed_at=None)
-    before = period(sla, first - DAY)
+    today = local_day(now)
+    known = timeline(sla, since or now, now, written)
+    number = next(n for n, one in enumerate(known) if one.due >= today)
+    before, present = known[number - 1] if number else None, known[number]
+    if present.opens > today:
+        # The first execution came after that day's deadline, which nobody can have missed.
+        present = deadline(sla, today)
+        is_late = False
+    else:
+        is_late = now > present.due_at
+    if serves(present.opens, present.due):
+        return _standing(present, is_served=True)
     missed: datetime | None = None
-    if now > due:
-        missed = due
-    elif not serves(*before):
-        missed = due_at(sla, before[1])
-    if missed is not None and (since is None or since > missed):
-        missed = None
-    return Standing(first, last, due, is_served=False, missed_at=missed)
+    if is_late:
+        missed = present.due_at
+    elif before is not None and not serves(before.opens, before.due):
+        missed = before.due_at
+    return _standing(present, is_served=False, missed_at=missed)
+
+
+def _standing(present: Deadline, *, is_served: bool, missed_at: datetime | None = None) -> Standing:
+    return Standing(present.first, present.last, present.due_at, is_served, missed_at)
 
 
 def within(instants: Iterable[datetime]) -> Serves:

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from dagster_project.clock import SHANGHAI, local_day
-from dagster_project.components.steps.tasks.due import at_hour, due_after, due_before
 from dagster_project.contracts.cron import Cron, in_words
+from dagster_project.contracts.due import at_hour, due_after, due_before
 from dagster_project.contracts.model import Feed, Sla
 
 PULL_LEAD = timedelta(hours=6)
@@ -56,6 +56,8 @@ def timetable(feed: Feed) -> Timetable:
         return Timetable(sla, lead, sla.schedule, in_words(sla.schedule))
     start = at_hour(local_day(_NOON), sla.due_time) - lead
     often = ENDS[sla.unit] if sla.every == 1 else f"every {sla.every} {WORDS[sla.unit]}"
+    if sla.calendar:
+        often = "workdays" if (sla.every, sla.unit) == (1, "d") else f"{often} or next workday"
     at = f"{often} {start.astimezone(SHANGHAI):%H:%M}"
     words = at if feed.pulled else f"on arrival; {at}"
     return Timetable(sla, lead, _derived(sla, start), words)
@@ -63,7 +65,7 @@ def timetable(feed: Feed) -> Timetable:
 
 def _derived(sla: Sla, start: datetime) -> str:
     """The deadline less the lead as a cron line, where one can say it."""
-    if sla.every != 1 or (sla.unit != "d" and local_day(start) != local_day(_NOON)):
+    if sla.every != 1 or sla.calendar or (sla.unit != "d" and local_day(start) != local_day(_NOON)):
         return ""
     local = start.astimezone(SHANGHAI)
     at = f"{local.minute} {local.hour}"
