@@ -32,6 +32,7 @@ Records = Sequence[tuple[int, Sequence[str]]]
 Titled = tuple[str, str]
 """A column's name and the unit that its title states, both may be empty."""
 NUMERIC = frozenset({"integer", "decimal"})
+PERCENT = "%"
 
 
 @dataclass(frozen=True)
@@ -167,11 +168,15 @@ class Spelled:
         match = _UNIT.fullmatch(text)
         unit = (match[2] or match[3]) if match else ""
         if name := self._names.get(text):
-            return name, unit if power(unit, self._columns[name].unit) is not None else ""
+            return name, unit if self._measures(name, unit) else ""
         name = self._names.get(match[1], "") if match else ""
-        if name and power(unit, self._columns[name].unit) is not None:
-            return name, unit
-        return None
+        return (name, unit) if name and self._measures(name, unit) else None
+
+    def _measures(self, name: str, unit: str) -> bool:
+        """Whether a column may be counted in a unit: in the contract's by a power, or as shares."""
+        column = self._columns[name]
+        is_percent = bool(column.share) and unit == PERCENT
+        return is_percent or power(unit, column.unit) is not None
 
     def preamble(self, records: Records, names: Sequence[str]) -> dict[str, str]:
         """Units that a line above the header states for the numeric columns (``单位：万元``)."""
@@ -179,14 +184,20 @@ class Spelled:
         text = " ".join(folded(cell) for _, cells in records for cell in cells)
         for match in _PREAMBLE.finditer(text):
             for name in filter(None, names):
-                column = self._columns[name]
-                if column.type in NUMERIC and power(match[1], column.unit) is not None:
+                if self._columns[name].type in NUMERIC and self._measures(name, match[1]):
                     said[name] = match[1]
         return said
 
     def foreign(self, units: Mapping[str, str]) -> dict[str, str]:
-        """Those of the stated units that are not the contract's own."""
-        return {name: unit for name, unit in units.items() if power(unit, self.unit(name))}
+        """Those of the stated units that are not the contract's own, and all signs of percent.
+
+        A bare number among percentages could be a ratio; below such a sign it could not.
+        """
+        return {
+            name: unit
+            for name, unit in units.items()
+            if unit == PERCENT or power(unit, self.unit(name))
+        }
 
     def unit(self, name: str) -> str:
         """The contract's unit of a column."""

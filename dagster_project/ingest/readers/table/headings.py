@@ -15,6 +15,8 @@ from dagster_project.ingest.readers.table.marks import BLANKS, is_blank
 MOST = 3
 """A header has at most this many lines."""
 JOIN = "_"
+MARK_AS_TEXT = "ï»¿"
+"""A byte order mark of UTF-8 that was read as Latin letters and saved as such."""
 
 _WRAP = re.compile(r"\s*[\r\n]+\s*")
 
@@ -97,7 +99,7 @@ def spells_parents(upper: Sequence[str], lower: Sequence[str]) -> bool:
 
 def _text(cell: str) -> str:
     """A title in one line, without blanks and byte order marks around it."""
-    return _WRAP.sub("", cell.strip(BLANKS))
+    return _WRAP.sub("", cell.strip(BLANKS).removeprefix(MARK_AS_TEXT))
 
 
 def _spread(upper: list[str], lower: Sequence[str]) -> None:
