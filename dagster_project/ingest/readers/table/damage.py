@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from dagster_project.ingest.readers.table.mojibake import ASKED
+
 LOST = ("锟斤拷", "\ufffd", "烫烫烫", "屯屯屯")
 """What remains of characters that a wrong conversion destroyed for ever."""
 
@@ -20,13 +22,20 @@ MANGLED = (
 def defects(rows: pl.DataFrame, columns: list[str]) -> pl.Series | None:
     """For each row ``garbled``, ``mojibake`` or NULL; None when no row has either.
 
-    Only columns with anything outside ASCII are looked at.
+    Only columns with anything outside ASCII are looked at, and cells of question marks alone.
     """
     foreign = [name for name in columns if _is_foreign(rows[name])]
-    if not foreign:
+    asked = [name for name in columns if rows[name].str.starts_with(ASKED).any()]
+    if not foreign and not asked:
         return None
-    lost = pl.any_horizontal(pl.col(foreign).str.contains_any(list(LOST)).fill_null(value=False))
-    mangled = pl.any_horizontal(pl.col(foreign).str.contains(MANGLED).fill_null(value=False))
+    lost = pl.any_horizontal(
+        pl.lit(value=False),
+        pl.col(foreign).str.contains_any(list(LOST)).fill_null(value=False),
+        pl.col(asked).str.contains(r"^\?+$").fill_null(value=False),
+    )
+    mangled = pl.any_horizontal(
+        pl.lit(value=False), pl.col(foreign).str.contains(MANGLED).fill_null(value=False)
+    )
     marks = rows.select(
         pl.when(lost).then(pl.lit("garbled")).when(mangled).then(pl.lit("mojibake")).alias("mark")
     )["mark"]
