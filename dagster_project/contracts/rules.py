@@ -96,11 +96,17 @@ def _kinds(column: Column) -> Iterator[tuple[str, str, Severity]]:
         yield "reference", "consistency", "fail" if column.reference.rejects else "warn"
 
 
+def _is_free_key(column: Column) -> bool:
+    """Whether a key may hold any text: what is hidden in it would make two records one."""
+    return column.is_key and not column.pattern
+
+
 def _lost_kinds(column: Column) -> Iterator[tuple[str, str, Severity]]:
     """Values that are not wrong but incomplete: the sender must deliver them once more."""
-    if column.format in MASKABLE:
+    is_code = column.type == "string" and not (column.textual or column.codes or column.format)
+    if column.format in MASKABLE or (is_code and (column.level == "L4" or _is_free_key(column))):
         yield "masked", "completeness", "fail"
-    if column.format == "resident_id":
+    if column.format == "resident_id" or (is_code and (column.level == "L4" or not column.pattern)):
         yield "rounded", "accuracy", "fail"
     if column.share == "percent":
         yield "share", "accuracy", "fail"

@@ -48,7 +48,7 @@ class Checker:
             "type": lambda: read(column, value) is None,
             "length": lambda: len(value) > column.max_length,
             "masked": lambda: _is_masked(column.format, value),
-            "rounded": lambda: _is_rounded(value),
+            "rounded": lambda: _is_rounded(column.format, value),
             "pattern": lambda: re.search(column.pattern, value) is None,
             "format": lambda: not _is_valid(column.format, value),
             "range": lambda: _is_outside(column, value),
@@ -125,12 +125,15 @@ def _masked(form: str, value: str | None) -> Sequence[str]:
 
 
 def _is_masked(form: str, value: str) -> bool:
-    return "**" in value or (form != "uscc" and "XXXX" in value.upper())
+    hidden_by_x = form in ("resident_id", "phone") and "XXXX" in value.upper()
+    return "**" in value or hidden_by_x
 
 
-def _is_rounded(value: str) -> bool:
-    if re.fullmatch(r"\d(\.\d+)?E\+?17", value):
+def _is_rounded(form: str, value: str) -> bool:
+    if re.fullmatch(r"\d(\.\d+)?E\+?\d{2}", value):
         return True
+    if form != "resident_id":
+        return False
     return re.fullmatch(r"\d{15}000", value) is not None and not _is_valid("resident_id", value)
 
 

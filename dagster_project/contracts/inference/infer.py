@@ -268,5 +268,6 @@ def _without(guess: Guess, kind: str) -> Guess | None:
         "type": {"type": "string", "unit": "", "codes": "", "share": "", "minimum": "",
                  "maximum": "", "partial": "", "open_end": False},
     }  # fmt: skip
-    found = words.get(kind)
-    return guess.said(f"{kind} left out", **found) if found else None
+    found = words.get(kind, {})
+    changes = any(getattr(guess.column, name) != value for name, value in found.items())
+    return guess.said(f"{kind} left out", **found) if changes else None

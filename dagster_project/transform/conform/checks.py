@@ -72,7 +72,9 @@ def _check(column: Column, spelling: codes.Spelling | None, rule: CellRule) -> C
         ),
         "masked": lambda: (identity.is_masked(v, column.format), "已脱敏，无法使用", ""),
         "rounded": lambda: (
-            identity.is_rounded(v, _is_valid(column)),
+            identity.is_rounded(v, _is_valid(column))
+            if column.format == "resident_id"
+            else identity.is_scientific(v),
             "被电子表格当作数字，末几位已丢失：请设为文本格式后重新导出",
             "",
         ),

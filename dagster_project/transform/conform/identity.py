@@ -6,6 +6,7 @@ an expression that is FALSE for a wrong value; repairs of such values stand besi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 from sqlglot import exp
@@ -96,12 +97,20 @@ def is_resident_id(value: Node, body: Node) -> Node:
 
 # The hidden part of a value that was masked before it was delivered: 1403**********1235.
 MASKED = r"\*{2,}|[Xx]{4,}"
-MASKED_CODE = r"\*{2,}"  # X is a letter of organisation codes
+MASKED_CODE = "**"  # X is a letter of organisation codes and of others
 
 
 def is_masked(value: Node, form: str) -> Node:
     """Whether a part of the value is hidden: it is not wrong, but nobody can be found by it."""
-    return fn("regexp_matches", value, MASKED_CODE if form == "uscc" else MASKED)
+    if form in ("resident_id", "phone"):
+        return fn("regexp_matches", value, MASKED)
+    return fn("contains", value, MASKED_CODE)
+
+
+def is_scientific(value: Node) -> Node:
+    """Whether a code is a number as a spreadsheet shows it: 6.22848E+18 (domain D07)."""
+    shown = matches(value, r"[0-9](\.[0-9]+)?[Ee]\+[0-9]{2}")
+    return case([(fn("contains", fn("right", value, 4), "+"), shown)], exp.false())
 
 
 def is_rounded(value: Node, valid: Node) -> Node:
@@ -183,7 +192,8 @@ def is_phone(value: Node) -> Node:
 def phone_repaired(value: Node) -> Node:
     """The first number of the cell without +86, blanks, brackets and dashes."""
     national = fn("regexp_replace", value, r"^\(?(?:\+|00)?86\)?[- ]*", "")
-    first = fn("regexp_extract", national, r"^[^/、,;，；|]+")
+    # A blank parts two numbers only behind a whole mobile number: 0353 6060000 is one.
+    first = fn("regexp_extract", national, rf"^(?:{MOBILE}\b|[^/、,;，；|\r\n]+)")
     digits = fn("regexp_replace", first, r"[^0-9]", "", "g")
     letters = fn("regexp_matches", first, r"[^0-9()\-+ .—－]")
     usable = all_of([negate(is_phone(value)), is_phone(digits), negate(letters)])
@@ -195,12 +205,20 @@ def phone_repairs(t: Node, v: Node) -> tuple[Repair, ...]:
     return (Repair("phone_clean", logged=True, happened=ne(t, v)),)
 
 
-# Names that are clean and valid beyond doubt; others are looked at closely.
-COMMON_NAME = "[\u4e00-\u9fff][\u4e00-\u9fff·]{0,48}[\u4e00-\u9fff]"
-
-
 # Parts of characters that never stand alone: with one of them a character was taken apart.
 RADICALS = "氵亻扌忄犭饣纟钅礻衤艹宀辶阝刂灬讠彳疒"
+
+
+def _between(first: str, last: str, without: str) -> str:
+    """A range of characters with gaps, as the inside of a bracket expression."""
+    edges = [ord(first) - 1, *sorted(ord(c) for c in without), ord(last) + 1]
+    spans = [(a + 1, b - 1) for a, b in itertools.pairwise(edges) if b - a > 1]
+    return "".join(f"{chr(a)}-{chr(b)}" for a, b in spans)
+
+
+# Names that are clean and valid beyond doubt; others are looked at closely.
+_COMMON = _between("\u4e00", "\u9fff", RADICALS)
+COMMON_NAME = f"[{_COMMON}][{_COMMON}·]{{0,48}}[{_COMMON}]"
 PRIVATE = "\ue000-\uf8ff\U000f0000-\U0010fffd"
 _UNKNOWN = f"?？\ufffd□■{PRIVATE}{RADICALS}"
 DOTS = "•・.．‧･∙⋅●"
