@@ -3,105 +3,108 @@
 It reads one JSON object from standard input::
 
     {"home": "…", "run_id": "…", "relations": [
-        {"kind": "feed" | "report", "table": "population", "batch_id": "…", "rows": 1, "sql": "…"}]}
+        {"suite": "…", "provider": "…", "batch_id": "…", "rows": 1, "sql": "…"}]}
 
-and answers with one JSON object of counts. Which relations, and the SELECT that yields them (a
-batch after its repairs, with every row that arrived), is decided by the caller. Results go to
-``ops.check_result``, pages to the home's Data Docs.
+and answers with one JSON object of counts. Which relations, their suites (``suite.to_json``) and
+the SELECTs that yield what they ask are decided by the caller. Results go to ``ops.check_result``,
+pages to the home's Data Docs, the suites in Great Expectations' own form below ``suites`` there.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from dagster_project import clock
-from dagster_project.contracts import load
-from dagster_project.contracts.model import Contracts
-from dagster_project.errors import CountyLakeError, UsageError
+from dagster_project.errors import CountyLakeError
 from dagster_project.lake import Lake
-from dagster_project.lake.engine import quoted
-from dagster_project.paths import Home, schemas_dir
-from dagster_project.quality.expectations import Suite, for_feed, for_table
-from dagster_project.quality.gx import Outcome, validate
-from dagster_project.quality.pages import write_index
+from dagster_project.paths import Home
+from dagster_project.quality.gx import Examiner, Outcome
+from dagster_project.quality.pages import Line, Page, write_index, write_page
+from dagster_project.quality.suite import Suite, from_json
 from dagster_project.settings import load_settings
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
-SAMPLE_ABOVE = 200_000
+PAST = 9
+"""So many earlier runs of a rule stand on its page."""
 
 
 @dataclass(frozen=True)
 class Relation:
-    """What is validated: a suite and the frame it is about."""
+    """What is validated: a suite, the frame it is about, and what is known of its rules.
+
+    ``ours`` is how many rows each rule failed in the merge, ``past`` the shares of earlier runs.
+    """
 
     suite: Suite
+    provider: str
     batch_id: str
+    rows: int
     frame: pd.DataFrame
-    is_sampled: bool
+    ours: Mapping[str, int]
+    past: Mapping[str, tuple[float, ...]]
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether only some rows are asked."""
+        return self.rows > len(self.frame)
 
 
-def _suite(asked: dict[str, Any], contracts: Contracts, columns: tuple[str, ...]) -> Suite:
-    try:
-        if asked["kind"] == "feed":
-            return for_feed(contracts.feeds[asked["table"]], contracts)
-        return for_table(contracts.tables["report", asked["table"]], contracts, columns)
-    except KeyError as error:
-        raise UsageError(
-            f"there is no contract for {asked['table']}",
-            where="schemas",
-            todo="Add it, or mend the one that does not load",
-        ) from error
-
-
-def _relation(
-    con: duckdb.DuckDBPyConnection, asked: dict[str, Any], contracts: Contracts
-) -> Relation:
-    """Read one relation: only the columns that its suite looks at, and of very many rows a sample.
-
-    The sample is taken by the hash of a row's place, so that it is the same every time.
-    """
-    source = con.sql(asked["sql"])
-    suite = _suite(asked, contracts, tuple(source.columns))
-    wanted = {name for e in suite.expectations for name in e.columns} | {"_sheet", "_source_row"}
-    names = ", ".join(quoted(name) for name in source.columns if name in wanted) or "*"
-    rows = int(asked.get("rows", 0))
-    sample = ""
-    if rows > SAMPLE_ABOVE:
-        edge = f"{int(0xFFFFFFFF * SAMPLE_ABOVE / rows):08x}"
-        sample = f" WHERE substr(md5(concat(_sheet, ':', _source_row)), 1, 8) < '{edge}'"
-    table = con.execute(f"SELECT {names} FROM ({asked['sql']}){sample}").to_arrow_table()
-    return Relation(suite, asked.get("batch_id", ""), _frame(table), bool(sample))
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    """An Arrow-backed frame; Great Expectations compares decimals with floats only."""
+def frame(con: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
+    """What a SELECT yields, as a frame over Arrow: its decimals are compared exactly."""
     import pandas as pd  # noqa: PLC0415
-    import pyarrow as pa  # noqa: PLC0415
 
-    fields = [
-        pa.field(f.name, pa.float64() if pa.types.is_decimal(f.type) else f.type)
-        for f in table.schema
-    ]
-    frame: pd.DataFrame = table.cast(pa.schema(fields)).to_pandas(types_mapper=pd.ArrowDtype)
-    return frame
+    made: pd.DataFrame = con.execute(sql).to_arrow_table().to_pandas(types_mapper=pd.ArrowDtype)
+    return made
 
 
 def relations(
-    con: duckdb.DuckDBPyConnection, asked: list[dict[str, Any]], contracts: Contracts
-) -> list[Relation]:
-    """Read what was asked for; of several batches of a feed each is its own relation."""
-    return [_relation(con, one, contracts) for one in asked]
+    con: duckdb.DuckDBPyConnection, asked: Sequence[Mapping[str, Any]]
+) -> Iterator[Relation]:
+    """Read what was asked for, one after the other: a frame is gone before the next is read."""
+    for one in asked:
+        suite, batch_id = from_json(one["suite"]), one.get("batch_id", "")
+        found = frame(con, one["sql"])
+        rows = int(one.get("rows") or len(found))
+        sampled = bool(one.get("sampled"))
+        yield Relation(
+            suite,
+            one.get("provider", ""),
+            batch_id,
+            rows if sampled else len(found),
+            found,
+            {} if sampled or not batch_id else _ours(con, batch_id),
+            _past(con, suite.name),
+        )
+
+
+def _ours(con: duckdb.DuckDBPyConnection, batch_id: str) -> dict[str, int]:
+    rows = con.execute(
+        "SELECT rule_id, failed FROM lake.ops.batch_rule"
+        " WHERE batch_id = ? AND kind IN ('rule', 'warn')",
+        [batch_id],
+    ).fetchall()
+    return {str(rule): int(failed) for rule, failed in rows}
+
+
+def _past(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, tuple[float, ...]]:
+    rows = con.execute(
+        "SELECT rule_id, list_slice(list(failed / greatest(checked, 1)"
+        " ORDER BY checked_at), ?, -1)"
+        " FROM lake.ops.check_result"
+        " WHERE table_name = ? AND suite IN ('great_expectations', 'own') GROUP BY rule_id",
+        [-PAST, table],
+    ).fetchall()
+    return {str(rule): tuple(shares) for rule, shares in rows}
 
 
 def _row(run_id: str, relation: Relation, outcome: Outcome, at: datetime) -> list[Any]:
@@ -110,7 +113,7 @@ def _row(run_id: str, relation: Relation, outcome: Outcome, at: datetime) -> lis
         run_id,
         relation.batch_id,
         relation.suite.name,
-        "great_expectations",
+        "own" if e.is_own else "great_expectations",
         e.rule_id,
         e.column,
         e.severity,
@@ -139,7 +142,28 @@ def store(lake: Lake, run_id: str, rows: list[list[Any]]) -> None:
         )
 
 
-def run(asked: dict[str, Any]) -> dict[str, int]:
+def _page(relation: Relation, outcomes: Sequence[Outcome], at: datetime) -> Page:
+    return Page(
+        table=relation.suite.name,
+        title=relation.suite.title,
+        provider=relation.provider,
+        batch_id=relation.batch_id,
+        rows=relation.rows,
+        asked=len(relation.frame),
+        at=at,
+        lines=tuple(
+            Line(
+                outcome,
+                None if outcome.expectation.is_own else relation.ours.get(rule_id),
+                relation.past.get(rule_id, ()),
+            )
+            for outcome in outcomes
+            for rule_id in [outcome.expectation.rule_id]
+        ),
+    )
+
+
+def run(asked: Mapping[str, Any]) -> dict[str, int]:
     """Validate, render, store.
 
     Args:
@@ -149,30 +173,22 @@ def run(asked: dict[str, Any]) -> dict[str, int]:
         ``relations``, ``rules`` and ``failed`` (rules that did not hold).
     """
     home = Home(Path(asked["home"]))
-    lake = Lake(home, load_settings(home))
-    with lake.reader() as con:
-        found = relations(con, asked["relations"], load(schemas_dir()))
-    at = clock.now()
+    (home.docs / "suites").mkdir(parents=True, exist_ok=True)
+    lake, examiner, at = Lake(home, load_settings(home)), Examiner(), clock.now()
     rows: list[list[Any]] = []
-    entries: list[dict[str, object]] = []
-    outcomes = iter(validate([(r.suite, r.frame) for r in found], home.docs))
-    for relation in found:
-        own = list(islice(outcomes, len(relation.suite.expectations)))
-        rows += [_row(asked["run_id"], relation, o, at) for o in own]
-        entries.append(
-            {
-                "table": relation.suite.name,
-                "title": relation.suite.title,
-                "rows": len(relation.frame),
-                "rules": len(own),
-                "failed_rules": sum(not o.success for o in own),
-                "checked_at": f"{at:%Y-%m-%d %H:%M}",
-            }
-        )
+    pages: list[Page] = []
+    with lake.reader() as con:
+        for relation in relations(con, asked["relations"]):
+            outcomes = examiner.validate(relation.suite, relation.frame)
+            rows += [_row(asked["run_id"], relation, outcome, at) for outcome in outcomes]
+            pages.append(_page(relation, outcomes, at))
+            write_page(home.docs, pages[-1])
+            text = json.dumps(examiner.suite(relation.suite), ensure_ascii=False, indent=1)
+            (home.docs / "suites" / f"{relation.suite.name}.json").write_text(text, "utf-8")
     store(lake, asked["run_id"], rows)
-    write_index(home.docs, entries)
-    failed = sum(int(str(entry["failed_rules"])) for entry in entries)
-    return {"relations": len(found), "rules": len(rows), "failed": failed}
+    write_index(home.docs, pages)
+    failed = sum(len(page.failed) for page in pages)
+    return {"relations": len(pages), "rules": len(rows), "failed": failed}
 
 
 def main() -> int:

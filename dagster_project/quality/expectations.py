@@ -1,124 +1,144 @@
 """Contract -> expectations, as plain data. Running them is ``gx``'s work.
 
-An expectation carries the id of the rule it repeats, so that both opinions can be compared.
-Check digits and row rules have no counterpart in Great Expectations and are left out.
+An expectation carries the id of the rule it repeats, so that both opinions can be compared row by
+row. It is repeated exactly or not at all: formats with check digits, hidden and rounded numbers,
+ratios of unclear unit, references and whatever ``row_rules`` cannot say are ours alone.
+
+What an expectation looks at is a column of a frame that the caller makes (``Asked``): a cell is
+asked a rule only where no earlier rule of the same cell spoke, as ``contracts.cell_rules`` has it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR
 from typing import Any
 
 from dagster_project.contracts.model import CodeList, Column, Contracts, Feed, Table
-from dagster_project.contracts.rules import MASKABLE
+from dagster_project.contracts.rules import cell_rules
+from dagster_project.quality.row_rules import repeated
+from dagster_project.quality.suite import (
+    Asked,
+    Expectation,
+    Of,
+    Suite,
+    bound,
+    is_comparable,
+    is_linear,
+)
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """One expectation of a table.
+class _Maker:
+    """Makes the expectations of one column."""
 
-    ``kind`` is the class name in Great Expectations; ``arguments`` are its keywords.
-    """
+    column: Column
+    codes: Mapping[str, CodeList] = field(default_factory=dict)
 
-    rule_id: str
-    kind: str
-    arguments: Mapping[str, Any]
-    sentence: str
-    column: str = ""
-    severity: str = "fail"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column that it looks at."""
-        listed = self.arguments.get("column_list") or [self.arguments.get("column", "")]
-        return tuple(name for name in listed if name)
-
-
-@dataclass(frozen=True)
-class Suite:
-    """Every expectation of one table, with its Chinese title."""
-
-    name: str
-    title: str
-    expectations: tuple[Expectation, ...]
-
-
-def _of_column(column: Column, codes: Mapping[str, CodeList]) -> Iterator[Expectation]:
-    """The expectations that repeat a column's cell rules."""
-
-    def made(rule: str, kind: str, sentence: str, **arguments: Any) -> Expectation:
-        text = f"{column.title}（{column.name}）{sentence}"
-        arguments["column"] = column.name
-        return Expectation(f"{column.name}.{rule}", kind, arguments, text, column.name)
-
-    if column.required and column.type == "string":
-        yield made("required", "ExpectColumnValuesToNotBeNull", "必填")
-    elif column.required:
-        # A typed cell is empty when nothing stood there, and when what stood there is no such type.
-        yield made("present", "ExpectColumnValuesToNotBeNull", "必填且可识别")
-    if column.max_length:
-        yield made(
-            "length",
-            "ExpectColumnValueLengthsToBeBetween",
-            f"不超过 {column.max_length} 个字符",
-            max_value=column.max_length,
+    def rule(
+        self, name: str, kind: str, sentence: str, of: Of = "value", **arguments: Any
+    ) -> Expectation:
+        """The expectation that repeats the rule ``<column>.<name>``."""
+        rule_id = f"{self.column.name}.{name}"
+        scale = self.column.scale if of == "digits" else 0
+        asked = Asked(f"_{name}_{self.column.name}", self.column.name, of, rule_id, scale)
+        return Expectation(
+            rule_id,
+            kind,
+            {**arguments, "column": asked.name},
+            f"{self.column.title}（{self.column.name}）{sentence}",
+            self.column.name,
+            asked=(asked,),
         )
-    if column.pattern:
-        yield made(
-            "pattern",
-            "ExpectColumnValuesToMatchRegex",
-            f"符合格式 {column.pattern}",
-            regex=_pattern(column),
-        )
-    if column.codes in codes and column.type != "boolean":
-        listed = codes[column.codes].codes
-        yield made(
-            "code",
-            "ExpectColumnValuesToBeInSet",
-            f"取值在代码表 {column.codes} 内",
-            value_set=list(listed),
-        )
-    if (column.minimum or column.maximum) and column.type in {"integer", "decimal"}:
-        low, high = column.minimum or None, column.maximum or None
-        yield made(
+
+    def all(self) -> Iterator[Expectation]:
+        """What repeats the column's cell rules, in their order."""
+        made = {
+            "required": self.required,
+            "type": self.type,
+            "length": self.length,
+            "pattern": self.pattern,
+            "code": self.code,
+            "range": self.range,
+        }
+        for rule in cell_rules(self.column):
+            if rule.kind in made:
+                yield from made[rule.kind]()
+
+    def required(self) -> Iterator[Expectation]:
+        """Something must stand there."""
+        yield self.rule("required", "ExpectColumnValuesToNotBeNull", "必填", "text")
+
+    def type(self) -> Iterator[Expectation]:
+        """What stands there must be of the type."""
+        yield self.rule("type", "ExpectColumnValuesToNotBeNull", "填写的内容可识别", "read")
+
+    def length(self) -> Iterator[Expectation]:
+        """At most so many characters."""
+        longest = self.column.max_length
+        kind = "ExpectColumnValueLengthsToBeBetween"
+        yield self.rule("length", kind, f"不超过 {longest} 个字符", max_value=longest)
+
+    def pattern(self) -> Iterator[Expectation]:
+        """The pattern is found; pandas asks the same engine (RE2) as DuckDB for strings."""
+        if self.column.type == "string" and is_linear(self.column.pattern):
+            sentence = f"符合格式 {self.column.pattern}"
+            kind = "ExpectColumnValuesToMatchRegex"
+            yield self.rule("pattern", kind, sentence, regex=self.column.pattern)
+
+    def code(self) -> Iterator[Expectation]:
+        """A code of the list."""
+        if self.column.codes in self.codes and self.column.type == "string":
+            listed = list(self.codes[self.column.codes].codes)
+            sentence = f"取值在代码表 {self.column.codes} 内"
+            yield self.rule("code", "ExpectColumnValuesToBeInSet", sentence, value_set=listed)
+
+    def range(self) -> Iterator[Expectation]:
+        """Between both ends, which belong to it."""
+        column = self.column
+        if not is_comparable(column):
+            return
+        low, high = column.minimum, column.maximum
+        yield self.rule(
             "range",
             "ExpectColumnValuesToBeBetween",
             f"在 {low or '-∞'} 与 {high or '+∞'} 之间",
-            min_value=None if low is None else float(low),
-            max_value=None if high is None else float(high),
+            "digits" if column.type == "decimal" else "value",
+            min_value=bound(column, low, ROUND_CEILING),
+            max_value=bound(column, high, ROUND_FLOOR),
         )
 
 
-def _pattern(column: Column) -> str:
-    """The column's pattern; a hidden value has a reason of its own (``.masked``) and passes."""
-    if column.format not in MASKABLE:
-        return column.pattern
-    hidden = r"\*{2,}" if column.format == "uscc" else r"\*{2,}|[Xx]{4,}"
-    return f"(?:{column.pattern})|^.*(?:{hidden})"
+def for_feed(feed: Feed, contracts: Contracts, delivered_at: datetime) -> Suite:
+    """The suite of an arriving batch of a feed.
 
-
-def for_feed(feed: Feed, contracts: Contracts) -> Suite:
-    """The suite of an arriving batch of a feed."""
-    found = tuple(e for column in feed.columns for e in _of_column(column, contracts.codes))
-    return Suite(feed.name, feed.title, found)
+    Args:
+        feed: The contract.
+        contracts: Its code lists are looked up in them.
+        delivered_at: When the batch came, on the county's clock and without zone.
+    """
+    found = [e for column in feed.columns for e in _Maker(column, contracts.codes).all()]
+    found += [made for rule in feed.rules if (made := repeated(rule, feed, delivered_at))]
+    return Suite(feed.name, feed.title, tuple(found))
 
 
 def for_table(table: Table, contracts: Contracts, columns: tuple[str, ...]) -> Suite:
     """The suite of a report table whose columns, as built, are ``columns``."""
     described = [column for column in table.columns if column.name in columns]
-    found = [e for column in described for e in _of_column(column, contracts.codes)]
+    found = [e for column in described for e in _Maker(column, contracts.codes).all()]
+    found = [e for e in found if not e.rule_id.endswith(".type")]  # a built table is typed
     if table.key:
+        keyed = tuple(Asked(name, name) for name in table.key)
+        several = len(keyed) > 1
         found.append(
             Expectation(
                 "key.unique",
-                "ExpectCompoundColumnsToBeUnique"
-                if len(table.key) > 1
-                else "ExpectColumnValuesToBeUnique",
-                {"column_list": list(table.key)}
-                if len(table.key) > 1
-                else {"column": table.key[0]},
+                "ExpectCompoundColumnsToBeUnique" if several else "ExpectColumnValuesToBeUnique",
+                {"column_list": list(table.key)} if several else {"column": table.key[0]},
                 f"主键 {'、'.join(table.key)} 唯一",
+                asked=keyed,
             )
         )
     found.append(

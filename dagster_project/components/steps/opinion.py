@@ -13,13 +13,16 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import Any
 
+import duckdb
+
 from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.opinion_frame import Arrived, batch_frame, table_frame
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import LakeError
-from dagster_project.lake.engine import literal, quoted
-from dagster_project.transform.conform import Plan
-from dagster_project.transform.conform.batch import bound
-from dagster_project.transform.conform.select import statement
+from dagster_project.lake.engine import quoted
+from dagster_project.quality.expectations import for_feed, for_table
+from dagster_project.quality.suite import to_json
+from dagster_project.transform.conform.batch import SHANGHAI
 
 MODULE = "dagster_project.quality"
 
@@ -37,7 +40,7 @@ def second_opinion(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
     """
     with workshop.lake.reader() as con:
         batches = con.execute(
-            "SELECT feed, batch_id, delivered_at, read FROM lake.ops.batch"
+            "SELECT feed, batch_id, delivered_at, units FROM lake.ops.batch"
             " WHERE run_id = ? AND source_batch_id IS NULL ORDER BY batch_id",
             [occasion.run_id],
         ).fetchall()
@@ -46,46 +49,46 @@ def second_opinion(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
             " WHERE run_id = ? AND layer = 'report' ORDER BY table_name",
             [occasion.run_id],
         ).fetchall()
-    relations = [
-        {
-            "kind": "feed",
-            "table": feed,
-            "batch_id": batch_id,
-            "rows": rows,
-            "sql": conformed_rows(workshop.plan(feed), batch_id, delivered_at),
-        }
-        for feed, batch_id, delivered_at, rows in batches
-        if feed in workshop.contracts.feeds
-    ]
-    relations += [
-        {
-            "kind": "report",
-            "table": table.partition(".")[2],
-            "sql": f"SELECT * FROM lake.{table}",
-        }
-        for (table,) in tables
-    ]
+        relations = [
+            _batch(con, workshop, *batch)
+            for batch in batches
+            if batch[0] in workshop.contracts.feeds
+        ]
+        relations += [_table(con, workshop, name.partition(".")[2]) for (name,) in tables]
     return validate(workshop, occasion.run_id, relations) if relations else {"relations": 0}
 
 
-def conformed_rows(plan: Plan, batch_id: str, delivered_at: datetime) -> str:
-    """The SELECT of a batch after its repairs, with every row that arrived.
+def _batch(
+    con: duckdb.DuckDBPyConnection,
+    workshop: Workshop,
+    *batch: *tuple[str, str, datetime, str | None],
+) -> dict[str, Any]:
+    name, batch_id, delivered_at, units = batch
+    plan = workshop.plan(name).with_units(json.loads(units or "{}"))
+    row = con.execute(
+        f"SELECT count(*) FROM lake.bronze.{quoted(name)} WHERE _batch_id = ?", [batch_id]
+    ).fetchone()
+    arrived = Arrived(batch_id, delivered_at, int(row[0]) if row else 0)
+    at = delivered_at.astimezone(SHANGHAI).replace(tzinfo=None)
+    suite = for_feed(plan.feed, workshop.contracts, at)
+    return {
+        "suite": to_json(suite),
+        "provider": plan.feed.department_name,
+        "batch_id": batch_id,
+        "rows": arrived.rows,
+        "sampled": arrived.is_sampled,
+        "sql": batch_frame(con, plan, suite, arrived),
+    }
 
-    It is the statement that conformed the batch, if this process did, over bronze instead of the
-    delivered file; its parameters become literals.
-    """
-    references, _ = next(iter(plan.statements), (frozenset[str](), "all"))
-    text, names = statement(plan, references)
-    values = bound(delivered_at)
-    for name in sorted(names, key=len, reverse=True):
-        value = values[name]
-        spelled = f"TIMESTAMP {literal(str(value))}" if isinstance(value, datetime) else str(value)
-        text = text.replace(f"${name}", spelled)
-    source = f"lake.bronze.{quoted(plan.feed.name)} WHERE _batch_id = {literal(batch_id)}"
-    return f"WITH conform_source AS (SELECT * FROM {source}) {text}"
+
+def _table(con: duckdb.DuckDBPyConnection, workshop: Workshop, name: str) -> dict[str, Any]:
+    table = workshop.contracts.tables["report", name]
+    columns = tuple(con.sql(f"SELECT * FROM lake.report.{quoted(name)} LIMIT 0").columns)
+    suite = for_table(table, workshop.contracts, columns)
+    return {"suite": to_json(suite), "sql": table_frame(f"report.{quoted(name)}", suite, columns)}
 
 
-def validate(workshop: Workshop, run_id: str, relations: list[dict[str, str]]) -> dict[str, Any]:
+def validate(workshop: Workshop, run_id: str, relations: list[dict[str, Any]]) -> dict[str, Any]:
     """Run ``python -m dagster_project.quality``; its docstring says what it reads and answers.
 
     Raises:
