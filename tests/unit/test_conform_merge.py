@@ -6,15 +6,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import duckdb
 import pytest
 
 from dagster_project.contracts.model import Column, Feed, Rule
+from dagster_project.contracts.rules import REPEATED
 from dagster_project.errors import ContractError, LakeError
-from dagster_project.transform.conform import BatchCounts, RuleCount, batch, evolve, rebuild, score
+from dagster_project.transform.conform import BatchCounts, batch, evolve, rebuild
 from dagster_project.transform.conform.merge import Merged
 from tests.conform_kit import NOON, Bench, feed_of, open_bench, plan_of
 
@@ -107,7 +107,7 @@ def test_an_increment_inserts_updates_and_leaves(bench: Bench) -> None:
 
 def test_the_newest_snapshot_replaces_and_marks_what_vanished(bench: Bench) -> None:
     """A key the newest snapshot lacks is deleted softly; a rejected row is not a vanished one."""
-    feed = feed_of(KEY, NAME, name="snapshot", delivery="full")
+    feed = feed_of(KEY, NAME, name="said_twice_whole", delivery="full")
     plan = plan_of(feed)
     bench.deliver(plan, [_row(no, "x") for no in "abcd"])
     counts = bench.deliver(
@@ -166,7 +166,7 @@ class Aside:
 
 
 def test_everything_about_a_batch_is_noted(bench: Bench) -> None:
-    """Bronze, quarantine, repairs, dropped rows, totals, counts by rule, and the score."""
+    """Bronze, quarantine, repairs, dropped rows, totals, and counts by rule."""
     rule = Rule("named", "name <> 'x'", "不得为 x", "consistency")
     feed = feed_of(KEY, NAME, AMOUNT, SEX, name="noted", rules=[rule])
     plan = plan_of(feed)
@@ -221,8 +221,8 @@ def test_everything_about_a_batch_is_noted(bench: Bench) -> None:
     )
     assert {(a, b, c): (d, e) for a, b, c, d, e in stored} == rules
     assert bench.all("SELECT count(*) FROM lake.bronze.noted WHERE _batch_id = 'noted-1'") == [(4,)]
-    head = bench.all("SELECT read, score, delivery FROM lake.ops.batch WHERE feed = 'noted'")
-    assert head == [(5, counts.score, "incremental")]
+    head = bench.all("SELECT read, replaced, delivery FROM lake.ops.batch WHERE feed = 'noted'")
+    assert head == [(5, None, "incremental")]
 
 
 def test_the_readers_file_may_become_bronze_as_it_is(bench: Bench) -> None:
@@ -309,20 +309,22 @@ def test_tables_speak_chinese(bench: Bench) -> None:
     assert all(comments.values())
 
 
-def test_the_score_weighs_dimensions_and_rounds_half_up() -> None:
-    """Weights 15/25/25/15/15/5 over the dimensions that were checked; repairs do not count."""
-
-    def count(dimension: str, checked: int, failed: int) -> RuleCount:
-        return RuleCount("r", "rule", dimension, "", checked, failed)
-
-    assert score([]) == Decimal("100.00")
-    assert score([count("accuracy", 3, 1)]) == Decimal("66.67")
-    # Half of 15 and all of 25, of 40.
-    mixed = [count("normativity", 2, 1), count("completeness", 9, 0), count("timeliness", 0, 0)]
-    assert score(mixed) == Decimal("81.25")
-    assert score([RuleCount("trim", "cosmetic", "", "c", 5, 5)]) == Decimal("100.00")
-    assert score([count("accuracy", 200000, 1)]) == Decimal("100.00")
-    assert score([count("accuracy", 200000, 11)]) == Decimal("99.99")
+def test_a_key_that_a_delivery_says_twice_is_counted(bench: Bench) -> None:
+    """Equal rows of one key always; other states of it only where no column orders them."""
+    rows = [
+        _row("a", "x", "2023-01-01"),
+        _row("a", "x", "2023-01-01"),
+        _row("a", "y", "2023-02-01"),
+        _row("b", "z", "2023-01-01"),
+    ]
+    history = _increments("said_twice")
+    snapshot = replace(history, name="said_twice_whole", delivery="full")
+    for feed, repeated in ((history, 1), (snapshot, 2)):
+        counts = bench.deliver(plan_of(feed), rows)
+        (rule,) = [one for one in counts.rules if one.rule_id == REPEATED]
+        assert (rule.dimension, rule.checked, rule.failed) == ("accuracy", 4, repeated)
+        again = bench.deliver(plan_of(feed), rows[2:], at=NOON + DAY)
+        assert [one.failed for one in again.rules if one.rule_id == REPEATED] == [0]
 
 
 def test_no_temp_table_is_left_behind(bench: Bench) -> None:

@@ -34,6 +34,7 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import LakeBusyError, LakeError
 from dagster_project.lake import Writer
+from dagster_project.quality.score import Checked, score
 
 _log = structlog.get_logger(__name__)
 
@@ -134,14 +135,14 @@ def _measure(writer: Writer, feed: Feed, done: FeedOutcome) -> None:
     con = writer.con
     sums = con.execute(
         "SELECT coalesce(sum(read - dropped), 0), coalesce(sum(rejected), 0),"
-        " list(batch_id ORDER BY batch_id), arg_max(score, delivered_at)"
+        " list(batch_id ORDER BY batch_id), arg_max(batch_id, delivered_at)"
         " FROM lake.ops.batch WHERE feed = ? AND source_batch_id IS NULL",
         [feed.name],
     ).fetchone()
     assert sums is not None  # noqa: S101 - an aggregate always has one row
     done.bronze_rows, done.quarantined = int(sums[0]), int(sums[1])
     batches = [str(one) for one in sums[2] or []]
-    done.score = sums[3] or Decimal(0)
+    done.score = _score(writer, str(sums[3] or ""))
     done.version = hashlib.sha256("\n".join(batches).encode()).hexdigest()[:32]
     if batches:
         row = con.execute(
@@ -149,3 +150,16 @@ def _measure(writer: Writer, feed: Feed, done: FeedOutcome) -> None:
         ).fetchone()
         done.silver_rows = int(row[0]) if row else 0
     done.checks = answer_checks(con, feed, done.batches, done.failed_checks, done.error)
+
+
+def _score(writer: Writer, batch_id: str) -> Decimal | None:
+    """What the newest batch's own rows are worth; days and table rules come in the models."""
+    rows = writer.con.execute(
+        "SELECT dimension, sum(checked), sum(failed) FROM lake.ops.batch_rule"
+        " WHERE batch_id = ? AND kind IN ('rule', 'warn') GROUP BY dimension",
+        [batch_id],
+    ).fetchall()
+    weights = dict(
+        writer.con.execute("SELECT dimension, weight FROM lake.ops.quality_dimension").fetchall()
+    )
+    return score([Checked(name, int(asked), int(lost)) for name, asked, lost in rows], weights)

@@ -28,7 +28,7 @@ class FeedOutcome:
     failures: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     deleted: int = 0
-    score: Decimal = Decimal(0)
+    score: Decimal | None = None
     error: str = ""
     is_transient: bool = False
     reason: str = ""

@@ -77,6 +77,7 @@ server VARCHAR 契约中的通道名，收件箱为空
 since VARCHAR 增量抽取的起始水位线
 until VARCHAR 增量抽取到达的水位线，下次由此继续
 column VARCHAR 水位线所在的表和列，契约改换后从头抽取
+stated_rows BIGINT 清单写明的行数，未写明为空
 """,
     ),
     "hold": OpsTable(
@@ -137,7 +138,7 @@ inserted BIGINT 新增记录数
 updated BIGINT 更新记录数
 deleted BIGINT 标记删除记录数
 live BIGINT 归并后有效记录数
-score DECIMAL(5,2) 质量得分（百分制）
+replaced BIGINT 部分重放时重新处理的行数，整批处理时为空
 units VARCHAR 文件写明的计量单位（JSON：字段→单位）
 """,
     ),
@@ -152,6 +153,7 @@ dimension VARCHAR 质量维度（GB/T 36344）
 column_name VARCHAR 字段
 checked BIGINT 检查数
 failed BIGINT 不合格数或修复数
+replaced BIGINT 部分重放时这些行此前的不合格数，整批处理时为空
 """,
     ),
 }

@@ -6,22 +6,24 @@ What each row becomes is ``select``'s, how rows meet silver is ``merge``'s, what
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import duckdb
 
 from dagster_project.contracts.model import Feed
+from dagster_project.contracts.rules import REPEATED
 from dagster_project.errors import LakeError
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.transform.conform import cases, records
-from dagster_project.transform.conform.counts import count_rules
-from dagster_project.transform.conform.facts import BatchCounts, BatchInput
+from dagster_project.transform.conform.counts import count_repeated, count_rules
+from dagster_project.transform.conform.facts import BatchCounts, BatchInput, RuleCount
 from dagster_project.transform.conform.merge import Arrival, merge
 from dagster_project.transform.conform.mojibake import MARK
 from dagster_project.transform.conform.plan import Plan
 from dagster_project.transform.conform.records import Head
-from dagster_project.transform.conform.score import score
 from dagster_project.transform.conform.select import Rows, statement
 from dagster_project.transform.conform.tables import BRONZE_COLUMNS, bronze
 
@@ -72,9 +74,24 @@ def with_source(con: duckdb.DuckDBPyConnection, select: str) -> None:
 
 
 def run(
-    con: duckdb.DuckDBPyConnection, plan: Plan, head: Head, *, dropped: int, whole: bool = True
+    con: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    head: Head,
+    *,
+    dropped: int,
+    waiting: Mapping[str, int] | None = None,
 ) -> BatchCounts:
-    """Conform ``conform_source``, merge it, and note everything about it."""
+    """Conform ``conform_source``, merge it, and note everything about it.
+
+    Args:
+        con: The writer's connection, inside a transaction.
+        plan: The compiled contract.
+        head: What is known of the batch.
+        dropped: Rows that the reader set aside.
+        waiting: Of a replay of some rows of a landed batch: how many of them each rule had rejected
+            before. Without it the rows are all of the batch.
+    """
+    whole = waiting is None
     unchecked = _conform_rows(con, plan, head)
     rules = count_rules(con, plan, unchecked)
     found = con.execute(
@@ -82,6 +99,9 @@ def run(
     ).fetchone()
     assert found is not None  # noqa: S101 - an aggregate always has a row
     merged = merge(con, plan.feed, Arrival(head.landed_id, head.delivered_at, whole))
+    rules.append(count_repeated(con, plan, merged.repeated))
+    if waiting is not None:
+        rules = [replace(rule, replaced=_replaced(rule, waiting)) for rule in rules]
     counts = BatchCounts(
         batch_id=head.batch_id,
         read=int(found[0]) + dropped,
@@ -94,7 +114,7 @@ def run(
         updated=merged.updated,
         deleted=merged.deleted,
         live=merged.live,
-        score=score(rules),
+        replaced=None if whole else int(found[0]),
         rules=tuple(rules),
     )
     _conserve(counts)
@@ -104,6 +124,17 @@ def run(
     records.write_repairs(con, plan, head, rules)
     records.write_counts(con, plan, head, counts)
     return counts
+
+
+def _replaced(rule: RuleCount, waiting: Mapping[str, int]) -> int:
+    """How many of the replayed rows failed the rule before.
+
+    They had been rejected for want of a parent and for nothing else, so that every other rule that
+    rejects had passed them. A rule that only warns says of them what it said before.
+    """
+    if rule.rule_id == REPEATED:
+        return 0
+    return waiting.get(rule.rule_id, 0) if rule.kind == "rule" else rule.failed
 
 
 def finish(con: duckdb.DuckDBPyConnection) -> None:

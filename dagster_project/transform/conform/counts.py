@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import duckdb
 
+from dagster_project.contracts.rules import REPEATED
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.transform.conform.facts import Kind, RepairInfo, RuleCount
 from dagster_project.transform.conform.plan import WORD_BITS, Plan, Slot
@@ -42,6 +43,12 @@ def count_rules(con: duckdb.DuckDBPyConnection, plan: Plan, unchecked: set[str])
         if count:
             made.append(_repair_count(repair, rows - marked, count))
     return made
+
+
+def count_repeated(con: duckdb.DuckDBPyConnection, plan: Plan, repeated: int) -> RuleCount:
+    """How many rows of the batch say again what another row of its key says."""
+    rows, marked = _rows(con, plan)
+    return RuleCount(REPEATED, "warn", "accuracy", "", rows - marked, repeated)
 
 
 def _repair_count(repair: RepairInfo, checked: int, count: int) -> RuleCount:

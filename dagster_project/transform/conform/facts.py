@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -112,7 +111,11 @@ class BatchInput:
 
 @dataclass(frozen=True)
 class RuleCount:
-    """How often one rule or repair was evaluated, and how often it failed (or repaired)."""
+    """How often one rule or repair was evaluated, and how often it failed (or repaired).
+
+    ``replaced`` is None for a whole batch. Of a replay of some rows it is how many of them had
+    failed before: the landed batch now fails ``failed - replaced`` more often than it did.
+    """
 
     rule_id: str
     kind: Kind
@@ -120,11 +123,15 @@ class RuleCount:
     column: str
     checked: int
     failed: int
+    replaced: int | None = None
 
 
 @dataclass(frozen=True)
 class BatchCounts:
-    """What became of a batch: ``read = accepted + rejected + duplicate + superseded + dropped``."""
+    """What became of a batch: ``read = accepted + rejected + duplicate + superseded + dropped``.
+
+    ``replaced`` is None of a whole batch; of a replay of some of its rows, their number.
+    """
 
     batch_id: str
     read: int
@@ -137,23 +144,5 @@ class BatchCounts:
     updated: int
     deleted: int
     live: int
-    score: Decimal
+    replaced: int | None = None
     rules: Sequence[RuleCount] = field(default=(), repr=False)
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """One check over silver, between feeds; the caller keeps it in ``ops.check_result``."""
-
-    table_name: str
-    rule_id: str
-    column_name: str
-    severity: Literal["fail", "warn"]
-    checked: int
-    failed: int
-    message: str
-
-    @property
-    def success(self) -> bool:
-        """Whether nothing failed."""
-        return self.failed == 0

@@ -32,7 +32,11 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Merged:
-    """What the merge did; ``live`` counts silver's records that are not deleted, after it."""
+    """What the merge did; ``live`` counts silver's records that are not deleted, after it.
+
+    ``repeated`` are rows of the batch whose key another row of it has: those that say the same,
+    and all of them where nothing orders them in time.
+    """
 
     accepted: int
     duplicate: int
@@ -41,6 +45,7 @@ class Merged:
     updated: int
     deleted: int
     live: int = 0
+    repeated: int = 0
 
 
 def merge(con: duckdb.DuckDBPyConnection, feed: Feed, arrival: Arrival) -> Merged:
@@ -77,7 +82,13 @@ def merge(con: duckdb.DuckDBPyConnection, feed: Feed, arrival: Arrival) -> Merge
         updated=merged.updated,
         deleted=merged.deleted,
         live=live,
+        repeated=duplicate if _is_history(feed) else duplicate + superseded,
     )
+
+
+def _is_history(feed: Feed) -> bool:
+    """Whether one delivery may tell several states of a record, one after the other."""
+    return feed.delivery == "incremental" and bool(feed.order_by)
 
 
 def _settle_repeats(con: duckdb.DuckDBPyConnection, feed: Feed) -> tuple[int, int]:

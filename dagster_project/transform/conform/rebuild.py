@@ -119,7 +119,7 @@ def recheck(
             with_source(con, _bronze_rows(plan.feed, landed.batch_id, waiting))
             head = _head(con, landed, run_id, committed_at)
             counted = plan.with_units(landed.units)
-            made.append(run(con, counted, head, dropped=0, whole=False))
+            made.append(run(con, counted, head, dropped=0, waiting=_waiting(con)))
             finish(con)
         con.execute("DROP TABLE conform_waiting")
     return made
@@ -198,6 +198,16 @@ def _has_arrived(con: duckdb.DuckDBPyConnection, plan: Plan, landed_id: str) -> 
     values = sql(typed(asked, exp.select("*").from_("conform_waiting")))
     there = " AND ".join(_is_there(con, c) for c in asked)
     return con.execute(f"SELECT 1 FROM ({values}) WHERE {there} LIMIT 1").fetchone() is not None
+
+
+def _waiting(con: duckdb.DuckDBPyConnection) -> Mapping[str, int]:
+    """How many of the waiting rows each rule had rejected."""
+    return dict(
+        con.execute(
+            "SELECT reason, count(*) FROM (SELECT unnest(reasons) AS reason FROM conform_waiting)"
+            " GROUP BY reason"
+        ).fetchall()
+    )
 
 
 def _is_there(con: duckdb.DuckDBPyConnection, cell: Cell) -> str:

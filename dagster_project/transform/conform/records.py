@@ -164,8 +164,8 @@ def write_counts(
     rules = counts.rules
     con.execute(
         "INSERT INTO lake.ops.batch_rule (batch_id, feed, rule_id, kind, dimension, column_name,"
-        " checked, failed) SELECT ?, ?, unnest(?), unnest(?), unnest(?), unnest(?), unnest(?),"
-        " unnest(?)",
+        " checked, failed, replaced) SELECT ?, ?, unnest(?), unnest(?), unnest(?), unnest(?),"
+        " unnest(?), unnest(?), unnest(?)",
         [
             head.batch_id,
             plan.feed.name,
@@ -175,6 +175,7 @@ def write_counts(
             [count.column for count in rules],
             [count.checked for count in rules],
             [count.failed for count in rules],
+            [count.replaced for count in rules],
         ],
     )
     row = {
@@ -201,7 +202,7 @@ def write_counts(
         "updated": counts.updated,
         "deleted": counts.deleted,
         "live": counts.live,
-        "score": counts.score,
+        "replaced": counts.replaced,
         "units": json.dumps(dict(head.units), ensure_ascii=False) if head.units else None,
     }
     con.execute(

@@ -7,7 +7,8 @@ from dagster_project.transform.models.deadlines import register_deadlines, writt
 from dagster_project.transform.models.disagreements import settle, withdraw_others
 from dagster_project.transform.models.load import load_models
 from dagster_project.transform.models.model import Graph, Model, Parameters
-from dagster_project.transform.models.register import register_feeds
+from dagster_project.transform.models.register import register_feeds, register_weights
+from dagster_project.transform.models.register_cases import register_case_terms
 from dagster_project.transform.models.versions import parameters_of
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "build",
     "load_models",
     "parameters_of",
+    "register_case_terms",
     "register_deadlines",
     "register_feeds",
+    "register_weights",
     "settle",
     "withdraw_others",
     "written_deadlines",

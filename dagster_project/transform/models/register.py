@@ -1,4 +1,4 @@
-"""Contracts -> ``ops.feed``, the catalogue as SQL models read it.
+"""Contracts -> ``ops.feed`` and ``ops.quality_dimension``, as SQL models read them.
 
 Also holds feeds that nobody ever delivered, and drafts that nobody supplies yet: a report on
 aggregation must name what is missing.
@@ -12,6 +12,16 @@ import duckdb
 
 from dagster_project.contracts.catalogue import catalogued, channels, table_level
 from dagster_project.contracts.model import Contracts, Feed
+from dagster_project.contracts.policy import DIMENSIONS
+
+DIMENSION_TITLES = {
+    "normativity": "规范性",
+    "completeness": "完整性",
+    "accuracy": "准确性",
+    "consistency": "一致性",
+    "timeliness": "时效性",
+    "accessibility": "可访问性",
+}
 
 
 def register_feeds(con: duckdb.DuckDBPyConnection, contracts: Contracts) -> bool:
@@ -32,6 +42,28 @@ def register_feeds(con: duckdb.DuckDBPyConnection, contracts: Contracts) -> bool
         line = f"({', '.join('?' * len(wanted[0]))})"
         cells = [cell for row in wanted for cell in row]
         con.execute(f"INSERT INTO ops.feed VALUES {', '.join([line] * len(wanted))}", cells)
+    return True
+
+
+def register_weights(con: duckdb.DuckDBPyConnection, contracts: Contracts) -> bool:
+    """Make ``ops.quality_dimension`` say what the county's policy says, if it does not yet.
+
+    The caller holds the writer's lock and an open transaction.
+
+    Returns:
+        Whether the table was written.
+    """
+    weights = contracts.policy.weights
+    wanted = [
+        (name, DIMENSION_TITLES[name], weights[name], position)
+        for position, name in enumerate(DIMENSIONS, start=1)
+    ]
+    table = "ops.quality_dimension"
+    if con.execute(f"SELECT * FROM {table} ORDER BY position").fetchall() == wanted:
+        return False
+    con.execute(f"DELETE FROM {table}")
+    cells = [cell for row in wanted for cell in row]
+    con.execute(f"INSERT INTO {table} VALUES {', '.join(['(?, ?, ?, ?)'] * len(wanted))}", cells)
     return True
 
 

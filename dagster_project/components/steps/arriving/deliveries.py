@@ -228,7 +228,7 @@ def record(
         "INSERT INTO lake.ops.delivery BY NAME SELECT ? AS delivery_id, ? AS feed,"
         " ? AS channel, ? AS path, ? AS sha256, ? AS bytes, ? AS mtime_ns,"
         " ?::TIMESTAMPTZ AS received_at, ? AS run_id, ? AS outcome, ? AS batch_id, ? AS message,"
-        ' ? AS parts, ? AS server, ? AS since, ? AS until, ? AS "column"',
+        ' ? AS parts, ? AS server, ? AS since, ? AS until, ? AS "column", ? AS stated_rows',
         [
             _delivery_id(candidate, received_at),
             candidate.feed,
@@ -247,6 +247,7 @@ def record(
             candidate.origin.since or None,
             candidate.origin.until or None,
             candidate.origin.column or None,
+            _stated_rows(candidate),
         ],
     )
 
@@ -281,6 +282,12 @@ def settle_repeats(con: duckdb.DuckDBPyConnection, hold: Hold, outcome: Result) 
 def _delivery_id(candidate: Candidate, received_at: datetime) -> str:
     instant = received_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     return f"{candidate.feed}-{instant}"
+
+
+def _stated_rows(candidate: Candidate) -> int | None:
+    """The rows of the whole delivery, where the manifest states them of each of its files."""
+    stated = [part.stated_rows for part in candidate.files]
+    return None if -1 in stated else sum(stated)
 
 
 def _parts_text(candidate: Candidate, landed: Sequence[Landed]) -> str | None:

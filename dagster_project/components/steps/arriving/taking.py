@@ -17,7 +17,7 @@ from dagster_project.contracts.model import Feed
 from dagster_project.ingest.channels import InboxChannel
 from dagster_project.lake import Writer
 from dagster_project.transform.conform import evolve
-from dagster_project.transform.models import register_deadlines, register_feeds
+from dagster_project.transform.models import register_deadlines, register_feeds, register_weights
 
 
 def prepare(workshop: Workshop, writer: Writer, feed: Feed, occasion: Occasion) -> None:
@@ -26,6 +26,7 @@ def prepare(workshop: Workshop, writer: Writer, feed: Feed, occasion: Occasion) 
         evolve(writer.con, feed)
         register_feeds(writer.con, workshop.contracts)
         register_deadlines(writer.con, workshop.contracts, clock.now(), feed.name)
+        register_weights(writer.con, workshop.contracts)
         record_contracts(writer.con, workshop, occasion.run_id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -12,9 +12,9 @@ import duckdb
 
 from dagster_project import clock
 from dagster_project.components.steps.occasion import Occasion, Trigger
+from dagster_project.components.steps.tasks.due import at_hour, due_at
 from dagster_project.components.steps.tasks.running import Running, running
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.contracts.due import at_hour, due_at
 from dagster_project.contracts.model import Feed, Table
 from dagster_project.errors import ModelError, PackageError
 from dagster_project.lake import Writer
@@ -29,6 +29,10 @@ class Outcome(Protocol):
     error: str
     is_transient: bool
     reason: str
+
+    @property
+    def failures(self) -> Sequence[str]:
+        """The channels that could not be asked, each as a sentence."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def record_task(con: duckdb.DuckDBPyConnection, task: Task, done: Outcome) -> No
         " ? AS department, ? AS day, ?::TIMESTAMPTZ AS due_at, ?::TIMESTAMPTZ AS started_at,"
         " ?::TIMESTAMPTZ AS finished_at, ? AS status, ? AS deliveries, ? AS read, ? AS accepted,"
         " ? AS rejected, ? AS duplicate, ? AS superseded, ? AS dropped, ? AS error, ? AS trigger,"
-        " ? AS attempt, ? AS is_transient, ? AS reason",
+        " ? AS attempt, ? AS is_transient, ? AS reason, ? AS unreached",
         [
             task.run_id,
             task.task,
@@ -107,6 +111,7 @@ def record_task(con: duckdb.DuckDBPyConnection, task: Task, done: Outcome) -> No
             _attempt(con, task),
             done.is_transient,
             done.reason or None,
+            len(done.failures),
         ],
     )
 
@@ -133,6 +138,7 @@ class Ended:
     counts: dict[str, int] = field(default_factory=dict)
     is_transient: bool = True
     reason: str = ""
+    failures: Sequence[str] = ()
 
 
 def record_killed(writer: Writer, feed: Feed, run: Running, day: date) -> bool:
