@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from dagster_project.ingest.readers.table.mojibake import ASKED
-
 LOST = ("锟斤拷", "\ufffd", "烫烫烫", "屯屯屯")
 """What remains of characters that a wrong conversion destroyed for ever."""
 
@@ -17,6 +15,16 @@ MANGLED = (
     "[\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]"
 )
 """UTF-8 bytes that were read as Latin letters (``å¹³``): a lead byte and what follows it."""
+
+
+ASKED = "???"
+"""How a cell begins of which a program could write no character at all."""
+
+
+def is_unwritten(columns: list[str]) -> pl.Expr:
+    """Whether one of a row's cells is question marks alone, three or more."""
+    alone = pl.col(columns).str.contains(r"^\?{3,}$").fill_null(value=False)
+    return pl.any_horizontal(pl.lit(value=False), alone)
 
 
 def defects(rows: pl.DataFrame, columns: list[str]) -> pl.Series | None:
@@ -29,9 +37,7 @@ def defects(rows: pl.DataFrame, columns: list[str]) -> pl.Series | None:
     if not foreign and not asked:
         return None
     lost = pl.any_horizontal(
-        pl.lit(value=False),
-        pl.col(foreign).str.contains_any(list(LOST)).fill_null(value=False),
-        pl.col(asked).str.contains(r"^\?+$").fill_null(value=False),
+        is_unwritten(asked), pl.col(foreign).str.contains_any(list(LOST)).fill_null(value=False)
     )
     mangled = pl.any_horizontal(
         pl.lit(value=False), pl.col(foreign).str.contains(MANGLED).fill_null(value=False)

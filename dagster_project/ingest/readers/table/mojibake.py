@@ -18,10 +18,6 @@ LOST = "\ufffd|锟斤拷|斤拷锟|烫烫烫|屯屯屯"
 """What is left of characters that a program could not read; nothing brings them back."""
 
 _LOST = re.compile(LOST.encode())
-ASKED = "???"
-"""How a cell begins of which a program could write no character at all."""
-_ASKED = re.compile(rb"(?<![^,;\t|\"\r\n\x8c])\?{3,}(?![^,;\t|\"\r\n\xef])")
-"""A whole cell of question marks; \\x8c ends and \\xef begins a full-width comma."""
 _LEAD = b"\xc3"
 """Begins every UTF-8 lead byte that was read as Latin-1; no hanzi's UTF-8 holds it."""
 _TRAIL = (
@@ -38,8 +34,6 @@ def spoilt(data: bytes) -> Iterator[tuple[Defect, list[int]]]:
     text = pl.Series([data], dtype=pl.Binary).cast(pl.String)  # searched far faster than by re
     if text.str.contains(LOST).any():
         yield "garbled", [match.start() for match in _LOST.finditer(data)]
-    if ASKED.encode() in data:
-        yield "garbled", [match.start() for match in _ASKED.finditer(data)]
     if _LEAD in data:
         mangled = [match.start() for match in _MANGLED.finditer(data)]
         if mangled:

@@ -15,6 +15,7 @@ import polars as pl
 
 from dagster_project.ingest.readers.ledger import Ledger
 from dagster_project.ingest.readers.result import Defect, DroppedRow
+from dagster_project.ingest.readers.table.damage import ASKED, is_unwritten
 from dagster_project.ingest.readers.table.mojibake import spoilt
 from dagster_project.ingest.readers.table.rows import Classifier
 from dagster_project.ingest.readers.table.shape import DEFECT, RAGGED, SOURCE_ROW, Row, Shape
@@ -152,7 +153,11 @@ class Parser:
 
     def _marked(self, rows: pl.DataFrame, block: Block) -> pl.DataFrame:
         """The rows with what is wrong with their text, unless more is wrong with them."""
-        spoilt_rows = ((defect, block.numbers_at(at)) for defect, at in spoilt(block.data))
+        spoilt_rows = [(defect, block.numbers_at(at)) for defect, at in spoilt(block.data)]
+        if ASKED.encode() in block.data:
+            columns = [column.name for column in self.shape.layout.feed.columns]
+            unwritten = rows.filter(is_unwritten(columns))[SOURCE_ROW].to_list()
+            spoilt_rows.append(("garbled", unwritten))
         for defect, numbers in ((RAGGED, list(self._swallowing(block))), *spoilt_rows):
             if not numbers:
                 continue
