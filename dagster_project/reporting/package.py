@@ -27,12 +27,14 @@ from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol import table as values
 from dagster_project.protocol.canonical import canonical_json, sha256_file
 from dagster_project.protocol.folders import place, seal_tree
+from dagster_project.protocol.held import HeldFeed, Holds, Settled
 from dagster_project.protocol.keys import Signer
 from dagster_project.protocol.manifest import Header, Manifest
 from dagster_project.settings import Site
 
 _PERSONAL = ("L3", "L4")
 _CHANGED = "figures changed since the revision before"
+_REASON = 400
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Draft:
     ``columns`` are the report's columns with everything they inherit; ``order_by`` names the
     columns of the model's total order (the contract's key if empty, all columns if that is empty
     too). ``lineage`` (OpenLineage events as JSON lines) is read only if a package is sealed.
-    ``sealed_at`` and ``cut_off_at`` are instants with a zone.
+    ``sealed_at`` and ``cut_off_at`` are instants with a zone. ``holds`` are the held deliveries
+    behind the report at its cut-off.
     """
 
     contract: Table
@@ -56,6 +59,7 @@ class Draft:
     reason: str = ""
     lineage: Iterable[str] = ()
     status: Mapping[str, Any] = field(default_factory=dict)
+    holds: Holds = field(default_factory=Holds)
 
     @property
     def report(self) -> str:
@@ -77,12 +81,22 @@ class Package:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the next package stands in the chain, and after which revision."""
+    """Where the next package stands in the chain, and what the revision before it says."""
 
     number: int
     previous_hash: str
     revision: int
     content_hash: str
+    held: Holds
+
+    def news(self, content_hash: str, holds: Holds) -> str:
+        """Why there must be another revision; empty if it would say the same."""
+        told = [_CHANGED] if self.content_hash != content_hash else []
+        before, now = set(self.held.feeds), set(holds.feeds)
+        ended = {one.hold_id: one for one in holds.settled}
+        told += [_is_held(one) for one in holds.held if one.feed not in before]
+        told += [_was_held(one, ended) for one in self.held.held if one.feed not in now]
+        return "; ".join(told)[:_REASON]
 
 
 def seal(
@@ -98,7 +112,8 @@ def seal(
         draft: The report and what is known of it.
 
     Returns:
-        The package; None if no value changed since the last sealed revision of that period.
+        The package; None if no value, and no feed that is held, changed since the last sealed
+        revision of that period.
 
     Raises:
         PackageError: A personal column, a type that cannot travel, a full disk, or an outbox
@@ -108,7 +123,7 @@ def seal(
     table = _read(con, draft)
     content_hash = values.content_hash(table)
     spot = _next_place(con, draft)
-    if spot.content_hash == content_hash:
+    if not spot.news(content_hash, draft.holds):
         return None
     header = _header(site, draft, spot, table, content_hash)
     scratch = home.scratch / f"seal-{uuid.uuid4().hex}"
@@ -124,7 +139,7 @@ def seal(
         ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    _record(con, header, manifest.package_hash)
+    _record(con, header, manifest.package_hash, draft.holds)
     return Package(
         header.package_id,
         header.package_no,
@@ -188,13 +203,24 @@ def _next_place(con: duckdb.DuckDBPyConnection, draft: Draft) -> _Place:
         "SELECT package_no, package_hash FROM lake.ops.package ORDER BY package_no DESC LIMIT 1"
     ).fetchone()
     last = con.execute(
-        "SELECT revision, content_hash FROM lake.ops.package WHERE report = ? AND period = ?"
+        "SELECT revision, content_hash, held FROM lake.ops.package WHERE report = ? AND period = ?"
         " ORDER BY revision DESC LIMIT 1",
         [draft.report, draft.period],
     ).fetchone()
     number, previous = head or (0, "")
-    revision, content = last or (0, "")
-    return _Place(number + 1, previous, revision + 1, content)
+    revision, content, held = last or (0, "", None)
+    said = Holds.model_validate(json.loads(held)) if held else Holds()
+    return _Place(number + 1, previous, revision + 1, content, said)
+
+
+def _is_held(one: HeldFeed) -> str:
+    until = f"its data are of {one.data_until}" if one.data_until else "it never had data"
+    return f"{one.feed} is held ({one.hold_id}), {until}"
+
+
+def _was_held(one: HeldFeed, ended: Mapping[str, Settled]) -> str:
+    outcome = f" {ended[one.hold_id].outcome}" if one.hold_id in ended else ""
+    return f"{one.feed} is no longer held ({one.hold_id}{outcome})"
 
 
 def _header(site: Site, draft: Draft, spot: _Place, table: pa.Table, content_hash: str) -> Header:
@@ -218,7 +244,7 @@ def _header(site: Site, draft: Draft, spot: _Place, table: pa.Table, content_has
         period=draft.period,
         revision=spot.revision,
         replaces=named(spot.revision - 1) if corrects else "",
-        reason=draft.reason or (_CHANGED if corrects else ""),
+        reason=draft.reason or (spot.news(content_hash, draft.holds) if corrects else ""),
         previous_hash=spot.previous_hash,
         cut_off_at=_instant(draft.cut_off_at),
         sealed_at=_instant(draft.sealed_at),
@@ -241,7 +267,8 @@ def _build(
     (scratch / fmt.DATAPACKAGE).write_bytes(
         canonical_json(_datapackage(draft, header, data, table))
     )
-    (scratch / fmt.STATUS).write_bytes(canonical_json(dict(draft.status)))
+    status = {**draft.status, **draft.holds.told()}
+    (scratch / fmt.STATUS).write_bytes(canonical_json(status))
     with (scratch / fmt.LINEAGE).open("wb") as stream:
         for event in draft.lineage:
             stream.write(canonical_json(json.loads(event)) + b"\n")
@@ -289,12 +316,14 @@ def _datapackage(draft: Draft, header: Header, data: Path, table: pa.Table) -> d
     }
 
 
-def _record(con: duckdb.DuckDBPyConnection, header: Header, package_hash: str) -> None:
+def _record(
+    con: duckdb.DuckDBPyConnection, header: Header, package_hash: str, holds: Holds
+) -> None:
     con.execute(
         "INSERT INTO lake.ops.package BY NAME SELECT ? AS package_no, ? AS package_id,"
         " ? AS report, ? AS period, ? AS revision, ? AS previous_hash, ? AS package_hash,"
         " ? AS content_hash, ?::TIMESTAMPTZ AS cut_off_at, ?::TIMESTAMPTZ AS sealed_at,"
-        " ? AS snapshot, ? AS reason",
+        " ? AS snapshot, ? AS reason, ? AS held",
         [
             header.package_no,
             header.package_id,
@@ -308,6 +337,7 @@ def _record(con: duckdb.DuckDBPyConnection, header: Header, package_hash: str) -
             header.sealed_at,
             header.snapshot,
             header.reason,
+            json.dumps({"held": holds.told()["held"]}, ensure_ascii=False),
         ],
     )
 

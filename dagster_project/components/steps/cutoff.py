@@ -28,8 +28,9 @@ def cut_off(con: duckdb.DuckDBPyConnection, occasion: Occasion, now: datetime) -
     """Decide the run's cut-off.
 
     The caller's own comes first. A cut-off that was sealed for the run's day stays as long as no
-    delivery came after it, so that a second run changes nothing. Else it is the end of this run's
-    last feed, the executions of which the reports then cover; without any, the present instant.
+    delivery came and no held one was decided after it, so that a second run changes nothing. Else
+    it is the end of this run's last feed, the executions of which the reports then cover; without
+    any, the present instant.
     """
     if occasion.cut_off_at is not None:
         return occasion.cut_off_at
@@ -38,7 +39,12 @@ def cut_off(con: duckdb.DuckDBPyConnection, occasion: Occasion, now: datetime) -
         "SELECT max(cut_off_at) FROM lake.ops.package WHERE period = ?",
         period_of("daily", occasion),
     )
-    news = _one(con, "SELECT max(received_at) FROM lake.ops.delivery WHERE ?::VARCHAR <> ''", "x")
+    news = _one(
+        con,
+        "SELECT max(at) FROM (SELECT received_at AS at FROM lake.ops.delivery"
+        " UNION ALL SELECT decided_at FROM lake.ops.hold) WHERE ?::VARCHAR <> ''",
+        "x",
+    )
     if sealed is not None and (news is None or news < sealed):
         return sealed
     ended = _one(

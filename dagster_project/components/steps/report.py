@@ -12,6 +12,7 @@ import duckdb
 
 from dagster_project import clock
 from dagster_project.components.steps.cutoff import period_of
+from dagster_project.components.steps.held_feeds import holds_behind
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.tasks.execution import made, record_made
 from dagster_project.components.steps.workshop import Workshop
@@ -57,7 +58,10 @@ def reports(workshop: Workshop) -> list[Table]:
 
 
 def seal_report(workshop: Workshop, name: str, occasion: Occasion) -> Sealed:
-    """Seal a report for the period of the run's day, unless its figures are sealed already.
+    """Seal a report for the period of the run's day, unless it was sealed and says the same.
+
+    A package says which feeds behind it are held, so that it is sealed anew when one is or no
+    longer is, though no figure changed.
 
     Raises:
         UsageError: No such report.
@@ -75,16 +79,19 @@ def seal_report(workshop: Workshop, name: str, occasion: Occasion) -> Sealed:
     ):
         snapshot, content, built_for = _built(writer.con, model.table)
         cut_off_at = workshop.cut_off(writer.con, occasion)
+        if occasion.is_manual and built_for:
+            cut_off_at = built_for
         draft = Draft(
             contract=model.contract,
             columns=workshop.described(model.table),
             period=period,
-            cut_off_at=built_for if occasion.is_manual and built_for else cut_off_at,
+            cut_off_at=cut_off_at,
             sealed_at=clock.now(),
             sql_hash=model.hash,
             snapshot=snapshot,
             lineage=upstream(workshop.home, model.table),
             status={"run_id": occasion.run_id, "content_hash": content},
+            holds=holds_behind(workshop, writer.con, model.table, cut_off_at),
         )
         with writer.transaction(
             f"seal {name} {period}", run_id=occasion.run_id, report=name, period=period

@@ -93,6 +93,7 @@ cut_off_at TIMESTAMPTZ 数据截止时间（UTC）
 sealed_at TIMESTAMPTZ 封包时间（UTC）
 snapshot BIGINT 快照号
 reason VARCHAR 修订原因
+held VARCHAR 截止时搁置的归集任务（JSON），与状态文件所写一致，旧版本为空
 """,
     ),
     "notice": OpsTable(
