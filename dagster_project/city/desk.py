@@ -151,6 +151,7 @@ class Desk:
             revision=header.revision,
             row_count=header.rows,
             cut_off_at=datetime.fromisoformat(header.cut_off_at),
+            held=json.dumps(verdict.holds.told(), ensure_ascii=False),
         )
 
     def _settle(self, writer: Writer, chain: Chain, verdict: Verdict, entry: Entry) -> None:

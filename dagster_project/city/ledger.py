@@ -30,12 +30,16 @@ _COLUMNS = {
     "revision": ("BIGINT", "修订次数"),
     "row_count": ("BIGINT", "行数"),
     "cut_off_at": ("TIMESTAMPTZ", "数据截止时间（UTC）"),
+    "held": ("VARCHAR", "报送单位所报的搁置数据项（JSON），旧版本的报送包没有"),
 }
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One decision. The last seven are empty where the package's signature did not hold."""
+    """One decision. The last eight are empty where the package's signature did not hold.
+
+    ``held`` is what its ``status.json`` says of held deliveries, as JSON (``protocol.held``).
+    """
 
     county_code: str
     package_id: str
@@ -52,11 +56,17 @@ class Entry:
     revision: int | None = None
     row_count: int | None = None
     cut_off_at: datetime | None = None
+    held: str = ""
 
 
 def ensure(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the table if it is missing; call it inside a transaction."""
-    if exists(con):
+    """Make the table, or the columns that it lacks; call it inside a transaction."""
+    present = _present(con)
+    if present:
+        for name in (name for name in _COLUMNS if name not in present):
+            kind, comment = _COLUMNS[name]
+            con.execute(f"ALTER TABLE lake.ops.received ADD COLUMN {name} {kind}")
+            con.execute(f"COMMENT ON COLUMN lake.ops.received.{name} IS '{comment}'")
         return
     body = ", ".join(f"{name} {kind}" for name, (kind, _) in _COLUMNS.items())
     con.execute(f"CREATE TABLE lake.ops.received ({body})")
@@ -65,27 +75,34 @@ def ensure(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"COMMENT ON COLUMN lake.ops.received.{name} IS '{comment}'")
 
 
-def exists(con: duckdb.DuckDBPyConnection) -> bool:
-    """Whether this lake ever received anything."""
+def complete(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the table is there with every column."""
+    return _present(con) >= _COLUMNS.keys()
+
+
+def _present(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """The table's columns; none where this lake never received anything."""
     found = con.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'lake'"
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = 'lake'"
         " AND schema_name = 'ops' AND table_name = 'received'"
-    ).fetchone()
-    return bool(found and found[0])
+    ).fetchall()
+    return {str(name) for (name,) in found}
 
 
 def add(con: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     """Write one decision; call it inside a transaction."""
     marks = ", ".join("?" for _ in _COLUMNS)
     row = [list(entry.reasons) if value is entry.reasons else value for value in astuple(entry)]
-    con.execute(f"INSERT INTO lake.ops.received VALUES ({marks})", row)
+    names = ", ".join(_COLUMNS)
+    con.execute(f"INSERT INTO lake.ops.received ({names}) VALUES ({marks})", row)
 
 
 def entries(con: duckdb.DuckDBPyConnection, county: str | None = None) -> list[Entry]:
-    """Every decision, or one county's, oldest first."""
-    if not exists(con):
+    """Every decision, or one county's, oldest first; an older lake has fewer columns."""
+    present = _present(con)
+    if not present:
         return []
-    names = ", ".join(_COLUMNS)
+    names = ", ".join(name if name in present else f"NULL AS {name}" for name in _COLUMNS)
     where, bound = ("WHERE county_code = ?", [county]) if county else ("", [])
     rows = con.execute(
         f"SELECT {names} FROM lake.ops.received {where}"
@@ -93,7 +110,10 @@ def entries(con: duckdb.DuckDBPyConnection, county: str | None = None) -> list[E
         bound,
     ).fetchall()
     named = (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
-    return [Entry(**{**row, "reasons": tuple(row["reasons"])}) for row in named]
+    return [
+        Entry(**{**row, "reasons": tuple(row["reasons"]), "held": row["held"] or ""})
+        for row in named
+    ]
 
 
 def chain_of(decisions: Iterable[Entry]) -> Chain:

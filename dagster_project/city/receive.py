@@ -84,7 +84,7 @@ def receive(
 def _prepare(lake: Lake, shapes: Shapes) -> None:
     """Empty tables for reports that nobody sent yet; nothing is committed if none is missing."""
     with lake.writer("prepare the city's tables") as writer:
-        if missing(writer.con, shapes) or not ledger.exists(writer.con):
+        if missing(writer.con, shapes) or not ledger.complete(writer.con):
             with writer.transaction("prepare the city's tables") as tx:
                 ledger.ensure(tx.con)
                 prepare(tx.con, shapes)

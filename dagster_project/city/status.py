@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from dagster_project.city import ledger
 from dagster_project.city.ledger import Entry
 from dagster_project.city.register import counties
 from dagster_project.lake import Lake
+from dagster_project.protocol.held import Holds
 
 _SHOWN = 20
 
@@ -70,7 +72,7 @@ def _numbers(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _reports(accepted: Sequence[Entry]) -> list[dict[str, Any]]:
-    """The newest accepted period of each report."""
+    """The newest accepted period of each report, with the deliveries that its county holds."""
     newest: dict[str, Entry] = {}
     for one in accepted:
         kept = newest.get(str(one.report))
@@ -84,9 +86,16 @@ def _reports(accepted: Sequence[Entry]) -> list[dict[str, Any]]:
             "package_id": one.package_id,
             "rows": one.row_count,
             "received_at": _instant(one),
+            **_holds(one),
         }
         for name, one in sorted(newest.items())
     ]
+
+
+def _holds(entry: Entry) -> dict[str, Any]:
+    """Which data the report's figures lack, and what was decided since its package before."""
+    empty: dict[str, Any] = Holds().told()
+    return empty | (json.loads(entry.held) if entry.held else {})
 
 
 def _instant(entry: Entry) -> str:

@@ -20,6 +20,7 @@ from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol import table as values
 from dagster_project.protocol.canonical import canonical_json, parse_json, sha256_bytes, sha256_file
 from dagster_project.protocol.folders import Copied
+from dagster_project.protocol.held import Holds, holds_of
 from dagster_project.protocol.manifest import Header, Manifest
 from dagster_project.protocol.site_card import SiteCard
 
@@ -44,7 +45,8 @@ class Verdict:
 
     ``genuine``: a registered county signed exactly these bytes. ``faults``: why the package is
     refused, as sentences; a genuine package may have faults too (it then uses up its number).
-    ``county_name`` is the register's, whatever the package says.
+    ``county_name`` is the register's, whatever the package says. ``holds`` are the deliveries of
+    which the county says that its figures lack them.
     """
 
     folder: Path
@@ -55,6 +57,7 @@ class Verdict:
     fields: list[dict[str, Any]] = field(default_factory=list)
     title: str = ""
     county_name: str = ""
+    holds: Holds = field(default_factory=Holds)
     genuine: bool = False
     faults: list[str] = field(default_factory=list)
 
@@ -208,10 +211,8 @@ def _check_content(verdict: Verdict, expected: Expected) -> None:
 
 
 def _resource(verdict: Verdict) -> dict[str, Any]:
-    for name in (fmt.DATAPACKAGE, fmt.STATUS):
-        _refuse_large(verdict.folder / name)
-        parse_json((verdict.folder / name).read_bytes(), name)
-    described = parse_json((verdict.folder / fmt.DATAPACKAGE).read_bytes(), fmt.DATAPACKAGE)
+    described, status = (_parsed(verdict, name) for name in (fmt.DATAPACKAGE, fmt.STATUS))
+    verdict.holds = holds_of(status)
     header = verdict.header
     entry = next(one for one in verdict.manifest.files if one.path.startswith("data/"))  # type: ignore[union-attr]
     try:
@@ -233,6 +234,11 @@ def _resource(verdict: Verdict) -> dict[str, Any]:
     if not agrees:
         raise _fault("it describes another file than the one that was signed", fmt.DATAPACKAGE)
     return dict(resource)
+
+
+def _parsed(verdict: Verdict, name: str) -> Any:
+    _refuse_large(verdict.folder / name)
+    return parse_json((verdict.folder / name).read_bytes(), name)
 
 
 def _check_envelope(table: pa.Table, header: Header) -> None:

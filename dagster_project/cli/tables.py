@@ -125,10 +125,21 @@ def county_table(state: Mapping[str, Any]) -> Table:
         table.add_column(_head(head), justify="right")
     table.add_column(_head("最近报表\nnewest reports"))
     for county in state["counties"]:
-        newest = "、".join(f"{one['report']} {one['period']}" for one in county["reports"])
+        newest = "、".join(map(_newest, county["reports"]))
         table.add_row(
             f"{county['county']} {county['name']}",
             *(str(county[name]) for name in ("accepted", "rejected", "held", "gaps")),
-            newest,
+            literally(newest),
         )
     return table
+
+
+def _newest(report: Mapping[str, Any]) -> str:
+    """A report's newest period, and whose data its figures lack since when."""
+    titles = "、".join(f"{one['title']} 数据至 {_until(one)}" for one in report["held"])
+    return f"{report['report']} {report['period']}" + (f"（搁置 {titles}）" if titles else "")
+
+
+def _until(held: Mapping[str, Any]) -> str:
+    until = held["data_until"]
+    return local(datetime.fromisoformat(until)) if until else "–"
