@@ -18,6 +18,7 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.lake.engine import quoted
 from dagster_project.transform.conform import rebuild, recheck
+from dagster_project.transform.models import register_case_terms
 
 
 def rebuild_feed(workshop: Workshop, name: str, occasion: Occasion | None = None) -> dict[str, Any]:
@@ -82,6 +83,8 @@ def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, int]:
                         committed_at=clock.now(),
                     )
                 )
+        with writer.transaction("calendar and terms of cases", run_id=occasion.run_id) as tx:
+            register_case_terms(tx.con, workshop.contracts, occasion.day)
         found = review(workshop, writer, occasion)
     return {
         "replays": replays,

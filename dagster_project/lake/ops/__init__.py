@@ -11,14 +11,16 @@ import duckdb
 
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.lake.ops.arriving import ARRIVING
+from dagster_project.lake.ops.caring import CARING
 from dagster_project.lake.ops.form import OpsTable
+from dagster_project.lake.ops.promised import PROMISED
 from dagster_project.lake.ops.rows import ROWS
 from dagster_project.lake.ops.running import RUNNING
 from dagster_project.lake.ops.scoring import SCORING
 
 SCHEMAS = ("bronze", "silver", "gold", "report", "city", "ops")
 
-TABLES: Mapping[str, OpsTable] = {**ARRIVING, **ROWS, **RUNNING, **SCORING}
+TABLES: Mapping[str, OpsTable] = {**ARRIVING, **PROMISED, **ROWS, **RUNNING, **SCORING, **CARING}
 
 
 def missing(con: duckdb.DuckDBPyConnection) -> bool:
