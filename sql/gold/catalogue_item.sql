@@ -17,6 +17,26 @@ delivered AS (
     AND outcome IN ('merged', 'unchanged')
   GROUP BY feed
 ),
+renewed AS (
+  -- When the data were last known to be the newest: they came, or their source had no others.
+  SELECT
+    delivered.feed,
+    COALESCE(
+      GREATEST(MAX(runs.finished_at), delivered.last_update_at),
+      delivered.last_update_at
+    ) AS valid_at
+  FROM delivered
+  LEFT JOIN ops.feed AS feeds ON feeds.feed = delivered.feed AND feeds.is_asked
+  LEFT JOIN ops.task_run AS runs
+    ON runs.task = feeds.feed
+    AND runs.kind = 'feed'
+    AND runs.status = 'skipped'
+    AND runs.reason IS NULL
+    AND runs.finished_at < :cut_off_at
+  GROUP BY
+    delivered.feed,
+    delivered.last_update_at
+),
 judged AS (
   -- The newest period that was served, or whose deadline is past.
   SELECT
@@ -101,11 +121,17 @@ SELECT
   COALESCE(held.live_cnt, 0) AS row_cnt,
   delivered.feed IS NOT NULL AND COALESCE(held.live_cnt, 0) = 0 AS is_empty,
   promised.is_update_promised AND delivered.feed IS NOT NULL AND COALESCE(missed.missed_cnt, 0) >= 2
-    AS is_zombie
+    AS is_zombie,
+  CAST(DATE_DIFF('second', renewed.valid_at, :cut_off_at) // 86400 AS BIGINT) AS data_age_days,
+  waiting.feed IS NOT NULL AS is_held,
+  waiting.held_since_at,
+  COALESCE(waiting.held_row_cnt, 0) AS held_row_cnt
 FROM ops.feed AS feeds
 INNER JOIN promised ON promised.feed = feeds.feed
 LEFT JOIN delivered ON delivered.feed = feeds.feed
+LEFT JOIN renewed ON renewed.feed = feeds.feed
 LEFT JOIN judged ON judged.feed = feeds.feed AND judged.recency = 1
 LEFT JOIN missed ON missed.feed = feeds.feed
 LEFT JOIN held ON held.feed = feeds.feed AND held.recency = 1
+LEFT JOIN waiting ON waiting.feed = feeds.feed
 ORDER BY feed

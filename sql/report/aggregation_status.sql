@@ -52,7 +52,11 @@ SELECT
     -- A new full snapshot replaces the old one together with its open issues.
     WHEN items.delivery = 'full' THEN COALESCE(newest.rejected_cnt, 0)
     ELSE COALESCE(batches.checked_cnt - batches.valid_cnt, 0)
-  END AS open_issue_cnt
+  END AS open_issue_cnt,
+  items.data_age_days,
+  items.is_held,
+  items.held_since_at,
+  items.held_row_cnt
 FROM gold.catalogue_item AS items
 LEFT JOIN batches ON batches.feed = items.feed
 LEFT JOIN newest ON newest.feed = items.feed AND newest.recency = 1
