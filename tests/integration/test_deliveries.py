@@ -76,7 +76,7 @@ def test_few_vanished_records_stop_nobody_but_all_of_them_do(tmp_path: Path) -> 
 
 def test_a_rejected_row_counts_as_present(tmp_path: Path) -> None:
     """Ten rows with a broken date delete nobody."""
-    county = County(tmp_path, ["drift, value: {narrowed: note}"])
+    county = County(tmp_path, ["drift, value: {narrowed: note}", "gate, value: {share: 1.0}"])
     county.put("许可_1.csv", rows(range(30)))
     county.run()
     county.put("许可_2.csv", [*rows(range(20)), *rows(range(20, 30), "2023-02-31")])

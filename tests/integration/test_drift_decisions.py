@@ -164,6 +164,7 @@ def test_the_contract_may_say_to_refuse_at_once(site: County) -> None:
 
 def test_new_codes_are_noted_and_their_rows_come_back_when_accepted(site: County) -> None:
     """The file is merged but for those rows; when the list grows they are judged again."""
+    site.word("{property: gate, value: {share: 1.0}}")
     few = {code for (code,) in site.ask("SELECT house_code FROM silver.house ORDER BY 1 LIMIT 4")}
     site.put("20230607", edit=lambda r: cell(USAGE, lambda _: "民宿")(r) if r[0] in few else r)
     done = site.run()
@@ -202,6 +203,7 @@ def test_the_same_difference_is_noted_once(site: County) -> None:
 
 def test_a_unit_that_changed_silently_pauses_the_feed(site: County) -> None:
     """Every area ten thousand times what it was: nothing is merged before somebody looked."""
+    site.word("{property: gate, value: {share: 1.0}}")
     site.put("20230607", edit=cell(AREA, lambda area: area.replace(".", "") + "00"))
     before = site.ask("SELECT median(area_m2) FROM silver.house")
     site.run()
