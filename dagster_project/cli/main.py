@@ -13,6 +13,7 @@ import typer
 
 from dagster_project.cli import (
     act,
+    case,
     catalogue,
     city,
     config,
@@ -49,6 +50,7 @@ app = typer.Typer(
 for module in (site, run, read, look, items, act, demo):
     module.register(app)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(case.app, name="case")
 app.add_typer(hold.app, name="hold")
 app.add_typer(drift.app, name="drift")
 app.add_typer(config.app, name="config")

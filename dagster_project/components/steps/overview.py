@@ -13,7 +13,7 @@ import duckdb
 
 from dagster_project.components.steps.arriving.holds import PAUSING, Hold, holds
 from dagster_project.components.steps.checks import VOLUME
-from dagster_project.components.steps.correcting import disagreements
+from dagster_project.components.steps.correcting import disagreements, findings
 from dagster_project.components.steps.correcting.cases import OPEN_PLACES
 from dagster_project.components.steps.sentences import masked_cells, reason_sentence
 from dagster_project.components.steps.workshop import Workshop
@@ -107,7 +107,8 @@ before AS (
   FROM lake.ops.quarantine
   WHERE ($feed = '' OR feed = $feed) AND feed NOT IN (SELECT feed FROM lake.ops.rectification)
 ),
-differing AS ({disagreements.OPEN_PLACES})
+differing AS ({disagreements.OPEN_PLACES}),
+found AS ({findings.OPEN_PLACES})
 SELECT
   q.feed, {_FILE.path} AS file, {_FILE.sheet} AS sheet, q.source_row, q.reasons, q.raw,
   q.batch_id, q.case_id, b.delivered_at
@@ -115,6 +116,7 @@ FROM (
   SELECT * FROM places
   UNION ALL BY NAME SELECT * FROM before
   UNION ALL BY NAME SELECT * FROM differing
+  UNION ALL BY NAME SELECT * FROM found
 ) AS q
 JOIN lake.ops.batch AS b USING (batch_id)
 {_FILE.join}

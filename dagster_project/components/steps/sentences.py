@@ -12,6 +12,9 @@ PLAIN_LEVELS = {"L1", "L2"}
 
 def reason_sentence(plan: Plan, rule_id: str) -> str:
     """What is wrong, for the person who corrects it."""
+    for rule in plan.feed.table_rules:
+        if rule.id == rule_id and rule_id not in plan.slots:
+            return rule.message
     try:
         return plan.rule(rule_id).message
     except KeyError:

@@ -45,7 +45,7 @@ answered_at TIMESTAMPTZ 答复时间（UTC）
     "case_deadline": OpsTable(
         "校核办结时限：各类事项的工作日数，来自 schemas/quality.yaml",
         """
-kind VARCHAR 类别：fail应更正、warn应核实、held搁置、late未按时送达、disagreement部门不一致、correction更正请求
+kind VARCHAR 类别：fail、warn、held、late、disagreement、correction（见 gold.rectification_case）
 workdays BIGINT 工作日数
 """,
     ),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dagster_project import clock
-from dagster_project.components.steps.correcting import disagreements
+from dagster_project.components.steps.correcting import disagreements, findings
 from dagster_project.components.steps.sentences import reason_sentence
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake.batch_files import real_file
@@ -126,6 +126,7 @@ def open_kinds(workshop: Workshop, feed: str = "") -> list[OpenKind]:
     now, made = clock.now(), []
     with workshop.lake.reader() as con:
         rows = con.execute(_SUMMARY, {"feed": feed}).fetchall()
+        rows += findings.summary(con, feed)
         differing = disagreements.summary(con, feed)
     told = [
         (name, rule, reason_sentence(workshop.plan(name), rule), cases, oldest)
@@ -155,6 +156,7 @@ def closed_cases(workshop: Workshop, feed: str = "", limit: int = 50) -> list[Cl
     with workshop.lake.reader() as con:
         rows = con.execute(_CLOSED, {"feed": feed, "limit": limit}).fetchall()
         rows += disagreements.closed(con, feed, limit)
+        rows += findings.closed(con, feed, limit)
     rows.sort(key=lambda row: row[0])
     rows.sort(key=lambda row: row[9], reverse=True)
     made = []

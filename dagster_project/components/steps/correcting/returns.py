@@ -18,7 +18,7 @@ import duckdb
 import structlog
 
 from dagster_project import clock
-from dagster_project.components.steps.correcting import disagreements
+from dagster_project.components.steps.correcting import disagreements, findings
 from dagster_project.components.steps.correcting.cases import OPEN_PLACES
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.sentences import reason_sentence
@@ -194,7 +194,7 @@ def _note(workshop: Workshop, feed: Feed, numbers: set[str]) -> None:
             feed=feed.name,
         ) as tx,
     ):
-        for ledger in ("rectification", "disagreement"):
+        for ledger in ("rectification", "disagreement", "finding"):
             tx.con.execute(
                 f"UPDATE lake.ops.{ledger} SET returned_at = ?::TIMESTAMPTZ"
                 " WHERE feed = ? AND state = 'open' AND case_id IN (SELECT unnest(?))",
@@ -211,6 +211,7 @@ def _deliveries(
         f"""WITH places AS (
             SELECT * FROM ({OPEN_PLACES})
             UNION ALL BY NAME SELECT * FROM ({disagreements.OPEN_PLACES})
+            UNION ALL BY NAME SELECT * FROM ({findings.OPEN_PLACES})
         )
         SELECT b.batch_id, {file.sha256}, {file.path}, coalesce(f.sheet_prefix, ''),
             b.delivered_at, b.read, {file.sheet}, p.source_row, p.reasons, p.case_id
@@ -222,15 +223,15 @@ def _deliveries(
     ).fetchall()
     said = disagreements.said(workshop, con, (row[-1] for row in rows))
     made: dict[tuple[str, str], _Delivery] = {}
-    findings: dict[str, Finding] = {}
+    told: dict[str, Finding] = {}
     for *facts, sheet, row, reasons, case_id in rows:
         delivery = made.setdefault((facts[0], facts[2]), _Delivery(*facts))
         if case_id in said:
             found: tuple[Finding, ...] = (Finding(said[case_id].sentence, (said[case_id].column,)),)
         else:
             for rule in reasons:
-                findings.setdefault(rule, _finding(plan, rule))
-            found = tuple(findings[rule] for rule in reasons)
+                told.setdefault(rule, _finding(plan, rule))
+            found = tuple(told[rule] for rule in reasons)
         before = delivery.cases.get((sheet, row))
         delivery.cases[sheet, row] = (
             Case(f"{before.number} {case_id}", (*before.findings, *found))
@@ -243,6 +244,8 @@ def _deliveries(
 def _finding(plan: Plan, rule_id: str) -> Finding:
     """A rule's sentence and the columns that it is about."""
     sentence = reason_sentence(plan, rule_id)
+    if whole := findings.rule_of(plan.feed, rule_id):
+        return Finding(sentence, findings.columns_of(plan.feed, whole))
     for rule in plan.feed.rules:
         if rule.id == rule_id:
             return Finding(sentence, rule.columns)
