@@ -107,7 +107,7 @@ def test_an_increment_inserts_updates_and_leaves(bench: Bench) -> None:
 
 def test_the_newest_snapshot_replaces_and_marks_what_vanished(bench: Bench) -> None:
     """A key the newest snapshot lacks is deleted softly; a rejected row is not a vanished one."""
-    feed = feed_of(KEY, NAME, name="said_twice_whole", delivery="full")
+    feed = feed_of(KEY, NAME, name="snapshot", delivery="full")
     plan = plan_of(feed)
     bench.deliver(plan, [_row(no, "x") for no in "abcd"])
     counts = bench.deliver(
