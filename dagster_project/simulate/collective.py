@@ -25,8 +25,10 @@ from dagster_project.simulate.text import (
     day_number,
     decimals,
     flags,
+    month_end,
     only,
     pick,
+    same,
 )
 
 _BANKS = ("农村商业银行", "农业银行", "邮政储蓄银行", "建设银行")
@@ -145,6 +147,7 @@ class Collectives:
                 "account_type": pick(["1", "2", "3", "4"], kind),
                 "open_date": dates(opened),
                 "balance": decimals(cents, 2),
+                "balance_date": same(month_end(self.county.day).isoformat(), len(row)),
                 "supervised": flags(self.is_online[owner]),
             }
         )
@@ -174,6 +177,16 @@ class Collectives:
             id_no=pl.concat([ids, none.gather(firms * 0)]),
             uscc=pl.concat([none.gather(people * 0), pl.Series(firm_codes)]),
         )
+
+    def payee_of(self, org: Ints) -> Ints:
+        """A payee for each payment of a collective; none is paid twice by the same one."""
+        row = span(0, len(org))
+        firm = self.draw.of("is-firm").chance(row, 0.34)
+        frame = pl.DataFrame({"org": org, "firm": firm})
+        rank = frame.select(pl.int_range(pl.len()).over("org", "firm")).to_series().to_numpy()
+        first = self.draw.of("first-payee").below(org, _PERSONS)
+        company = _PERSONS + (first + rank) % _COMPANIES
+        return np.asarray(np.where(firm, company, (first + rank) % _PERSONS), dtype=np.int64)
 
     def payee(self, index: Ints) -> Ints:
         """A payee for each index; companies get a third."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from dagster_project.simulate.identifiers import bank_card, credit_code, organ_body
 from dagster_project.simulate.plants import Cells, Kit, Turn, put, where
 from dagster_project.simulate.shifts import (
@@ -95,16 +93,10 @@ RESOURCE = Kit(
 )
 
 
-def _long_lease(row: Cells, _turn: Turn) -> Cells:
-    start = date.fromisoformat(str(row["start_date"]))
-    return {"end_date": f"{start.year + 25}-{start.month:02d}-01"}
-
-
 CONTRACT = Kit(
     new_key=lambda row, turn: {"contract_no": f"{str(row['contract_no'])[:8]}9{turn.serial:06d}"},
     rules={
         "end_after_start": lambda row, _: {"end_date": row["start_date"]},
-        "lease_within_20_years": where(lambda row: row["contract_type"] == "1", _long_lease),
         "signed_not_in_future": put(sign_date=FUTURE_DAY),
         "lease_has_object": where(lambda row: row["contract_type"] == "1", put(object_no=None)),
         "one_party_b_identity": put(

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from dagster_project.simulate.collective import Collectives
-from dagster_project.simulate.contracts import contract_numbers, deals
+from dagster_project.simulate.contracts import Deals, contract_numbers
 from dagster_project.simulate.county import Profile
 from dagster_project.simulate.names import names
 from dagster_project.simulate.rng import Ints, span
@@ -18,6 +18,8 @@ from dagster_project.simulate.text import (
     dates,
     day_number,
     decimals,
+    flags,
+    none,
     only,
     padded,
     pick,
@@ -45,6 +47,17 @@ _METHODS = ("1", "2", "3", "4", "5")
 _ROLES = {1: (1,), 2: (1, 2), 3: (1, 2, 4), 4: (1, 2, 3, 4, 5)}
 _LIMITS = (200_000, 1_000_000, 5_000_000)  # 2,000, 10,000 and 50,000 yuan, in cents
 _CASH, _CARD = 3, 2
+_LARGE = 5_000_000  # from here on a village meeting decides
+
+
+@dataclass(frozen=True)
+class Receipts:
+    """Rents that were received and booked; amounts in cents."""
+
+    org: Ints
+    day: Ints
+    cents: Ints
+    voucher: pl.Series
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,7 @@ def ledger(orgs: Collectives) -> Ledger:
     )
     return Ledger(
         org=org,
-        payee=orgs.payee(row),
+        payee=orgs.payee_of(org),
         cents=cents,
         apply_day=apply_day,
         pay_at=pay_at,
@@ -104,7 +117,7 @@ def ledger(orgs: Collectives) -> Ledger:
         account=account,
         status=status,
         is_paid=is_paid,
-        voucher=_voucher_numbers(org, pay_at),
+        voucher=_paid_numbers(org, pay_at, is_paid),
         update_at=np.minimum(touched + draw.of("later").below(row, _DAY), end),
     )
 
@@ -120,19 +133,29 @@ def _amounts(lot: np.ndarray, paid: int, profile: Profile) -> Ints:
     return np.asarray(cents, dtype=np.int64)
 
 
-def _voucher_numbers(org: Ints, at: Ints) -> pl.Series:
+def voucher_numbers(word: str, org: Ints, at: Ints) -> pl.Series:
     """Running numbers per collective and month."""
     frame = pl.DataFrame({"org": org, "month": compact_dates(at // _DAY) // 100})
     running = frame.select(pl.int_range(1, pl.len() + 1).over("org", "month")).to_series()
-    return "记" + running.cast(pl.String).str.zfill(4)
+    return word + running.cast(pl.String).str.zfill(4)
 
 
-def payment_rows(orgs: Collectives, book: Ledger) -> pl.DataFrame:
+def _paid_numbers(org: Ints, at: Ints, is_paid: Mask) -> pl.Series:
+    """Voucher numbers of what was paid; nothing else is booked."""
+    numbers = none(len(org)).to_list()
+    paid = np.flatnonzero(is_paid)
+    for row, number in zip(paid, voucher_numbers("记", org[paid], at[paid]), strict=True):
+        numbers[row] = number
+    return pl.Series(numbers, dtype=pl.String)
+
+
+def payment_rows(orgs: Collectives, book: Ledger, made: Deals) -> pl.DataFrame:
     """The rows of ``payment``."""
     row = span(0, len(book))
     code = orgs.county.code
     draw = orgs.county.random.of("payment")
     banked = book.method < _CARD
+    invoiced = draw.of("invoiced").chance(row, 0.7)
     return pl.DataFrame(
         {
             "pay_no": pay_numbers(code, row),
@@ -147,23 +170,22 @@ def payment_rows(orgs: Collectives, book: Ledger) -> pl.DataFrame:
             "payee_uscc": orgs.payees.uscc.gather(book.payee),
             "purpose": pick(_PURPOSES, draw.of("purpose").below(row, len(_PURPOSES))),
             "account_code": pick(_EXPENSES, book.account),
-            "voucher_no": only(book.is_paid, book.voucher),
-            "contract_no": _contracts(orgs, book),
+            "voucher_no": book.voucher,
+            "contract_no": _contracts(orgs, book, made),
             "project_no": only(book.account == 3, f"X{code}" + padded(row % 400, 6)),
             "approval_level": pl.Series(book.level).cast(pl.String),
             "status": pick(["10", "20", "30", "40", "50", "70", "90"], book.status),
-            "invoice_no": only(
-                draw.of("invoiced").chance(row, 0.7),
-                padded(draw.of("invoice").below(row, 10**8), 8),
-            ),
+            "invoice_no": only(invoiced, padded(draw.of("invoice").below(row, 10**8), 8)),
+            "invoice_code": only(invoiced, "0140" + padded(row % 10**8, 8)),
+            "meeting_record": flags((book.cents >= _LARGE) | draw.of("meeting").chance(row, 0.3)),
             "update_time": times(book.update_at),
         }
     )
 
 
-def _contracts(orgs: Collectives, book: Ledger) -> pl.Series:
+def _contracts(orgs: Collectives, book: Ledger, made: Deals) -> pl.Series:
     """A contract of the same collective for some payments."""
-    owner = deals(orgs).org
+    owner = made.org
     order = np.argsort(owner, kind="stable")
     count = np.bincount(owner, minlength=len(orgs.villages))[book.org]
     first = np.searchsorted(owner[order], book.org)
@@ -207,8 +229,8 @@ def approval_rows(orgs: Collectives, book: Ledger) -> pl.DataFrame:
     )
 
 
-def voucher_rows(orgs: Collectives, book: Ledger) -> pl.DataFrame:
-    """The rows of ``voucher_line``: two lines per paid payment and per income, always balanced."""
+def voucher_rows(orgs: Collectives, book: Ledger, received: Receipts) -> pl.DataFrame:
+    """The rows of ``voucher_line``: two lines per payment and per income, always balanced."""
     paid = np.flatnonzero(book.is_paid)
     spent = _lines(
         orgs,
@@ -220,7 +242,17 @@ def voucher_rows(orgs: Collectives, book: Ledger) -> pl.DataFrame:
         credit=pick(["102", "101"], (book.method[paid] == _CASH).astype(np.int64)),
         summary="支付款项",
     )
-    return pl.concat([spent, _incomes(orgs)])
+    rents = _lines(
+        orgs,
+        org=received.org,
+        at=received.day * _DAY,
+        number=received.voucher,
+        cents=received.cents,
+        debit=pick(["102"], received.org * 0),
+        credit=pick(["511"], received.org * 0),
+        summary="收到租金",
+    )
+    return pl.concat([spent, _incomes(orgs), rents])
 
 
 def _incomes(orgs: Collectives) -> pl.DataFrame:
@@ -235,7 +267,7 @@ def _incomes(orgs: Collectives) -> pl.DataFrame:
         orgs,
         org=org,
         at=day * _DAY,
-        number="收" + _voucher_numbers(org, day * _DAY).str.slice(1),
+        number=voucher_numbers("收", org, day * _DAY),
         cents=50_000 + (draw.of("amount").unit(row) ** 3 * 9_000_000).astype(np.int64),
         debit=pick(["102"], row * 0),
         credit=pick(_REVENUES, draw.of("revenue").below(row, len(_REVENUES))),

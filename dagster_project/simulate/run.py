@@ -21,6 +21,7 @@ from dagster_project.simulate.feeds import FORMS, XLSX_LIMIT, Form, Source, sour
 from dagster_project.simulate.figures import Figures
 from dagster_project.simulate.manifest import FeedManifest
 from dagster_project.simulate.planter import Planter
+from dagster_project.simulate.suspicions import Suspicions
 from dagster_project.simulate.writers import CsvWriter, XlsxWriter, sha256
 
 Progress = Callable[[str, float], None]
@@ -103,12 +104,15 @@ class _Run:
         self.figures = Figures(county)
         self.personal: set[str] = set()
         self.parents: dict[str, set[str]] = {}
+        columns = (column for feed in contracts.feeds.values() for column in feed.columns)
+        self.referenced = {column.reference.feed for column in columns if column.reference}
+        self.suspicions = Suspicions(county) if faults else None
         self.towns: dict[str, str] = {}
 
     def write(self) -> dict[str, Any]:
         """Write every feed."""
         books: dict[str, FeedManifest] = {}
-        for source in sources(self.county):
+        for source in sources(self.county, self.suspicions):
             books |= self._source(source)
         return {
             "county": self.county.code,
@@ -117,6 +121,7 @@ class _Run:
             "seed": self.county.seed,
             "day": self.county.day.isoformat(),
             "feeds": {name: books[name].as_json() for name in FORMS},
+            "flags": self.suspicions.as_json() if self.suspicions else {},
             "truth": self.figures.as_json(),
         }
 
@@ -151,7 +156,7 @@ class _Run:
         self.figures.observe(feed.name, truth)
         if self.observer:
             self.observer(feed.name, truth)
-        if feed.name in {"division", "grid", "collective_org", "payment", "contract"}:
+        if feed.name in self.referenced:
             for key in feed.key:
                 self.parents.setdefault(f"{feed.name}.{key}", set()).update(truth[key])
         if feed.name == "collective_org":

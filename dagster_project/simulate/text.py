@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,12 @@ _EPOCH_TIME = datetime(1970, 1, 1)  # noqa: DTZ001 - wall clock of the county, w
 def day_number(day: date) -> int:
     """Days since 1970-01-01."""
     return (day - _EPOCH).days
+
+
+def month_end(day: date) -> date:
+    """The last day of a month that is over at the end of ``day``."""
+    tomorrow = day + timedelta(days=1)
+    return tomorrow.replace(day=1) - timedelta(days=1)
 
 
 def second_number(moment: datetime) -> int:
