@@ -270,7 +270,6 @@ CASES: dict[str, tuple[Row, dict[str, Row]]] = {
         LEASE,
         {
             "end_after_start": {"end_date": "2023-01-01"},
-            "lease_within_20_years": {"end_date": "2043-01-02"},
             "signed_not_in_future": {"sign_date": "2023-06-01"},
             "lease_has_object": {"object_no": None},
             "one_party_b_identity": {"party_b_uscc": "91350100M000100Y43"},
