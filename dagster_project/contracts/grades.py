@@ -183,6 +183,8 @@ CONTRACT: Mapping[str, Judge] = {
     "parts": _flag(on="compatible", off="breaking"),
     "vanishing": _unless(0.05, "compatible"),
     "volume": _unless(0.3, "compatible"),
+    "shifts.nulls": _unless(0.1, "compatible"),
+    "shifts.shares": _unless(0.2, "compatible"),
     "period.*": _added_or_not(added="breaking", removed="compatible", changed="breaking"),
     **{f"drift.{kind}": _unless(action, "compatible") for kind, action in DRIFT_KINDS.items()},
     # The entry tells of the table; only what it is known by, and who may have it, binds others.

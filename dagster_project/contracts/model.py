@@ -236,13 +236,26 @@ class FilePeriod:
 
 
 @dataclass(frozen=True)
+class Shifts:
+    """How far a delivery may be from the feed's last ones before it is told.
+
+    ``nulls``: by how much of its rows a column may be more or less empty. ``shares``: how much of
+    a column's cells may be of other codes.
+    """
+
+    nulls: float = 0.1
+    shares: float = 0.2
+
+
+@dataclass(frozen=True)
 class Feed:
     """One department feed: everything the programme knows of it.
 
     With ``manifest`` a file is taken only when a manifest names it; with ``parts`` files named
     1of3, 2of3, 3of3 are one delivery. A full snapshot that lacks more than the share ``vanishing``
     of the live records is held; a number of rows that differs from what is usual by more than the
-    share ``volume`` is told. ``period`` holds files of another month than their name says.
+    share ``volume`` is told, and so are ``shifts``. ``period`` holds files of another month than
+    their name says.
 
     ``sheet_names`` are the sheets to read where ``sheets`` is ``named``. A ``headerless`` file has
     no titles: its columns are the contract's, in their order. ``drift`` says what to do about
@@ -271,6 +284,7 @@ class Feed:
     parts: bool = False
     vanishing: float = 0.05
     volume: float = 0.3
+    shifts: Shifts = field(default_factory=Shifts)
     period: FilePeriod | None = None
     drift: Mapping[DriftKind, DriftAction] = field(default_factory=dict)
     coordinates: Coordinates | None = None

@@ -12,7 +12,7 @@ import duckdb
 
 from dagster_project.contracts import cell_rules
 from dagster_project.contracts.model import Feed
-from dagster_project.contracts.rules import place_rule
+from dagster_project.contracts.rules import CONTROL_TOTALS, place_rule
 from dagster_project.lake.emptiness import has_rows
 
 DELIVERED = "last_delivery_accepted"
@@ -20,6 +20,8 @@ READABLE = "file_is_readable"
 ROWS = "rows_are_conserved"
 KEYS = "keys_are_unique"
 VOLUME = "volume_is_usual"
+NULL_RATE = "null_rate"
+SHARES = "shares"
 PLACE = "place"
 WORDS = {
     "required": "必填",
@@ -81,8 +83,20 @@ def feed_checks(feed: Feed) -> tuple[FeedCheck, ...]:
     if feed.coordinates:
         place = place_rule(feed)
         rows = (*rows, FeedCheck(PLACE, place.message, blocking=False, kind=PLACE))
-    usual = f"行数与最近几次交付的中位数相差不超过{feed.volume:.0%}"
-    return (*WHOLE_BATCH, FeedCheck(VOLUME, usual, blocking=False), *cells, *rows)
+    return (*WHOLE_BATCH, *_usual(feed), *cells, *rows)
+
+
+def _usual(feed: Feed) -> tuple[FeedCheck, ...]:
+    """What is told and never rejects: the file's own totals, and the feed against its past."""
+    near = f"与最近几次交付相差不超过{feed.shifts.nulls:.0%}（另加随机波动）"
+    same = f"构成与最近几次交付的差异不超过{feed.shifts.shares:.0%}（另加随机波动）"
+    volume = f"行数与最近几次交付的中位数相差不超过{feed.volume:.0%}"
+    return (
+        FeedCheck(CONTROL_TOTALS, "文件自报合计与各行之和一致", blocking=False),
+        FeedCheck(VOLUME, volume, blocking=False),
+        FeedCheck("null_rates_are_usual", f"各字段空值率{near}", blocking=False, kind=NULL_RATE),
+        FeedCheck("shares_are_usual", f"各代码字段{same}", blocking=False, kind=SHARES),
+    )
 
 
 def answer_checks(
@@ -136,8 +150,9 @@ def _counts(
     ).fetchall()
     if has_rows(con, "lake.ops.check_result"):
         rows += con.execute(
-            "SELECT rule_id, sum(checked), sum(failed) FROM lake.ops.check_result"
-            f" WHERE {among} AND rule_id = ? GROUP BY ALL",
-            [*wanted, VOLUME],
+            "SELECT split_part(rule_id, '.', -1) AS name, sum(checked), sum(failed)"
+            f" FROM lake.ops.check_result WHERE {among} AND suite = 'countylake'"
+            " AND name IN (?, ?, ?, ?) GROUP BY ALL",
+            [*wanted, VOLUME, NULL_RATE, SHARES, CONTROL_TOTALS],
         ).fetchall()
     return {str(name): (int(checked), int(wrong)) for name, checked, wrong in rows}

@@ -13,6 +13,7 @@ from dagster_project.lake.engine import literal, quoted
 from dagster_project.lake.ops.arriving import ARRIVING
 from dagster_project.lake.ops.caring import CARING
 from dagster_project.lake.ops.form import OpsTable
+from dagster_project.lake.ops.profiling import PROFILING
 from dagster_project.lake.ops.promised import PROMISED
 from dagster_project.lake.ops.rows import ROWS
 from dagster_project.lake.ops.running import RUNNING
@@ -20,7 +21,15 @@ from dagster_project.lake.ops.scoring import SCORING
 
 SCHEMAS = ("bronze", "silver", "gold", "report", "city", "ops")
 
-TABLES: Mapping[str, OpsTable] = {**ARRIVING, **PROMISED, **ROWS, **RUNNING, **SCORING, **CARING}
+TABLES: Mapping[str, OpsTable] = {
+    **ARRIVING,
+    **PROMISED,
+    **PROFILING,
+    **ROWS,
+    **RUNNING,
+    **SCORING,
+    **CARING,
+}
 
 
 def missing(con: duckdb.DuckDBPyConnection) -> bool:

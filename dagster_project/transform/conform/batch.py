@@ -23,6 +23,7 @@ from dagster_project.transform.conform.facts import BatchCounts, BatchInput, Rul
 from dagster_project.transform.conform.merge import Arrival, merge
 from dagster_project.transform.conform.mojibake import MARK
 from dagster_project.transform.conform.plan import Plan
+from dagster_project.transform.conform.profile import write_profile
 from dagster_project.transform.conform.records import Head
 from dagster_project.transform.conform.select import Rows, statement
 from dagster_project.transform.conform.tables import BRONZE_COLUMNS, bronze
@@ -64,6 +65,7 @@ def conform(con: duckdb.DuckDBPyConnection, plan: Plan, batch: BatchInput) -> Ba
     records.write_dropped(con, plan, head, batch.dropped)
     counts = run(con, plan, head, dropped=len(batch.dropped))
     records.write_control_totals(con, plan, head, batch.control_totals)
+    write_profile(con, plan, head.batch_id)
     finish(con)
     return counts
 

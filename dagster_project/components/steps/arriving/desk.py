@@ -27,6 +27,8 @@ from dagster_project.components.steps.arriving.holds import (
     supersede,
 )
 from dagster_project.components.steps.arriving.reading import Reading, note_files, read_files
+from dagster_project.components.steps.arriving.shifts import judge_shifts
+from dagster_project.components.steps.arriving.totals import judge_totals
 from dagster_project.components.steps.checks import READABLE
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import COUNTS, FeedOutcome
@@ -167,8 +169,7 @@ class Desk:
             if "vanished" not in kinds:
                 doubts.judge_vanished(feed, path, before, counts)
             note_files(tx.con, arrival, reading)
-            amount = counts.read - counts.dropped
-            told.append(doubts.judge_volume(tx.con, feed, self.occasion.run_id, arrival, amount))
+            told += self._unusual(tx.con, arrival)
             for answered in supersede(tx.con, feed, path, arrival.received_at):
                 deliveries.settle_repeats(tx.con, answered, "unchanged")
             told.append(watch.remarks())
@@ -176,6 +177,14 @@ class Desk:
                 self._open(tx.con, arrival, Held("schema", news, watch.remarks()), "noted")
             close(tx.con, arrival, "merged", " ".join(one for one in told if one))
         return counts, tx
+
+    def _unusual(self, con: duckdb.DuckDBPyConnection, arrival: Arrival) -> list[str]:
+        """What is told of a merged delivery: totals that differ, a shape that has changed."""
+        feed, run_id, path = self.plan.feed, self.occasion.run_id, arrival.candidate.path
+        return [
+            judge_totals(con, feed, run_id, arrival.batch_id, path),
+            judge_shifts(con, feed, run_id, (arrival.batch_id, path), self.workshop.contracts),
+        ]
 
     def _remarks(self, arrival: Arrival, reading: Reading) -> list[str]:
         """What the department should hear of each file."""

@@ -1,7 +1,7 @@
-"""What makes a delivery doubtful by its numbers and its name: rows, period, vanished keys, volume.
+"""What makes a delivery doubtful by its numbers and its name: rows, period, vanished keys.
 
-The first three hold it for a person's decision; an unusual volume is only told. A changed structure
-is ``drift``'s matter, single rows are conform's.
+Each holds it for a person's decision. What is only told because it is unusual stands in ``shifts``;
+a changed structure is ``drift``'s matter, single rows are conform's.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from typing import Any
 
 import duckdb
 
-from dagster_project import clock
 from dagster_project.components.steps.arriving.deliveries import Arrival
 from dagster_project.components.steps.arriving.holds import Held
-from dagster_project.components.steps.checks import VOLUME
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.periods import PATTERNS, periods_in
 from dagster_project.ingest.readers import ReadResult
@@ -29,8 +27,6 @@ FEWEST_VANISHED = 5
 """Fewer records may always vanish, unless nothing is left: one in ten rows is no alarm."""
 OUTSIDE = 0.5
 """A delivery is of another period when more than this share of its dates is."""
-USUAL, USUAL_FROM = 5, 3
-"""What is usual is the median of the last five deliveries; two say nothing yet."""
 DECIDE = "`countylake hold list` shows it; `hold release` merges it, `hold refuse` sends it back."
 
 
@@ -150,48 +146,4 @@ def judge_vanished(feed: Feed, path: str, before: int, counts: BatchCounts) -> N
         [{**finding, "allowed": feed.vanishing, "rows": counts.read - counts.dropped}],
         f"{path}: {gone:,} of {before:,} live records ({gone / before:.1%}) are not in this full"
         f" snapshot, and the contract lets {feed.vanishing:.1%} vanish at once. {DECIDE}",
-    )
-
-
-def judge_volume(
-    con: duckdb.DuckDBPyConnection, feed: Feed, run_id: str, arrival: Arrival, rows: int
-) -> str:
-    """Compare a merged delivery's rows with what is usual; note it as a check that warns.
-
-    Returns:
-        A remark where they differ by more than the contract's ``volume``.
-    """
-    found = con.execute(
-        "SELECT median(amount), count(*) FROM (SELECT read - dropped AS amount"
-        " FROM lake.ops.batch WHERE feed = ? AND source_batch_id IS NULL AND batch_id <> ?"
-        " ORDER BY delivered_at DESC, batch_id DESC LIMIT ?)",
-        [feed.name, arrival.batch_id, USUAL],
-    ).fetchone()
-    usual, deliveries = found or (None, 0)
-    if usual is None or deliveries < USUAL_FROM:
-        return ""
-    away = abs(rows - usual)
-    passed = away <= feed.volume * usual
-    con.execute(
-        "INSERT INTO lake.ops.check_result (run_id, batch_id, table_name, suite, rule_id,"
-        " column_name, severity, success, checked, failed, sampled, checked_at)"
-        " VALUES (?, ?, ?, 'countylake', ?, '', 'warn', ?, ?, ?, false, ?::TIMESTAMPTZ)",
-        [
-            run_id,
-            arrival.batch_id,
-            f"silver.{feed.name}",
-            VOLUME,
-            passed,
-            rows,
-            0 if passed else round(away),
-            clock.now(),
-        ],
-    )
-    if passed:
-        return ""
-    return (
-        f"{arrival.candidate.path}: {rows:,} rows are {'more' if rows > usual else 'fewer'} than"
-        f" usual: the median of the last {deliveries} deliveries is {usual:,.0f} and the contract"
-        f" expects at most {feed.volume:.0%} more or fewer. It was merged; ask the department if"
-        " that is right."
     )
