@@ -94,6 +94,8 @@ def test_shares_are_stored_in_one_form() -> None:
         (None, ("c.type",)),  # never rounded
     ]
     assert found[0].logged == (("c", "percent"),)
+    # More than any number can be is no value either, and never stops a batch.
+    assert cells(ratio, ["999999999999999999999%"])[0].reasons == ("c.type",)
 
 
 def test_a_header_that_says_percent_makes_bare_numbers_clear() -> None:
