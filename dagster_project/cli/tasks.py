@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from dagster_project.cli import task_runs
+from dagster_project.cli import task_runs, task_why
 from dagster_project.cli.shared import (
     COUNTY_HOME,
     ByOption,
@@ -38,6 +38,7 @@ app = typer.Typer(
     ),
 )
 task_runs.register(app)
+app.command()(task_why.why)
 Names = Annotated[list[str], typer.Argument(help="feeds, as `countylake tasks` names them")]
 Kind = Literal["all", "feed", "report", "model"]
 

@@ -64,10 +64,10 @@ def _read(path: Path, name: str) -> Calendar | Problem:
     days: dict[date, bool] = {}
     names: dict[date, str] = {}
     for row in rows:
-        found = _day(row)
-        fault = found if isinstance(found, str) else ""
-        if not isinstance(found, str):
-            day, is_workday, title = found
+        told = _day(row)
+        fault = told if isinstance(told, str) else ""
+        if not isinstance(told, str):
+            day, is_workday, title = told
             if day in days:
                 fault = f"the day {day} stands here twice; keep one of them"
             elif path.name == FILE and day.year not in years:

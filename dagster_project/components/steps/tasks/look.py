@@ -120,13 +120,20 @@ def tasks(workshop: Workshop, now: datetime | None = None) -> list[TaskLine]:
     Raises:
         LakeBusyError: A writer kept the lake for too long.
     """
+    return in_order(every(workshop, now)[1].values())
+
+
+def every(workshop: Workshop, now: datetime | None = None) -> tuple[Look, dict[str, TaskLine]]:
+    """One look, and every task by its name, each after what it reads.
+
+    Raises:
+        LakeBusyError: A writer kept the lake for too long.
+    """
     look = Look.at(workshop, now or clock.now())
-    lines = look.feeds()
-    named = {line.task: line for line in lines}
-    graph = workshop.graph
-    for model in graph.models.values():
-        named[model.table] = look.table(model, named)
-    return in_order(named.values())
+    lines = {line.task: line for line in look.feeds()}
+    for model in workshop.graph.models.values():
+        lines[model.table] = look.table(model, lines)
+    return look, lines
 
 
 def in_order(lines: Iterable[TaskLine]) -> list[TaskLine]:
@@ -145,7 +152,16 @@ def task(workshop: Workshop, name: str, now: datetime | None = None) -> TaskLine
     Raises:
         UsageError: There is no such task.
     """
-    known = tasks(workshop, now)
+    return named(workshop, every(workshop, now)[1], name)
+
+
+def named(workshop: Workshop, lines: Mapping[str, TaskLine], name: str) -> TaskLine:
+    """The task that a name means.
+
+    Raises:
+        UsageError: There is no such task.
+    """
+    known = in_order(lines.values())
     found = [line for line in known if name in (line.task, line.task.partition(".")[2])]
     if not found:
         workshop.feed(name) if "." not in name else None
