@@ -9,7 +9,7 @@ import pytest
 
 from dagster_project.components.steps.cutoff import cut_off, period_of
 from dagster_project.components.steps.occasion import Occasion, manual
-from dagster_project.components.steps.tasks.due import due_at
+from dagster_project.contracts.due import due_at
 from dagster_project.contracts.model import Sla
 from dagster_project.errors import UsageError
 from dagster_project.lake import ops

@@ -12,9 +12,9 @@ import duckdb
 
 from dagster_project import clock
 from dagster_project.components.steps.occasion import Occasion, Trigger
-from dagster_project.components.steps.tasks.due import at_hour, due_at
 from dagster_project.components.steps.tasks.running import Running, running
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.due import at_hour, due_at
 from dagster_project.contracts.model import Feed, Table
 from dagster_project.errors import ModelError, PackageError
 from dagster_project.lake import Writer
