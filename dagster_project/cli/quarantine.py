@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dagster_project.components.steps.correcting.cases import ClosedCase, OpenKind
-    from dagster_project.components.steps.correcting.returns import Returned
+    from dagster_project.components.steps.correcting.copying import Returned
     from dagster_project.components.steps.overview import RejectedRow
 
 HOW = {

@@ -17,7 +17,7 @@ import pytest
 from correction_kit import OPEN, ROWS, TITLES, WRONG, Place, make_place, read
 from openpyxl import load_workbook
 
-from dagster_project.components.steps.correcting import returns
+from dagster_project.components.steps.correcting import copying
 from dagster_project.components.steps.correcting.cases import closed_cases, open_kinds
 from dagster_project.components.steps.correcting.returns import return_feed, write_copies
 from dagster_project.components.steps.overview import rejected_rows
@@ -182,7 +182,7 @@ def test_each_file_of_a_delivery_comes_back_by_itself(parts: Place) -> None:
         "cert_csv_2of2",
     ]
     assert len({one.batch_id for one in made}) == 1
-    assert all(returns.TOGETHER in one.remarks for one in made)
+    assert all(copying.TOGETHER in one.remarks for one in made)
     keys = [[row[0] for row in read(Path(one.path))[1:]] for one in made]
     assert keys == [[row[0] for row in ROWS[:3]], [row[0] for row in ROWS[3:]]]
     marked = [[row[0] for row in read(Path(one.path))[1:] if row[6]] for one in made]
@@ -196,7 +196,7 @@ def test_what_cannot_be_copied_comes_back_as_rows(
     """All rows as they were read with the same marks; of too many only those with cases."""
     (made,) = return_feed(old_books.workshop, old_books.name)
     assert made.path.endswith(".xlsx")
-    assert {returns.REWRITTEN, returns.SAVE_AS} <= set(made.remarks)
+    assert {copying.REWRITTEN, copying.SAVE_AS} <= set(made.remarks)
     table = read(Path(made.path))
     assert table[0] == [*TITLES, "校核意见", "校核编号"]
     assert [row[:5] for row in table[1:]] == ROWS
@@ -205,9 +205,9 @@ def test_what_cannot_be_copied_comes_back_as_rows(
     wrong = {f"{letter}{row}" for row, letters in WRONG.items() for letter in letters}
     assert {cell.coordinate for cell in cells if cell.comment} == wrong
     assert not [cell for cell in cells if cell.data_type == "f"]
-    monkeypatch.setattr(returns, "MOST_CELLS", 1)
+    monkeypatch.setattr(copying, "MOST_CELLS", 1)
     (cut,) = return_feed(old_books.workshop, old_books.name)
-    assert {returns.EXCERPT, returns.INTO_WHOLE} <= set(cut.remarks)
+    assert {copying.EXCERPT, copying.INTO_WHOLE} <= set(cut.remarks)
     assert [row[0] for row in read(Path(cut.path))[1:]] == [ROWS[row - 2][0] for row in WRONG]
 
 

@@ -94,7 +94,7 @@ def run(
             before. Without it the rows are all of the batch.
     """
     whole = waiting is None
-    unchecked = _conform_rows(con, plan, head)
+    unchecked = judge_rows(con, plan, head.delivered_at)
     rules = count_rules(con, plan, unchecked)
     found = con.execute(
         "SELECT (SELECT count(*) FROM conform_source), count(*) FILTER (NOT _ok) FROM conform_rows"
@@ -147,8 +147,8 @@ def finish(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("DROP VIEW IF EXISTS temp.conform_source")
 
 
-def _conform_rows(con: duckdb.DuckDBPyConnection, plan: Plan, head: Head) -> set[str]:
-    """Evaluate the one statement; return the references that could not be checked."""
+def judge_rows(con: duckdb.DuckDBPyConnection, plan: Plan, delivered_at: datetime) -> set[str]:
+    """Evaluate the one statement over a lake; return the references that could not be checked."""
     parents = {
         cell.column.name: cell.column.reference.feed
         for cell in plan.cells
@@ -159,7 +159,7 @@ def _conform_rows(con: duckdb.DuckDBPyConnection, plan: Plan, head: Head) -> set
         for name, parent in parents.items()
         if parent == plan.feed.name or is_delivered(con, parent)
     )
-    conform_rows(con, plan, ready, head.delivered_at)
+    conform_rows(con, plan, ready, delivered_at)
     return {f"{name}.reference" for name in parents if name not in ready}
 
 

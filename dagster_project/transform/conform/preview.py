@@ -1,12 +1,13 @@
 """What a delivery would become, judged on any connection, without a lake and without a merge.
 
-References are not asked (their parents are in the lake) and nothing is written. A repeated key
-only counts; which of its rows would win is ``merge``'s matter.
+References are not asked (their parents are in the lake) but by ``broken_rows``, which has one to
+read; nothing is written. A repeated key only counts; which of its rows would win is ``merge``'s
+matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,6 +47,16 @@ class PreviewRow:
     key: str | None
     reasons: tuple[str, ...]
     repairs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BrokenRow:
+    """One row with every reason against it, and its cells as they were sent (JSON)."""
+
+    sheet: str
+    source_row: int
+    reasons: tuple[str, ...]
+    raw: str
 
 
 def preview(
@@ -112,6 +123,58 @@ def preview_rows(
     finally:
         batch.finish(con)
     return [_row(plan, row) for row in found]
+
+
+def broken_rows(
+    con: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    rows: Path,
+    *,
+    delivered_at: datetime,
+    units: Mapping[str, str] | None = None,
+    hard: Collection[str] = (),
+    limit: int | None = None,
+) -> list[BrokenRow]:
+    """The rows of a delivery that would be rejected, or that break a hard rule, in file order.
+
+    Args:
+        con: A connection to the lake, where references are looked up; nothing is written to it.
+        plan: The compiled contract.
+        rows: The reader's Parquet.
+        delivered_at: The instant against which rules about the future are asked.
+        units: Units that the file states for columns.
+        hard: Rules of which a failure counts though they only warn.
+        limit: The most rows; all of them without it.
+
+    Raises:
+        ContractError: A unit cannot be counted in the contract's.
+    """
+    plan = plan.with_units(units or {})
+    told = {
+        rule: slot
+        for rule, slot in plan.slots.items()
+        if plan.rule(rule).severity == "fail" or rule in hard
+    }
+    said = ", ".join(
+        f"CASE WHEN c._w{slot.word} & {slot.mask} <> 0 THEN {literal(rule)} END"
+        for rule, slot in told.items()
+    )
+    sent = ", ".join(f"{literal(n)}, s.{quoted(n)}" for n in (c.column.name for c in plan.cells))
+    try:
+        batch.with_source(con, f"SELECT * FROM read_parquet({literal(rows)})")
+        batch.judge_rows(con, plan, delivered_at)
+        found = con.execute(
+            f"""SELECT * FROM (
+                SELECT _sheet, _source_row,
+                    list_filter([{said}], reason -> reason IS NOT NULL) AS reasons,
+                    json_object({sent})::VARCHAR AS raw
+                FROM conform_rows AS c JOIN conform_source AS s USING (_sheet, _source_row)
+            ) WHERE len(reasons) > 0
+            ORDER BY _sheet, _source_row{"" if limit is None else f" LIMIT {int(limit)}"}"""
+        ).fetchall()
+    finally:
+        batch.finish(con)
+    return [BrokenRow(sheet, int(row), tuple(reasons), raw) for sheet, row, reasons, raw in found]
 
 
 def _conform(
