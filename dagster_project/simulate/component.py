@@ -10,13 +10,13 @@ import polars as pl
 
 from dagster_project.paths import schemas_dir
 from dagster_project.simulate.county import County
+from dagster_project.simulate.ground import Ground
 from dagster_project.simulate.identifiers import credit_code
-from dagster_project.simulate.rng import Ints, span
+from dagster_project.simulate.rng import span
 from dagster_project.simulate.text import (
     compact_dates,
     dates,
     day_number,
-    decimals,
     flags,
     only,
     padded,
@@ -69,6 +69,7 @@ class _Register:
         self.edges = np.round(np.cumsum(share / share.sum()) * total).astype(np.int64)
         self.urban = np.flatnonzero([v.is_urban for v in county.villages])
         self.offices = departments(county)
+        self.ground = Ground(county)
         self.stride = _coprime(total)
         self.total = total
 
@@ -94,7 +95,7 @@ class _Register:
             today - installed, 1
         )
         has_change = draw.of("has-change").chance(row, 0.3) | (state > 0)
-        lon, lat = self._points(row)
+        lon, lat = self.ground.places(self.ground.plot(village, grid), draw.of("point"), row)
         seconds = second_number(county.day_end) - draw.of("seen").below(row, 86_400 * 360)
         return pl.DataFrame(
             {
@@ -129,16 +130,6 @@ class _Register:
                 "update_time": times(seconds),
             }
         )
-
-    def _points(self, row: Ints) -> tuple[pl.Series, pl.Series]:
-        """Points in a square of about 15 km² around the county seat."""
-        seat = next(r for r in self.county.register if r["lon"] and r["level"] == "town")
-        draw = self.county.random.of("point")
-        east = draw.of("lon").below(row, 44_000) - 22_000
-        north = draw.of("lat").below(row, 35_000) - 17_500
-        lon = round(float(seat["lon"]) * 1_000_000) + east
-        lat = round(float(seat["lat"]) * 1_000_000) + north
-        return decimals(lon, 6), decimals(lat, 6)
 
 
 def _coprime(total: int) -> int:

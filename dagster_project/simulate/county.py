@@ -21,6 +21,7 @@ from dagster_project.simulate.rng import Floats, Ints, Stream, span
 
 _REGISTERS = ("pingding_divisions.csv", "yangquan_divisions.csv")
 _LIVED_IN = 0.72  # share of the houses that hold a household
+PER_BUILDING = 36  # flats in a town building: 3 units x 6 floors x 2 rooms
 _SPREAD = 0.8  # households are at most this much larger or smaller than the county's mean
 
 
@@ -38,12 +39,15 @@ class Profile:
     orgs_online: int
     grids: int
     grids_before: int
+    built_up_km2: int
 
 
 # 平定县: the programme documents' figures. 盂县: invented, of the same kind.
 PROFILES: Mapping[str, Profile] = {
-    "140321": Profile(303_600, 150_000, 74_173, 120_000, 5_285, 171_000_000, 317, 302, 452, 574),
-    "140322": Profile(271_800, 138_000, 58_420, 96_000, 4_310, 128_600_000, 443, 421, 611, 655),
+    "140321": Profile(
+        303_600, 150_000, 74_173, 120_000, 5_285, 171_000_000, 317, 302, 452, 574, 15
+    ),
+    "140322": Profile(271_800, 138_000, 58_420, 96_000, 4_310, 128_600_000, 443, 421, 611, 655, 12),
 }
 
 
@@ -223,7 +227,12 @@ class County:
         return np.asarray(whole + least, dtype=np.int64)
 
     def grid_of(self, village: Ints, place: Ints, size: Ints) -> Ints:
-        """The running number (from 1) of the grid that holds a place of its village."""
+        """The running number (from 1) of the grid that holds a place of its village.
+
+        A grid never cuts through a building.
+        """
+        urban = np.array([v.is_urban for v in self.villages])[village]
+        place = np.where(urban, place - place % PER_BUILDING, place)
         count = self.active_grids[village]
         number = np.minimum(place * count // np.maximum(size, 1), count - 1)
         return np.asarray(number + 1, dtype=np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from dagster_project.contracts import cell_rules
 from dagster_project.contracts.model import CodeList, Column, Feed, Rule
@@ -39,12 +40,15 @@ def plants(
     """
     for column in feed.columns:
         for rule in cell_rules(column):
-            if rule.severity == "warn":
-                yield _own(feed, kit, rule.id, is_warning=True)
-            else:
+            if rule.severity == "fail":
                 yield _cell_fault(column, rule.kind, rule.id, checker)
     for contract_rule in feed.rules:
         yield _row_fault(feed, kit, contract_rule)
+    for table_rule in feed.table_rules:
+        if table_rule.id in kit.rules:
+            yield replace(
+                _own(feed, kit, table_rule.id, is_warning=True), is_table=True, may_lack_rows=True
+            )
     if header:
         yield Plant("row.ragged", "rejected", put(), reasons=("row.ragged",), raw=",多余")
     yield from repair_plants(feed, codes)

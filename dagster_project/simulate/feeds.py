@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from dagster_project.simulate import kits_assets, kits_city, kits_people
+from dagster_project.simulate import kits_assets, kits_city, kits_people, kits_places
 from dagster_project.simulate.collective import Collectives
 from dagster_project.simulate.component import component_rows
 from dagster_project.simulate.contracts import contract_rows
 from dagster_project.simulate.county import County
 from dagster_project.simulate.hotline import hotline_rows
+from dagster_project.simulate.deaths import death_rows, stranger_rows
+from dagster_project.simulate.ground import Ground
 from dagster_project.simulate.house import house_rows, stretch
 from dagster_project.simulate.ledgers import asset_rows, resource_rows
 from dagster_project.simulate.payments import (
@@ -23,7 +25,9 @@ from dagster_project.simulate.payments import (
 )
 from dagster_project.simulate.plants import Kit
 from dagster_project.simulate.population import IdBook, persons
-from dagster_project.simulate.registers import division_rows, grid_rows
+from dagster_project.simulate.premises import address_rows, building_rows
+from dagster_project.simulate.registered import entity_rows, seated, unit_rows
+from dagster_project.simulate.registers import built_up_rows, division_rows, grid_rows
 
 HOUSES_PER_CHUNK = 40_000
 XLSX_LIMIT = 20_000  # rows; above it a department sends text, where its contract lets it
@@ -63,6 +67,12 @@ FORMS: Mapping[str, Form] = {
     "asset": Form(kits_assets.ASSET, title="农村集体资产台账", by_town=True),
     "resource": Form(kits_assets.RESOURCE, title="农村集体资源台账", by_town=True),
     "contract": Form(kits_assets.CONTRACT, title="农村集体经济合同台账", has_dates=True),
+    "built_up_area": Form(kits_places.BUILT_UP_AREA, "utf-8"),
+    "std_address": Form(kits_places.STD_ADDRESS, "utf-8"),
+    "building": Form(kits_places.BUILDING, "utf-8"),
+    "unit": Form(kits_places.UNIT, "gb18030"),
+    "market_entity": Form(kits_places.MARKET_ENTITY, "utf-8"),
+    "death": Form(kits_places.DEATH, "gb18030"),
 }
 
 Chunks = Iterator[Mapping[str, pl.DataFrame]]
@@ -81,8 +91,12 @@ def sources(county: County) -> Iterator[Source]:
     """Every feed's rows, in chunks; parents come before what refers to them."""
     yield _whole("division", lambda: division_rows(county), len(county.register))
     yield _whole("grid", lambda: grid_rows(county), county.profile.grids_before)
-    homes = {"house": county.houses, "population": int(county.residents * 1.08)}
-    yield Source(("house", "population"), homes, lambda: _homes(county))
+    yield _whole("built_up_area", lambda: built_up_rows(county), 0)
+    houses = county.houses
+    homes = {"house": houses, "population": int(county.residents * 1.08), "std_address": houses}
+    homes |= {"building": houses // 2, "unit": houses // 16, "market_entity": houses // 16}
+    homes |= {"death": houses // 40}
+    yield Source(tuple(homes), homes, lambda: _homes(county))
     yield _many(
         "component", lambda: component_rows(county), county.sized(county.profile.components)
     )
@@ -112,8 +126,21 @@ def _many(feed: str, make: Callable[[], Iterator[pl.DataFrame]], rows: int) -> S
 
 
 def _homes(county: County) -> Chunks:
-    book = IdBook(county)
+    book, ground = IdBook(county), Ground(county)
     for start in range(0, county.houses, HOUSES_PER_CHUNK):
         line = stretch(county, start, min(start + HOUSES_PER_CHUNK, county.houses))
         people, heads = persons(county, line, book)
-        yield {"house": house_rows(county, line, heads), "population": people}
+        houses = house_rows(county, line, heads)
+        seats = seated(county, line, houses, heads)
+        deaths = death_rows(county, people)
+        if start == 0:
+            deaths = pl.concat([deaths, stranger_rows(county)])
+        yield {
+            "house": houses,
+            "population": people,
+            "std_address": address_rows(county, ground, line),
+            "building": building_rows(county, ground, line),
+            "unit": unit_rows(county, line, seats),
+            "market_entity": entity_rows(county, line, seats),
+            "death": deaths,
+        }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dagster_project.simulate.county import County
+from dagster_project.simulate.county import PER_BUILDING, County
 from dagster_project.simulate.identifiers import phones
 from dagster_project.simulate.names import names
 from dagster_project.simulate.rng import Ints, span
@@ -26,7 +26,6 @@ from dagster_project.simulate.text import (
     times,
 )
 
-_PER_BUILDING = 36  # 3 units x 6 floors x 2 rooms
 _OTHER_USES = ("10", "20", "30", "40", "50", "60", "90")
 _OTHER_SHARES = (55.0, 24.0, 6.0, 4.0, 4.0, 5.0, 2.0)
 _FLOATING_SHARE = 0.08
@@ -36,11 +35,13 @@ _FLOATING_SHARE = 0.08
 class Stretch:
     """What houses and persons of one stretch of the county's line have in common.
 
-    Arrays hold one entry per house; ``household`` is -1 where nobody lives.
+    Arrays hold one entry per house; ``place`` is its number in its village, ``household`` is -1
+    where nobody lives.
     """
 
     house: Ints
     village: Ints
+    place: Ints
     household: Ints
     grid: Ints
     is_urban: Mask
@@ -68,8 +69,8 @@ def stretch(county: County, start: int, stop: int) -> Stretch:
     urban = np.array([v.is_urban for v in county.villages])[village]
     size = np.diff(county.house_edges)[village]
     grid = county.grid_of(village, place, size)
-    inside = place % _PER_BUILDING
-    building = np.where(urban, place // _PER_BUILDING, place) + 1
+    inside = place % PER_BUILDING
+    building = np.where(urban, place // PER_BUILDING, place) + 1
     unit = np.where(urban, inside // 12 + 1, 0)
     floor = np.where(urban, inside % 12 // 2 + 1, 1)
     room = np.where(urban, inside % 2 + 1, 1)
@@ -81,6 +82,7 @@ def stretch(county: County, start: int, stop: int) -> Stretch:
     return Stretch(
         house=house,
         village=village,
+        place=place,
         household=household,
         grid=grid,
         is_urban=urban,
@@ -101,12 +103,18 @@ def stretch(county: County, start: int, stop: int) -> Stretch:
 def _addresses(
     county: County, village: Ints, *, urban: Mask, building: Ints, unit: Ints, room: Ints
 ) -> pl.Series:
-    towns = [f"山西省阳泉市{county.name}{v.town_name}{short_name(v.name)}" for v in county.villages]
-    town = pl.Series(towns).gather(village)
+    town = town_address(county).gather(village)
     number = pl.Series(building).cast(pl.String)
     flat = town + number + "幢" + pl.Series(unit).cast(pl.String) + "单元"
     flat = flat + pl.Series(room).cast(pl.String) + "室"
     return either(urban, flat, town + number + "号")
+
+
+def town_address(county: County) -> pl.Series:
+    """Addresses begin with their village's part, by the village's position."""
+    return pl.Series(
+        [f"山西省阳泉市{county.name}{v.town_name}{short_name(v.name)}" for v in county.villages]
+    )
 
 
 def short_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dagster_project.simulate.kits_places import far_north, merged_grid, neighbouring_grid
 from dagster_project.simulate.plants import Cells, Kit, Turn, put, where
 from dagster_project.simulate.shifts import (
     FUTURE_DAY,
@@ -22,6 +23,10 @@ def _other_class_code(row: Cells, _turn: Turn) -> Cells:
     code = str(row["component_code"])
     other = "0118" if row["subclass4"] != "0118" else "0102"
     return {"component_code": code[:6] + other + code[10:]}
+
+
+def _in_use(row: Cells) -> bool:
+    return row["state"] not in {"4", "5"}
 
 
 COMPONENT = Kit(
@@ -45,6 +50,11 @@ COMPONENT = Kit(
             "change_date": day_before(row["install_date"])
         },
         "update_not_in_future": put(update_time=FUTURE_TIME),
+        "point_in_grid": where(_in_use, neighbouring_grid),
+        "point_in_built_up_area": where(
+            _in_use, lambda row, turn: far_north(row, turn) | {"grid_code": None}
+        ),
+        "grid_in_use": where(_in_use, merged_grid),
     },
 )
 

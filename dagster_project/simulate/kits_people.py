@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from dagster_project.simulate.deaths import is_known_dead
 from dagster_project.simulate.identifiers import resident_id
+from dagster_project.simulate.kits_places import (
+    first_address,
+    merged_grid,
+    moved,
+    neighbouring_grid,
+    unknown_address,
+)
 from dagster_project.simulate.plants import Cells, Change, Kit, Turn, put, where
 from dagster_project.simulate.shifts import (
     FUTURE_DAY,
@@ -32,14 +40,52 @@ def _grown(row: Cells) -> bool:
 
 def _born_before_1900(row: Cells, turn: Turn) -> Cells:
     """A person of the last years before 1900, with an id that fits."""
-    born = date(1899, 1, 1) + timedelta(days=turn.serial % 360)
+    return _born_in(1899, row, turn)
+
+
+def _older_than_120(row: Cells, turn: Turn) -> Cells:
+    """A person of the first years after 1900, with an id that fits."""
+    return _born_in(1901, row, turn)
+
+
+def _born_in(year: int, row: Cells, turn: Turn) -> Cells:
+    born = date(year, 1, 1) + timedelta(days=turn.serial % 360)
     sequence = 700 + turn.serial // 360 % 130 * 2 + (row["sex"] == "1")
     area = int(turn.county.code)
     return {"birth_date": born.isoformat(), "id_no": resident_id(area, born, sequence)}
 
 
+def _away(row: Cells) -> bool:
+    """Registered here, living elsewhere: no house counts such a person."""
+    return row["status"] == "1" and row["house_code"] is None
+
+
 def _orphan_house(row: Cells, _turn: Turn) -> Cells:
-    return {"house_code": str(row["house_code"])[:17] + "989898"}
+    return {"house_code": str(row["addr_code"])[:17] + "989898"}
+
+
+def _housed(row: Cells) -> bool:
+    return row["house_code"] is not None
+
+
+def _neighbours_address(row: Cells, turn: Turn) -> Cells | None:
+    address = first_address(str(row["village_code"]), turn)
+    return {"addr_code": address} if address != row["house_code"] else None
+
+
+def _buried(row: Cells, turn: Turn) -> bool:
+    return row["status"] == "3" and is_known_dead(turn.county, row)
+
+
+def _alive_again(row: Cells, turn: Turn) -> Cells | None:
+    return {"status": "1", "death_date": None} if _buried(row, turn) else None
+
+
+def _died_earlier(row: Cells, turn: Turn) -> Cells | None:
+    before = row["death_date"] and day_before(row["death_date"])
+    if not (before and _buried(row, turn)) or before < str(row["birth_date"]):
+        return None
+    return {"death_date": before}
 
 
 POPULATION = Kit(
@@ -59,6 +105,7 @@ POPULATION = Kit(
         "born_since_1900": where(
             lambda row: _grown(row) and row["death_date"] is None, _born_before_1900
         ),
+        "age_within_120": where(lambda row: _grown(row) and row["status"] == "1", _older_than_120),
         "death_not_before_birth": lambda row, _: {
             "status": "3",
             "death_date": day_before(row["birth_date"]),
@@ -73,7 +120,15 @@ POPULATION = Kit(
             "collect_time": f"{str(row['update_time'])[:4]}-12-31 23:59:59"
         },
         "update_not_in_future": where(_grown, put(update_time=FUTURE_TIME)),
-        "house_code.reference": where(lambda row: bool(row["house_code"]), _orphan_house),
+        "house_code.reference": where(_away, _orphan_house),
+        "addr_code.reference": where(_away, unknown_address),
+        "gone_is_no_resident": where(lambda row: row["status"] != "1", put(is_resident="1")),
+        "place_of_house": where(_housed, moved),
+        "address_of_house": where(_housed, _neighbours_address),
+        "one_head_per_household": where(lambda row: row["kinship"] == "02", put(kinship="01")),
+        "not_in_death_register": _alive_again,
+        "death_date_agrees": _died_earlier,
+        "grid_in_use": where(_away, merged_grid),
     },
 )
 
@@ -91,6 +146,15 @@ def _moved_building(row: Cells, turn: Turn) -> Cells:
     return {"building_code": building, "house_code": building + str(row["house_code"])[17:]}
 
 
+def _vacant(row: Cells) -> bool:
+    return row["residents_count"] == "0"
+
+
+def _unknown_building(row: Cells, turn: Turn) -> Cells:
+    building = f"{row['village_code']}9{turn.serial:04d}"
+    return {"building_code": building, "house_code": building + str(row["house_code"])[17:]}
+
+
 HOUSE = Kit(
     new_key=_house_key,
     older=earlier("update_time"),
@@ -104,6 +168,13 @@ HOUSE = Kit(
             lambda row: row["residents_count"] != "0", put(safety_grade="D")
         ),
         "update_not_in_future": put(update_time=FUTURE_TIME),
+        "building_code.reference": where(_vacant, _unknown_building),
+        "addr_code.reference": where(_vacant, unknown_address),
+        "place_of_building": where(_vacant, neighbouring_grid),
+        "residents_are_registered": where(
+            lambda row: row["residents_count"] != "0" and row["safety_grade"] != "D",
+            lambda row, _: {"residents_count": str(int(str(row["residents_count"])) + 1)},
+        ),
     },
 )
 
@@ -141,5 +212,13 @@ GRID = Kit(
             "merged_into": f"{row['village_code']}001",
         },
         "not_merged_into_itself": _into_itself,
+        "boundary_is_readable": where(
+            lambda row: row["boundary_wkt"] is not None,
+            lambda row, _: {"boundary_wkt": str(row["boundary_wkt"])[:-30]},
+        ),
+        "merged_into_living": where(
+            lambda row: row["merged_into"] is not None,
+            lambda row, _: {"merged_into": f"{row['village_code']}999"},
+        ),
     },
 )

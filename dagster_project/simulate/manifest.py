@@ -54,9 +54,7 @@ class FeedManifest:
     def _books_of(self, plant: Plant) -> Counter[str]:
         if not plant.is_warning:
             return self.rules
-        # A parent of another department is asked for over silver, not in the batch.
-        between = plant.reasons[0].endswith(".reference")
-        return self.cross if between else self.warnings
+        return self.cross if plant.is_table else self.warnings
 
     def drop(self, kind: str, *, sheet: str, row: int) -> None:
         """Enter a row that is no data."""

@@ -115,7 +115,7 @@ class Planter:
         self._serial += 1
         turn = Turn(self._serial, self._county)
         for at in self._candidates(truth.height, everywhere=everywhere):
-            if at in used and plant.verdict != "rejected":
+            if at in used and plant.verdict not in {"rejected", "dropped"}:
                 continue
             row: Cells = truth.row(at, named=True)
             if plant.in_place:

@@ -31,6 +31,7 @@ class Plant:
     ``verdict`` says what must become of the planted row. ``in_place`` changes a row of the truth
     (repairs and warnings); otherwise an extra row is added, a changed copy of a true one.
     ``is_truth`` says that the change is what the department means: it must arrive as it stands.
+    ``is_table`` says that the rule is asked over silver, not of the batch.
     ``repairs`` are (column, repair id, ``logged`` or ``counted``). ``raw`` is pasted behind a text
     file's line. ``may_lack_rows`` lets a small file do without it.
     """
@@ -41,6 +42,7 @@ class Plant:
     in_place: bool = False
     is_warning: bool = False
     is_truth: bool = False
+    is_table: bool = False
     reasons: tuple[str, ...] = ()
     repairs: tuple[tuple[str, str, str], ...] = ()
     raw: str = ""
@@ -52,7 +54,8 @@ class Kit:
     """What one feed adds to the general faults.
 
     ``new_key`` gives a copied row a key of its own. ``rules`` break the contract's own rules, by
-    rule id. ``older`` makes the earlier version of a row.
+    rule id; rules of records together are planted where the kit has them. ``older`` makes the
+    earlier version of a row.
     """
 
     new_key: Change

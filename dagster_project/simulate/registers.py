@@ -1,4 +1,4 @@
-"""The reference registers: divisions and grids."""
+"""The reference registers: divisions, grids, built-up areas."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import polars as pl
 
 from dagster_project.paths import schemas_dir
 from dagster_project.simulate.county import County
+from dagster_project.simulate.ground import Ground
 from dagster_project.simulate.house import short_name
 from dagster_project.simulate.identifiers import phones
 from dagster_project.simulate.names import names
 from dagster_project.simulate.rng import Ints, span
-from dagster_project.simulate.text import none, only, padded, pick
+from dagster_project.simulate.text import decimals, only, padded, pick, same
 
 
 def division_rows(county: County) -> pl.DataFrame:
@@ -48,6 +49,8 @@ def grid_rows(county: County) -> pl.DataFrame:
     households, persons = _inhabitants(county, village, number, is_active)
     draw = county.random.of("grid")
     area = 20_000 + draw.of("area").below(row, 900_000)
+    ground = Ground(county)
+    plot = ground.plot(village, np.where(is_active, number, 1))
     return pl.DataFrame(
         {
             "grid_code": code + padded(number, 3),
@@ -65,12 +68,27 @@ def grid_rows(county: County) -> pl.DataFrame:
             "persons": pl.Series(persons).cast(pl.String),
             "units": pl.Series(draw.of("units").below(row, 30)).cast(pl.String),
             "area_m2": pl.Series(area).cast(pl.String) + ".00",
-            "boundary_wkt": none(len(row)),
+            "boundary_wkt": only(is_active, ground.boundaries(plot)),
             "patrol_per_day": pick(["2"], row * 0),
             "status": pick(["0", "1"], is_active.astype(np.int64)),
             "valid_from": pick(["2021-07-01", "2022-11-01"], is_active.astype(np.int64)),
             "valid_to": only(~is_active, pick(["2022-10-31"], row * 0)),
             "merged_into": only(~is_active, code + padded(into, 3)),
+        }
+    )
+
+
+def built_up_rows(county: County) -> pl.DataFrame:
+    """The built-up areas, all text."""
+    areas = Ground(county).areas
+    return pl.DataFrame(
+        {
+            "area_code": [f"B{area.town_code[:9]}" for area in areas],
+            "name": [f"{county.towns[area.town_code]}建成区" for area in areas],
+            "town_code": [area.town_code for area in areas],
+            "area_km2": decimals(np.array([area.km2 for area in areas]), 4),
+            "boundary_wkt": [area.wkt for area in areas],
+            "valid_from": same("2022-01-01", len(areas)),
         }
     )
 

@@ -89,7 +89,7 @@ def plant(site: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     edit(feeds / "voucher_line.yaml", "name: 农业农村局}", "name: 农业局}")
     edit(feeds / "payment.yaml", "code: 303003/000001", "code: 903003/000001")
     edit(feeds / "resource.yaml", "\nname: 集体资源\n", "\nname: 集体资产\n")
-    edit(feeds / "component.yaml", "version: 1.0.0", "version: 1.1.0")
+    edit(feeds / "component.yaml", "version: 2.0.0", "version: 2.1.0")
     edit(feeds / "contract.yaml", "unit: m}", "unit: m, scheduler: cron, schedule: '61 2 * * *'}")
     (schemas / "gold" / "town.yaml").unlink()
     edit(site.parent / "sql" / "gold" / "feed_batch.sql", "SELECT", "SELECT random(),")
@@ -110,7 +110,7 @@ def plant(site: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "two names of a department": "the department `nongye` has several names: 农业农村局",
         "two feeds of one title": "the title 集体资产 is also that of the feed asset",
         "a code of no catalogue": "the resource code 903003/000001 is not",
-        "a changelog": "the changelog's newest entry is 1.0.0, the contract is 1.1.0",
+        "a changelog": "the changelog's newest entry is 2.0.0, the contract is 2.1.0",
         "a schedule": "'61' is no minute",
         "a model without contract": "Write schemas/gold/town.yaml",
         "a model that depends on chance": "feed_batch.sql",

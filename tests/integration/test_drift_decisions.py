@@ -71,7 +71,7 @@ def test_a_renamed_column_pauses_the_feed_until_it_is_accepted(site: County) -> 
     }
     assert all(one.title for one in shown.affected if one.layer == "report")
     assert shown.proposal is not None
-    assert "+version: 1.0.1" in shown.proposal.diff
+    assert "+version: 2.0.1" in shown.proposal.diff
 
     decided = site.accept(hold.hold_id)
     assert decided.merged
@@ -87,11 +87,11 @@ def test_a_renamed_column_pauses_the_feed_until_it_is_accepted(site: County) -> 
     assert amending.drifts(site.workshop) == []
     (kept,) = amending.drifts(site.workshop, everything=True)
     assert (kept.state, kept.decided_by, kept.why) == ("accepted", "李工", "住建局来函")
-    assert (kept.contract_version, kept.contract_version_after) == ("1.0.0", "1.0.1")
+    assert (kept.contract_version, kept.contract_version_after) == ("2.0.0", "2.0.1")
     versions = "SELECT contract_version FROM ops.batch ORDER BY delivered_at"
-    assert site.ask(versions) == [("1.0.0",), ("1.0.1",), ("1.0.1",)]
+    assert site.ask(versions) == [("2.0.0",), ("2.0.1",), ("2.0.1",)]
     told = (site.schemas / "changes" / "feeds" / "house.md").read_text("utf-8")
-    assert versions_in(told) == ("1.0.1", "1.0.0")
+    assert versions_in(told) == ("2.0.1", "2.0.0")
     assert "住建局来函 (李工)" in told
     assert standings(site.workshop)["feeds", "house"].fault == ""
 
@@ -238,12 +238,12 @@ def test_a_contract_that_cannot_be_written_leaves_everything_as_it_was(site: Cou
         site.accept(hold.hold_id)
     assert site.drift() == hold
     blocked.rmdir()
-    by_hand = text.replace("version: 1.0.0", "version: 1.1.0").replace(
+    by_hand = text.replace("version: 2.0.0", "version: 2.1.0").replace(
         "aliases, value: [面积]", "aliases, value: [面积, 实测面积]"
     )
     assert by_hand.count("实测面积") == 1
     site.contract.write_text(by_hand, "utf-8")
-    assert site.accept(hold.hold_id).hold.contract_version_after == "1.1.0"
+    assert site.accept(hold.hold_id).hold.contract_version_after == "2.1.0"
     assert site.contract.read_text("utf-8") == by_hand
 
 
@@ -301,7 +301,7 @@ def test_the_commands_speak_for_people_and_machines(site: County) -> None:
     assert "since" in told
     shown = site.call("drift", "show", number)
     assert shown.returncode == 0, shown.stderr
-    assert "+version: 1.0.1" in shown.stdout
+    assert "+version: 2.0.1" in shown.stdout
     assert "report.house_by_town" in shown.stdout
     asked = site.call("drift", "accept", number, "--why", "x")
     assert (asked.returncode, "--yes" in asked.stderr) == (2, True)
@@ -310,7 +310,7 @@ def test_the_commands_speak_for_people_and_machines(site: County) -> None:
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert (answer["hold"]["state"], answer["merged"]) == ("accepted", True)
-    assert answer["proposal"]["version_after"] == "1.0.1"
+    assert answer["proposal"]["version_after"] == "2.0.1"
     again = site.call("drift", "refuse", number, "--why", "y")
     assert (again.returncode, "accepted already" in again.stderr) == (2, True)
     assert json.loads(site.call("drift", "list", "--json").stdout)["drifts"] == []
