@@ -25,6 +25,7 @@ from dagster_project.cli import (
     items,
     look,
     notify,
+    quality,
     quarantine,
     read,
     run,
@@ -57,6 +58,7 @@ app.add_typer(config.app, name="config")
 feed_versions.register(feed.app)
 app.add_typer(feed.app, name="feed")
 app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(quality.app, name="quality")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(notify.app, name="notify")
 app.add_typer(city.app, name="city")

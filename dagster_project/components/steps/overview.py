@@ -15,6 +15,7 @@ from dagster_project.components.steps.arriving.holds import PAUSING, Hold, holds
 from dagster_project.components.steps.checks import VOLUME
 from dagster_project.components.steps.correcting import disagreements, findings
 from dagster_project.components.steps.correcting.cases import OPEN_PLACES
+from dagster_project.components.steps.scoring.standing import ALL, FeedScore, read_standing
 from dagster_project.components.steps.sentences import masked_cells, reason_sentence
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake.batch_files import real_file
@@ -37,7 +38,6 @@ SELECT
   SUM(duplicate)::BIGINT AS duplicate,
   SUM(superseded)::BIGINT AS superseded,
   SUM(dropped)::BIGINT AS dropped,
-  ROUND(SUM(score * read) / NULLIF(SUM(read), 0), 2)::DECIMAL(5, 2) AS score,
   COUNT(*) AS batches,
   MAX(delivered_at) AS last_delivery
 FROM batches
@@ -137,7 +137,7 @@ def _rows(
 def status(workshop: Workshop) -> dict[str, Any]:
     """Each feed's last day, every report with its answer, and the contracts that did not load."""
     if not workshop.home.catalog.exists():
-        counted, tasks, reports, volumes, held = {}, {}, [], {}, []
+        counted, tasks, reports, volumes, held, scores = {}, {}, [], {}, [], {}
     else:
         with workshop.lake.reader() as con:
             counted = {row["feed"]: row for row in _rows(con, _LAST_DAY)}
@@ -145,14 +145,17 @@ def status(workshop: Workshop) -> dict[str, Any]:
             reports = _rows(con, _REPORTS)
             volumes = {row["feed"]: row for row in _rows(con, _VOLUMES)}
             held = holds(con, state="")
+            scores = {one.feed: one for one in read_standing(workshop, con)}
     site = workshop.site
     return {
         "site": {"code": site.code, "name": site.name, "home": str(workshop.home.root)},
         "feeds": [
             _feed_line(workshop, name, counted.get(name, {}), tasks.get(name, {}))
+            | _quality(scores.get(name))
             | _doubts(name, tasks.get(name, {}), volumes.get(name, {}), held)
             for name in workshop.contracts.feeds
         ],
+        "quality": _quality(scores.get(ALL)),
         "reports": reports,
         "problems": [str(problem) for problem in workshop.contracts.problems],
     }
@@ -167,12 +170,22 @@ def _feed_line(
         "title": feed.title,
         "department": feed.department_name,
         **{count: counted.get(count, 0) for count in COUNTS},
-        "score": counted.get("score"),
         "batches": counted.get("batches", 0),
         "last_delivery": counted.get("last_delivery"),
         "last_success": task.get("last_success"),
         "last_run": task.get("last_run"),
         "last_status": task.get("last_status") or "never",
+    }
+
+
+def _quality(one: FeedScore | None) -> dict[str, Any]:
+    """The score as the models last built it, with its dimensions in per cent."""
+    return {
+        "score": one.score if one else None,
+        "grade": one.grade if one else None,
+        "score_day": one.day if one else None,
+        "score_since_day": one.since_day if one else None,
+        "dimensions": {share.dimension: share.pct for share in one.dimensions} if one else {},
     }
 
 
