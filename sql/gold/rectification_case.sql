@@ -121,10 +121,10 @@ known AS (
 decided AS (
   SELECT
     case_id,
-    MAX_BY(assignee, at) FILTER (WHERE event = 'assign') AS assignee,
+    MAX_BY(assignee, decided_at) FILTER (WHERE event = 'assign') AS assignee,
     CAST(COALESCE(SUM(workdays) FILTER (WHERE event = 'extend'), 0) AS BIGINT) AS extended_cnt
   FROM ops.case_event
-  WHERE at < :cut_off_at
+  WHERE decided_at < :cut_off_at
   GROUP BY case_id
 ),
 due AS (

@@ -11,9 +11,9 @@ CARING: Mapping[str, OpsTable] = {
         "校核过程：人对校核事项所作的每个决定，只增不改",
         """
 case_id VARCHAR 校核编号
-at TIMESTAMPTZ 时间（UTC）
+decided_at TIMESTAMPTZ 时间（UTC）
 event VARCHAR 决定：assign指派、extend延期、confirm核实无误、raise提出、answer答复
-by VARCHAR 决定人
+decided_by VARCHAR 决定人
 why VARCHAR 理由
 assignee VARCHAR 指派给谁，只用于指派
 workdays BIGINT 延长的工作日数，只用于延期

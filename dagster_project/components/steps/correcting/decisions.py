@@ -199,7 +199,8 @@ def _note(
     days: int | None = None,
 ) -> None:
     con.execute(
-        "INSERT INTO lake.ops.case_event (case_id, at, event, by, why, assignee, workdays)"
+        "INSERT INTO lake.ops.case_event (case_id, decided_at, event, decided_by, why,"
+        " assignee, workdays)"
         " VALUES (?, ?::TIMESTAMPTZ, ?, ?, ?, ?, ?)",
         [case_id, at, event, by, why, assignee, days],
     )

@@ -93,6 +93,26 @@ def cases(
         return _lines(found)
 
 
+@dataclass(frozen=True)
+class OpenCases:
+    """How many cases of one kind wait for one feed's department, and since when the oldest."""
+
+    feed: str
+    kind: str
+    is_overdue: bool
+    cases: int
+    oldest: datetime
+
+
+def tally(workshop: Workshop, con: duckdb.DuckDBPyConnection) -> list[OpenCases]:
+    """Open cases by feed, kind and whether their deadline is past."""
+    found = con.execute(
+        "SELECT feed, kind, coalesce(is_overdue, false) AS overdue, count(*), min(opened_at)"
+        f" FROM ({_live(workshop)}) WHERE state = 'open' GROUP BY ALL ORDER BY ALL"
+    )
+    return [OpenCases(*row) for row in found.fetchall()]
+
+
 def case_of(workshop: Workshop, con: duckdb.DuckDBPyConnection, case_id: str) -> CaseLine:
     """One case.
 
@@ -217,7 +237,8 @@ def _attempts(
 
 def _decisions(con: duckdb.DuckDBPyConnection, case_id: str) -> Iterator[Event]:
     rows = con.execute(
-        "SELECT at, event, by, why, assignee, workdays FROM lake.ops.case_event WHERE case_id = ?",
+        "SELECT decided_at, event, decided_by, why, assignee, workdays FROM lake.ops.case_event"
+        " WHERE case_id = ?",
         [case_id],
     ).fetchall()
     for at, event, by, why, assignee, workdays in rows:
