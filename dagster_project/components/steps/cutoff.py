@@ -41,7 +41,7 @@ def cut_off(con: duckdb.DuckDBPyConnection, occasion: Occasion, now: datetime) -
     )
     news = _one(
         con,
-        "SELECT max(at) FROM (SELECT received_at AS at FROM lake.ops.delivery"
+        "SELECT max(came_at) FROM (SELECT received_at AS came_at FROM lake.ops.delivery"
         " UNION ALL SELECT decided_at FROM lake.ops.hold) WHERE ?::VARCHAR <> ''",
         "x",
     )
