@@ -45,8 +45,9 @@ def told(faults: list[Fault]) -> str:
 
 
 def test_a_site_as_init_makes_it_has_nothing_wrong(site: Path) -> None:
-    """Neither an error nor a warning."""
-    assert told(check(place_of(site), connect=True)) == ""
+    """Neither an error nor a warning, but for holidays that are not announced yet."""
+    faults = check(place_of(site), connect=True)
+    assert told([fault for fault in faults if fault.group != "calendar"]) == ""
 
 
 @pytest.mark.thorough
@@ -54,7 +55,7 @@ def test_the_sample_county_has_nothing_wrong(sample_county: SampleCounty) -> Non
     """After its first day: what is left to do is to meet the city."""
     faults = check(place_of(sample_county.workshop.home.root))
     assert [fault for fault in faults if not fault.is_warning] == []
-    assert {fault.group for fault in faults} <= {"folders", "keys"}
+    assert {fault.group for fault in faults} <= {"folders", "keys", "calendar"}
 
 
 def fetched(contract: Path, *, port: int, credentials: str = "env:NOBODY_SET") -> None:

@@ -17,6 +17,7 @@ Group = Literal[
     "keys",
     "machine",
     "contracts",
+    "calendar",
     "versions",
     "catalogue",
     "items",
@@ -30,6 +31,7 @@ GROUPS: Mapping[Group, str] = {
     "keys": "密钥 keys",
     "machine": "机器 machine",
     "contracts": "契约 contracts",
+    "calendar": "日历 calendar",
     "versions": "版本 versions",
     "catalogue": "资源目录 catalogue",
     "items": "数据项 data items",
@@ -37,7 +39,9 @@ GROUPS: Mapping[Group, str] = {
     "sources": "来源 sources",
 }
 """Every group, in the order in which faults are told."""
-OF_CONTRACTS: frozenset[Group] = frozenset({"contracts", "versions", "catalogue", "items"})
+OF_CONTRACTS: frozenset[Group] = frozenset(
+    {"contracts", "calendar", "versions", "catalogue", "items"}
+)
 """Groups that whoever writes contracts mends; the others are the operator's."""
 
 

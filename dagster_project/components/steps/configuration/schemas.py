@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 
+from dagster_project import clock
 from dagster_project.components.steps import contract_versions
 from dagster_project.components.steps.configuration.fault import Fault, of_error, of_problem
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts import items
 from dagster_project.contracts.cron import Cron
 from dagster_project.contracts.model import Contracts, Feed, Layer, Table
+from dagster_project.contracts.workdays import Calendar
 from dagster_project.errors import CountyLakeError, LakeBusyError
 from dagster_project.lineage.lint import lint_file
 from dagster_project.paths import PACKAGE
 from dagster_project.transform.models.load import SITE_LAYERS
 
+NOTICE_MONTH = 10
+"""The State Council announces a year's holidays in October or November of the year before."""
 _RESOURCE = re.compile(r"[123][0-9]{5,}/[0-9]+")
 """类 1 (1 base, 2 theme, 3 department), 项 2, 目 3, 细目 any / 顺序码."""
 
@@ -30,6 +35,7 @@ def contract_faults(workshop: Workshop) -> Iterator[Fault]:
     yield from _department_faults(feeds)
     yield from _title_faults(feeds)
     yield from _schedule_faults()
+    yield from calendar_faults(contracts.calendar, clock.local_day(clock.now()))
     every: list[Feed | Table] = [*feeds, *contracts.tables.values()]
     for contract in every:
         code = str(contract.catalogue.get("code", ""))
@@ -85,6 +91,15 @@ def _schedule_faults() -> Iterator[Fault]:
             what = f"the schedule cannot be read: {error}"
             todo = "Write five fields: minute, hour, day, month, weekday"
             yield Fault("contracts", what, where, todo)
+
+
+def calendar_faults(calendar: Calendar, today: date) -> Iterator[Fault]:
+    """Years whose working days nobody has written down: this one, and from October the next."""
+    years = [today.year, *([today.year + 1] if today.month >= NOTICE_MONTH else [])]
+    for year in sorted(set(years) - calendar.years):
+        what = f"the holidays of {year} are not known; its workdays count as Monday to Friday"
+        todo = "Add them from the State Council's notice (国务院办公厅关于部分节假日安排的通知)"
+        yield Fault("calendar", what, "schemas/calendar.csv", todo, is_warning=True)
 
 
 def _item_faults(contracts: Contracts) -> Iterator[Fault]:
