@@ -31,6 +31,7 @@ from dagster_project.cli import (
     run,
     site,
     tasks,
+    web,
 )
 from dagster_project.cli.shared import PARTIAL, complain
 from dagster_project.errors import CountyLakeError
@@ -48,7 +49,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for module in (site, run, read, look, items, act, demo):
+for module in (site, run, read, look, items, act, web, demo):
     module.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(case.app, name="case")
