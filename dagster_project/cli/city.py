@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,11 @@ import typer
 
 from dagster_project.cli.shared import (
     CITY_HOME,
+    ByOption,
     CityOption,
     DagsterOption,
     JsonOption,
+    WhyOption,
     complain,
     console,
     emit,
@@ -106,6 +109,58 @@ def status(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
         emit(state)
     else:
         show(state)
+
+
+@app.command()
+def correct(  # noqa: PLR0917 - options of a command
+    package: Annotated[str, typer.Argument(help="the package whose figure is doubtful")],
+    where: Annotated[list[str], typer.Option(help="column=value; names the row, repeatable")],
+    why: WhyOption,
+    column: Annotated[str, typer.Option(help="the doubtful column; else the row")] = "",
+    by: ByOption = "",
+    home: CityOption = CITY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a county for the correction of a figure; its departments get a case, it answers."""
+    import getpass
+
+    from dagster_project import clock
+    from dagster_project.city.corrections import ask
+    from dagster_project.components.steps.workshop import Workshop
+    from dagster_project.reporting.identity import signer_of
+
+    workshop = Workshop.at(opened(home, "city").root, "city")
+    made = ask(
+        workshop.lake,
+        workshop.site,
+        signer_of(workshop.site),
+        package,
+        place=dict(one.partition("=")[::2] for one in where),
+        column=column,
+        by=by or getpass.getuser(),
+        why=why,
+        at=clock.now(),
+    )
+    if as_json:
+        emit(asdict(made))
+    else:
+        console().print(f"{made.correction_id}: asked of {made.county_code}", markup=False)
+
+
+@app.command()
+def corrections(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
+    """Corrections that were asked for, and what counties answered."""
+    from dagster_project.city.corrections import asked
+    from dagster_project.cli.tables import correction_table
+    from dagster_project.components.steps.workshop import Workshop
+
+    found = asked(Workshop.at(opened(home, "city").root, "city").lake)
+    if as_json:
+        emit({"corrections": [asdict(one) for one in found]})
+    elif not found:
+        console().print("没有更正请求 no correction was asked for")
+    else:
+        console().print(correction_table(found))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.table import Table
 
 from dagster_project.cli.shared import console, literally
 from dagster_project.clock import SHANGHAI
+
+if TYPE_CHECKING:
+    from dagster_project.city.corrections import Asked
 
 WIDE = 110
 
@@ -143,3 +146,21 @@ def _newest(report: Mapping[str, Any]) -> str:
 def _until(held: Mapping[str, Any]) -> str:
     until = held["data_until"]
     return local(datetime.fromisoformat(until)) if until else "–"
+
+
+def correction_table(found: Sequence[Asked]) -> Table:
+    """Corrections that a city asked for, with the answers."""
+    table = Table(pad_edge=False, title="更正请求 corrections", title_justify="left")
+    for head in ("编号 id", "报送包 package", "指标 figure", "提出 asked", "答复 answer"):
+        table.add_column(head, overflow="fold")
+    for one in found:
+        place = " ".join(f"{name}={value}" for name, value in one.place.items())
+        answer = f"{one.outcome} {local(one.answered_at)}: {one.answer}" if one.outcome else "…"
+        table.add_row(
+            one.correction_id,
+            one.package_id,
+            literally(f"{one.column_name or '*'} {place}"),
+            local(one.asked_at),
+            literally(answer),
+        )
+    return table

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from dagster_project import clock
+from dagster_project.city import corrections
 from dagster_project.city.receive import Reception, receive
 from dagster_project.city.status import status
 from dagster_project.components.steps.workshop import Workshop
@@ -21,11 +22,12 @@ from dagster_project.reporting.identity import signer_of
 
 
 def take_in(workshop: Workshop) -> Reception:
-    """Receive every package that is new, and answer it."""
+    """Receive every package that is new, and answer it; ask and hear about corrections."""
     site = workshop.site
-    return receive(
-        workshop.lake, site, signer_of(site), at=clock.now(), shapes=report_shapes(workshop)
-    )
+    signer = signer_of(site)
+    done = receive(workshop.lake, site, signer, at=clock.now(), shapes=report_shapes(workshop))
+    done.remarks += corrections.collect(workshop.lake, site, signer)
+    return done
 
 
 def report_shapes(workshop: Workshop) -> dict[str, tuple[Column, ...]]:

@@ -11,6 +11,7 @@ from datetime import datetime
 import duckdb
 
 from dagster_project import clock
+from dagster_project.components.steps.correcting.asked import meet
 from dagster_project.components.steps.cutoff import period_of
 from dagster_project.components.steps.held_feeds import holds_behind
 from dagster_project.components.steps.occasion import Occasion
@@ -123,8 +124,13 @@ def _newest(con: duckdb.DuckDBPyConnection, name: str, period: str, *, is_new: b
 
 
 def deliver(workshop: Workshop) -> Exchange:
-    """Take every package that is not accepted yet up, and bring the answers down."""
-    return exchange(workshop.lake, workshop.site)
+    """Take every package that is not accepted yet up, and bring the answers down.
+
+    What the parent asks for comes down, too, and what the departments answered goes up.
+    """
+    done = exchange(workshop.lake, workshop.site)
+    done.remarks += meet(workshop)
+    return done
 
 
 def seal_and_deliver(workshop: Workshop, occasion: Occasion, name: str = "") -> WayUp:

@@ -24,7 +24,8 @@ workdays BIGINT 延长的工作日数，只用于延期
         "更正请求：数据使用方（含上级）提出的更正，由提供方答复",
         """
 case_id VARCHAR 校核编号
-feed VARCHAR 应核实的归集任务
+feed VARCHAR 应核实的归集任务，不来自任何归集任务的指标为空
+correction_id VARCHAR 上级的更正请求编号，涉及几个归集任务的各立一项；本县提出时为空
 origin VARCHAR 提出方：county本县、city上级
 origin_code VARCHAR 提出单位区划代码
 asked_by VARCHAR 提出人

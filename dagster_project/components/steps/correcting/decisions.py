@@ -115,7 +115,9 @@ def ask(
         if not found or not found[0]:
             raise UsageError(f"{feed} has no live record of that key", todo="Correct the key")
         at = clock.now()
-        case_id = _number("county", feed, json.dumps(dict(place), sort_keys=True), at.isoformat())
+        case_id = case_number(
+            "county", feed, json.dumps(dict(place), sort_keys=True), at.isoformat()
+        )
         with writer.transaction(f"a correction of {feed}", run_id=occasion.run_id) as tx:
             tx.con.execute(
                 "INSERT INTO lake.ops.correction BY NAME SELECT ? AS case_id, ? AS feed,"
@@ -212,7 +214,7 @@ def _said(text: str, option: str, fault: str) -> str:
     return text.strip()
 
 
-def _number(*parts: str) -> str:
+def case_number(*parts: str) -> str:
     """A case's number, as the other ledgers make theirs."""
     return (
         "JH"

@@ -1,0 +1,190 @@
+"""Corrections that the parent site asks for: taken in as cases, answered when all are.
+
+The parent names a figure; which departments it comes from is found along lineage, so that each has
+a case. How messages are signed and read is ``protocol.correction``'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from dagster_project import clock
+from dagster_project.components.steps.correcting.decisions import case_number
+from dagster_project.components.steps.occasion import manual
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.errors import CountyLakeError, PackageError
+from dagster_project.lake.emptiness import has_rows
+from dagster_project.lineage.columns import ROWS
+from dagster_project.protocol.correction import (
+    ANSWERED,
+    ASKED,
+    FOLDER,
+    MOST_BYTES,
+    Correction,
+    CorrectionAnswer,
+    read_correction,
+    sign_correction,
+)
+from dagster_project.protocol.folders import read_untrusted, write_file
+from dagster_project.reporting.identity import parent_card, signer_of
+
+MOST = 500
+"""So many corrections are taken in at one meeting; the others at the next."""
+LEDGER = "lake.ops.correction"
+
+
+def meet(workshop: Workshop) -> list[str]:
+    """Take in what the parent asks for, and write down what was answered.
+
+    A missing link is not an error: everything happens at the next meeting.
+
+    Returns:
+        Sentences for whoever must act.
+    """
+    folder = workshop.site.folder(workshop.home, "exchange") / FOLDER
+    if not folder.is_dir() or folder.is_symlink() or not workshop.home.catalog.exists():
+        return []
+    remarks = list[str]()
+    fresh = list(_fresh(workshop, folder, remarks))
+    if fresh:
+        _open(workshop, fresh)
+    try:
+        _answer(workshop, folder)
+    except OSError as error:
+        remarks.append(f"{folder}: answers to corrections wait for the link ({error.strerror}).")
+    return remarks
+
+
+def _fresh(workshop: Workshop, folder: Path, remarks: list[str]) -> Iterable[Correction]:
+    """Corrections that are not in the ledger yet and can be believed."""
+    with workshop.lake.reader() as con:
+        known = _known(con)
+        packages = {
+            row[0] for row in con.execute("SELECT package_id FROM lake.ops.package").fetchall()
+        }
+    names = sorted(path.name for path in folder.glob(f"[!.]*{ASKED}"))
+    new = [name for name in names if name.removesuffix(ASKED) not in known]
+    card = parent_card(workshop.home)
+    for name in new[:MOST]:
+        try:
+            if card is None:
+                raise PackageError(
+                    "the parent site's key is not known, so that nothing it asks can be verified",
+                    where=name,
+                    todo="Ask it for its public.json",
+                )
+            data = read_untrusted(folder, name, MOST_BYTES)
+            if data is None:
+                raise PackageError("the file is no correction", where=name, todo="Remove it")
+            found = read_correction(data, card.keys, name)
+            for wrong, what in (
+                (name != found.correction_id + ASKED, "the file is named after another"),
+                (found.county != workshop.site.code, "it is for another site"),
+                (found.city != card.code, "it comes from another site than the parent"),
+                (found.package_id not in packages, "it is about a package never sealed here"),
+            ):
+                if wrong:
+                    raise PackageError(what, where=name, todo="Ask the parent site")
+            yield found
+        except CountyLakeError as error:
+            remarks.append(str(error))
+
+
+def _known(con: duckdb.DuckDBPyConnection) -> set[str]:
+    if not has_rows(con, LEDGER):
+        return set()
+    rows = con.execute(f"SELECT DISTINCT correction_id FROM {LEDGER}").fetchall()
+    return {row[0] for row in rows}
+
+
+def suppliers(workshop: Workshop, report: str, column: str) -> list[str]:
+    """The feeds from whose records a report's column is made; of all columns if none is named.
+
+    Returns:
+        Names of feeds; one empty name where it comes from no feed's records.
+    """
+    table = f"report.{report}"
+    lineages = workshop.lineages
+    columns = lineages[table].columns if table in lineages else ()
+    wanted = [column] if column in columns else list(columns)
+    found: set[str] = set()
+    seen: set[tuple[str, str]] = set()
+    todo = [(table, name) for name in wanted]
+    while todo:
+        here = todo.pop()
+        if here in seen:
+            continue
+        seen.add(here)
+        name, _, stem = here[0].partition(".")
+        if name == "silver" and stem in workshop.contracts.feeds:
+            found.add(stem)
+        elif here[0] in lineages:
+            lineage = lineages[here[0]]
+            names = lineage.columns if here[1] == ROWS else (here[1],)
+            todo += [
+                (edge.source_table, edge.source_column)
+                for one in names
+                for edge in lineage.sources(one)
+            ]
+    return sorted(found) or [""]
+
+
+def _open(workshop: Workshop, fresh: Iterable[Correction]) -> None:
+    at, occasion = clock.now(), manual()
+    rows = [
+        [
+            *(case_number("city", one.correction_id, feed), feed, one.correction_id, "city"),
+            *(one.city, at, f"report.{one.report}"),
+            *(json.dumps(one.place, ensure_ascii=False, sort_keys=True), one.column or None),
+            *(one.package_id, one.why, "open"),
+        ]
+        for one in fresh
+        for feed in suppliers(workshop, one.report, one.column)
+    ]
+    with (
+        workshop.lake.writer("taking corrections in") as writer,
+        writer.transaction("corrections of the parent", run_id=occasion.run_id) as tx,
+    ):
+        known = _known(tx.con)
+        for row in (row for row in rows if row[2] not in known):
+            tx.con.execute(
+                f"INSERT INTO {LEDGER} (case_id, feed, correction_id, origin, origin_code,"
+                " asked_at, table_name, place, column_name, package_id, why, state)"
+                " VALUES (?, ?, ?, ?, ?, ?::TIMESTAMPTZ, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+
+def _answer(workshop: Workshop, folder: Path) -> None:
+    """Make sure that the parent finds every answer; the same bytes every time."""
+    with workshop.lake.reader() as con:
+        if not has_rows(con, LEDGER):
+            return
+        rows = con.execute(
+            "SELECT correction_id, any_value(origin_code), bool_or(how = 'corrected'),"
+            " string_agg(answer, '\n' ORDER BY case_id), max(answered_at)"
+            f" FROM {LEDGER} WHERE origin = 'city' GROUP BY correction_id"
+            " HAVING bool_and(state = 'closed') ORDER BY correction_id"
+        ).fetchall()
+    signer = signer_of(workshop.site)
+    for correction_id, city, corrected, words, at in rows:
+        message = CorrectionAnswer(
+            correction_id=correction_id,
+            county=workshop.site.code,
+            city=city,
+            outcome="corrected" if corrected else "unfounded",
+            answer=words[:2000],
+            answered_at=_instant(at),
+        )
+        text, name = sign_correction(message, signer), correction_id + ANSWERED
+        if read_untrusted(folder, name, MOST_BYTES) != text:
+            write_file(folder / name, text)
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

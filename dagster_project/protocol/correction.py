@@ -1,0 +1,104 @@
+"""A correction that a receiver asks for, and the sender's answer; both signed.
+
+A figure is named by its package, its row's key and its column: the receiver knows no record. Who
+decides what is wrong is the sender's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from dagster_project.errors import PackageError
+from dagster_project.protocol import dsse
+from dagster_project.protocol.canonical import canonical_json, parse_canonical
+from dagster_project.protocol.keys import PublicKey, Signer
+from dagster_project.protocol.manifest import Code, Instant, Name
+
+ASKED_TYPE = "application/vnd.countylake.correction+json"
+ANSWER_TYPE = "application/vnd.countylake.correction-answer+json"
+ASKED, ANSWERED = ".correction.json", ".answer.json"
+"""How the files of both end; they lie in ``corrections`` of the county's exchange folder."""
+FOLDER = "corrections"
+MOST_BYTES = 64 << 10
+
+CorrectionId = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}-JZ[0-9A-F]{12}$")]
+Words = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
+_Message = TypeVar("_Message", bound=BaseModel)
+
+
+class Correction(BaseModel):
+    """What the receiver doubts: one figure of one package, and why.
+
+    ``place`` is the row's key, column -> value as text; an empty ``column`` means the whole row.
+    """
+
+    model_config = _STRICT
+
+    format: Literal["countylake-correction/1"] = "countylake-correction/1"
+    correction_id: CorrectionId
+    county: Code
+    city: Code
+    package_id: Annotated[str, StringConstraints(max_length=120)]
+    report: Name
+    place: dict[Name, Annotated[str, StringConstraints(max_length=200)]]
+    column: Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,62})?$")]
+    why: Words
+    asked_at: Instant
+
+
+class CorrectionAnswer(BaseModel):
+    """What the sender found: it was wrong and is corrected at its source, or it is right."""
+
+    model_config = _STRICT
+
+    format: Literal["countylake-correction-answer/1"] = "countylake-correction-answer/1"
+    correction_id: CorrectionId
+    county: Code
+    city: Code
+    outcome: Literal["corrected", "unfounded"]
+    answer: Words
+    answered_at: Instant
+
+
+def sign_correction(message: Correction | CorrectionAnswer, signer: Signer) -> bytes:
+    """The bytes of ``<correction_id>.correction.json`` or ``.answer.json``."""
+    kind = ASKED_TYPE if isinstance(message, Correction) else ANSWER_TYPE
+    return dsse.sign(signer, kind, canonical_json(message.model_dump()))
+
+
+def read_correction(data: bytes, keys: Mapping[str, PublicKey], where: str) -> Correction:
+    """Verify what a receiver asks for, and read it.
+
+    Raises:
+        PackageError: The signature does not hold, or the signed text is no correction.
+    """
+    return _read(Correction, ASKED_TYPE, data, keys, where)
+
+
+def read_answer(data: bytes, keys: Mapping[str, PublicKey], where: str) -> CorrectionAnswer:
+    """Verify a sender's answer, and read it.
+
+    Raises:
+        PackageError: The signature does not hold, or the signed text is no answer.
+    """
+    return _read(CorrectionAnswer, ANSWER_TYPE, data, keys, where)
+
+
+def _read(
+    model: type[_Message], kind: str, data: bytes, keys: Mapping[str, PublicKey], where: str
+) -> _Message:
+    payload = dsse.open_envelope(data, kind, keys, where)
+    parse_canonical(payload, where)
+    try:
+        return model.model_validate_json(payload)
+    except ValidationError as error:
+        fields = ", ".join(str(one["loc"][0]) if one["loc"] else "it" for one in error.errors())
+        raise PackageError(
+            f"the signed text is not of the form of a correction ({fields})",
+            where=where,
+            todo="Ask the other site which programme wrote it",
+        ) from error
