@@ -88,6 +88,8 @@ def timeline(
     """
     made = [one for one in written if one.due_at <= now]
     start = local_day(since)
+    if len(made) < len(written):
+        since = now  # what was not due until now cannot become so afterwards
     if written and (written[-1].promise, written[-1].calendar) != (promise(sla), sla.calendar):
         start, since = local_day(now), now  # a new promise holds from now on
     elif written:
