@@ -68,6 +68,7 @@ def show(
             console().print(_dimension_table(one))
     else:
         console().print(_score_table(found))
+        note("`countylake quality show FEED` tells of its dimensions, `explain FEED` why")
 
 
 @app.command()
@@ -149,8 +150,12 @@ def _grade(one: FeedScore) -> str:
 
 
 def _score_table(scores: list[FeedScore]) -> Table:
-    """A line per feed, the whole county first, a column per dimension."""
+    """A line per feed, the whole county first; a column per dimension where there is room."""
+    from dagster_project.cli.tables import WIDE
+
     heads = dict.fromkeys(share.title for one in scores for share in one.dimensions)
+    if console().width < WIDE:
+        heads = {}
     table = _table(
         f"数据质量 quality, {scores[0].day}",
         ("归集任务 feed", "等级"),
@@ -171,9 +176,7 @@ def _score_table(scores: list[FeedScore]) -> Table:
 def _dimension_table(one: FeedScore) -> Table:
     """One feed: each dimension with numerator, denominator and weight."""
     table = _table(
-        f"{one.title} {one.feed}, {one.day}: {one.score} {_grade(one)}"
-        f"（比前日 {_moved(one.since_day)}，比七日前 {_moved(one.since_week)}，"
-        f"比三十日前 {_moved(one.since_month)}）",
+        f"{one.title} {one.feed}, {one.day}: {one.score} {_grade(one)}",
         ("维度 dimension",),
         ("权重\nweight", "通过\npassed", "检查\nchecked", "通过率 %"),
     )
@@ -185,6 +188,10 @@ def _dimension_table(one: FeedScore) -> Table:
             f"{share.checked:,}",
             f"{share.pct}",
         )
+    table.caption = (
+        f"比前日 {_moved(one.since_day)} · 比七日前 {_moved(one.since_week)}"
+        f" · 比三十日前 {_moved(one.since_month)}"
+    )
     return table
 
 

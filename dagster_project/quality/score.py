@@ -17,8 +17,11 @@ from decimal import Decimal
 from fractions import Fraction
 
 CENT = Decimal("0.01")
+FINE = Decimal("0.0001")
 WHOLE = 10_000
 """A whole in hundredths of a per cent, or of a point."""
+RECORDS = frozenset({"normativity", "completeness", "accuracy", "consistency"})
+"""Dimensions of the records themselves: where none was checked there is nothing to be scored."""
 GRADES = ((9000, "1"), (8000, "2"), (7000, "3"), (6000, "4"), (0, "5"))
 """The least score of each grade of the code list ``quality_grade``, in hundredths of a point."""
 
@@ -48,10 +51,10 @@ def shares(checks: Iterable[Checked]) -> dict[str, tuple[int, int]]:
 
 
 def score(checks: Iterable[Checked], weights: Mapping[str, int]) -> Decimal | None:
-    """The weighted score out of 100, two decimals; None where nothing was checked."""
+    """The weighted score out of 100, two decimals; None where no record was checked."""
     parts = {n: share for n, share in shares(checks).items() if weights.get(n)}
     total = sum(weights[name] for name in parts)
-    if not total:
+    if not RECORDS & parts.keys():
         return None
     points = sum(weights[name] * _rounded(*share) for name, share in parts.items())
     return _half_up(points, total) * CENT
@@ -65,8 +68,8 @@ def grade(value: Decimal) -> str:
 def points(checks: Sequence[Checked], weights: Mapping[str, int]) -> list[Decimal]:
     """What each of the checks costs, in points; they add up to 100 minus the score exactly.
 
-    A rule's true cost has no end of decimals. Each is cut to hundredths, and the hundredths that
-    are left over go to those that lost most by it, the first of equals.
+    A rule's true cost has no end of decimals. Each is cut to four of them, and what is left over
+    goes to those that lost most by it, the first of equals.
     """
     total = score(checks, weights)
     if total is None:
@@ -79,11 +82,11 @@ def points(checks: Sequence[Checked], weights: Mapping[str, int]) -> list[Decima
         else Fraction(0)
         for one in checks
     ]
-    return [Decimal(cents) * CENT for cents in _shared_out(int((100 - total) / CENT), exact)]
+    return [Decimal(one) * FINE for one in _shared_out(int((100 - total) / FINE), exact)]
 
 
 def _shared_out(whole: int, parts: Sequence[Fraction]) -> list[int]:
-    """A number of hundredths in the proportion of the parts, by the greatest remainder."""
+    """A whole number in the proportion of the parts, by the greatest remainder."""
     total = sum(parts, Fraction(0))
     if not total:
         return [0 for _ in parts]

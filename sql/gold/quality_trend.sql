@@ -9,6 +9,9 @@ WITH weighed AS (
   GROUP BY
     feed,
     day
+  -- Of a feed whose records were never checked there is nothing to be scored.
+  HAVING
+    COUNT(*) FILTER (WHERE dimension NOT IN ('timeliness', 'accessibility')) > 0
 ),
 scored AS (
   SELECT

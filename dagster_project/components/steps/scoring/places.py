@@ -68,7 +68,7 @@ LIMIT $limit
 _UNREAD = """
 WITH built AS (SELECT max(day) AS day FROM lake.gold.quality_rule),
 failures AS (
-    SELECT path AS file, coalesce(batch_id, '') AS batch_id, received_at AS at,
+    SELECT path AS file, coalesce(batch_id, '') AS batch_id, received_at AS tried_at,
         coalesce(message, outcome) AS note
     FROM lake.ops.delivery
     WHERE feed = $feed AND outcome IN ('refused', 'unreadable')
@@ -80,8 +80,8 @@ failures AS (
 SELECT file, '' AS sheet, NULL::BIGINT AS source_row, batch_id, '' AS case_id, note,
     count(*) OVER () AS places
 FROM failures, built
-WHERE CAST(timezone('Asia/Shanghai', at) AS DATE) > built.day - 30
-ORDER BY at, file
+WHERE CAST(timezone('Asia/Shanghai', tried_at) AS DATE) > built.day - 30
+ORDER BY tried_at, file
 LIMIT $limit
 """
 _STATED = """
