@@ -312,6 +312,8 @@ def _schedule(feed: Feed) -> str:
     often = (
         f"每 {feed.sla.every} {UNITS[feed.sla.unit]}，{feed.sla.due_time} 前 by {feed.sla.due_time}"
     )
+    if feed.sla.calendar:
+        often = f"{often}；只在工作日到期 on workdays"
     schedule = getattr(feed.sla, "schedule", "")
     return f"{often}；取数 {code(schedule)}" if schedule else often
 
