@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from dagster_project.simulate import kits_assets, kits_city, kits_people, kits_places
-from dagster_project.simulate.collective import Collectives
+from dagster_project.simulate import (
+    kits_assets,
+    kits_city,
+    kits_people,
+    kits_places,
+    kits_three_assets,
+)
 from dagster_project.simulate.component import component_rows
-from dagster_project.simulate.contracts import contract_rows
 from dagster_project.simulate.county import County
-from dagster_project.simulate.hotline import hotline_rows
 from dagster_project.simulate.deaths import death_rows, stranger_rows
 from dagster_project.simulate.ground import Ground
+from dagster_project.simulate.hotline import hotline_rows
 from dagster_project.simulate.house import house_rows, stretch
-from dagster_project.simulate.ledgers import asset_rows, resource_rows
-from dagster_project.simulate.payments import (
-    approval_rows,
-    ledger,
-    payment_rows,
-    voucher_rows,
-)
 from dagster_project.simulate.plants import Kit
 from dagster_project.simulate.population import IdBook, persons
 from dagster_project.simulate.premises import address_rows, building_rows
 from dagster_project.simulate.registered import entity_rows, seated, unit_rows
 from dagster_project.simulate.registers import built_up_rows, division_rows, grid_rows
+from dagster_project.simulate.roster import Roster
+from dagster_project.simulate.suspicions import Suspicions
+from dagster_project.simulate.three_assets import three_assets
 
 HOUSES_PER_CHUNK = 40_000
 XLSX_LIMIT = 20_000  # rows; above it a department sends text, where its contract lets it
@@ -67,6 +67,13 @@ FORMS: Mapping[str, Form] = {
     "asset": Form(kits_assets.ASSET, title="农村集体资产台账", by_town=True),
     "resource": Form(kits_assets.RESOURCE, title="农村集体资源台账", by_town=True),
     "contract": Form(kits_assets.CONTRACT, title="农村集体经济合同台账", has_dates=True),
+    "org_officer": Form(kits_three_assets.ORG_OFFICER, title="农村集体经济组织任职人员备案表"),
+    "contract_due": Form(kits_three_assets.CONTRACT_DUE, title="农村集体经济合同收款计划"),
+    "ledger_balance": Form(kits_three_assets.LEDGER_BALANCE, title="农村集体经济组织科目余额表"),
+    "property_txn": Form(kits_three_assets.PROPERTY_TXN, title="农村产权交易项目台账"),
+    "txn_bidder": Form(kits_three_assets.TXN_BIDDER, title="农村产权交易报名明细表"),
+    "member": Form(kits_three_assets.MEMBER, title="农村集体经济组织成员名册"),
+    "equity": Form(kits_three_assets.EQUITY, title="农村集体资产股权台账"),
     "built_up_area": Form(kits_places.BUILT_UP_AREA, "utf-8"),
     "std_address": Form(kits_places.STD_ADDRESS, "utf-8"),
     "building": Form(kits_places.BUILDING, "utf-8"),
@@ -87,8 +94,15 @@ class Source:
     chunks: Callable[[], Chunks]
 
 
-def sources(county: County) -> Iterator[Source]:
-    """Every feed's rows, in chunks; parents come before what refers to them."""
+def sources(county: County, suspicions: Suspicions | None = None) -> Iterator[Source]:
+    """Every feed's rows, in chunks; parents come before what refers to them.
+
+    Args:
+        county: The county.
+        suspicions: What is planted into the three assets' truth for red flags to find; without
+            them there is nothing to flag but books that are not separated.
+    """
+    roster = Roster()
     yield _whole("division", lambda: division_rows(county), len(county.register))
     yield _whole("grid", lambda: grid_rows(county), county.profile.grids_before)
     yield _whole("built_up_area", lambda: built_up_rows(county), 0)
@@ -96,25 +110,19 @@ def sources(county: County) -> Iterator[Source]:
     homes = {"house": houses, "population": int(county.residents * 1.08), "std_address": houses}
     homes |= {"building": houses // 2, "unit": houses // 16, "market_entity": houses // 16}
     homes |= {"death": houses // 40}
-    yield Source(tuple(homes), homes, lambda: _homes(county))
+    yield Source(tuple(homes), homes, lambda: _homes(county, roster))
     yield _many(
         "component", lambda: component_rows(county), county.sized(county.profile.components)
     )
     yield _many("hotline_order", lambda: hotline_rows(county), county.sized(county.profile.orders))
-    orgs = Collectives(county)
-    book = ledger(orgs)
-    assets: Mapping[str, Callable[[], pl.DataFrame]] = {
-        "collective_org": orgs.orgs,
-        "bank_account": orgs.accounts,
-        "contract": lambda: contract_rows(orgs),
-        "payment": lambda: payment_rows(orgs, book),
-        "payment_approval": lambda: approval_rows(orgs, book),
-        "voucher_line": lambda: voucher_rows(orgs, book),
-        "asset": lambda: asset_rows(orgs),
-        "resource": lambda: resource_rows(orgs),
-    }
-    for name, make in assets.items():
-        yield _whole(name, make, 0)
+    for name, make in three_assets(county, roster).items():
+        yield _whole(name, _suspected(name, make, suspicions), 0)
+
+
+def _suspected(
+    feed: str, make: Callable[[], pl.DataFrame], suspicions: Suspicions | None
+) -> Callable[[], pl.DataFrame]:
+    return (lambda: suspicions.plant(feed, make())) if suspicions else make
 
 
 def _whole(feed: str, make: Callable[[], pl.DataFrame], rows: int) -> Source:
@@ -125,11 +133,12 @@ def _many(feed: str, make: Callable[[], Iterator[pl.DataFrame]], rows: int) -> S
     return Source((feed,), {feed: rows}, lambda: ({feed: chunk} for chunk in make()))
 
 
-def _homes(county: County) -> Chunks:
+def _homes(county: County, roster: Roster) -> Chunks:
     book, ground = IdBook(county), Ground(county)
     for start in range(0, county.houses, HOUSES_PER_CHUNK):
         line = stretch(county, start, min(start + HOUSES_PER_CHUNK, county.houses))
         people, heads = persons(county, line, book)
+        roster.note(people)
         houses = house_rows(county, line, heads)
         seats = seated(county, line, houses, heads)
         deaths = death_rows(county, people)
