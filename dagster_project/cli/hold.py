@@ -1,4 +1,4 @@
-"""``countylake hold …``: deliveries that wait for a decision, and the decision.
+"""``countylake hold …``: deliveries that wait for a decision, their rows, and the decision.
 
 Changed structures are decided with ``countylake drift``, which changes the contract too.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help=(
-        "Held deliveries 搁置的交付: list, show, release, refuse.\n\n"
+        "Held deliveries 搁置的交付: list, show, return, release, refuse.\n\n"
         "Nothing of a held delivery is merged; what the lake holds stays as it was until somebody "
         "decides. A run that holds a delivery ends as partial."
     ),
@@ -82,6 +83,7 @@ def list_holds(
     table = Table(pad_edge=False, title="搁置的交付 held deliveries", title_justify="left")
     for head in ("编号 id", "文件 file", "原因 why", "自 since", "状态 state"):
         table.add_column(head, overflow="fold")
+    table.add_column("行 rows", justify="right", no_wrap=True)
     for hold in found:
         table.add_row(
             hold.hold_id,
@@ -89,47 +91,71 @@ def list_holds(
             KINDS[hold.kind],
             local(hold.opened_at),
             STATES[hold.state],
+            "–" if hold.rows is None else f"{hold.rows:,}",
         )
     console().print(table)
     note("`countylake hold show ID` says more")
 
 
 @app.command()
-def show(number: Number, home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
-    """One held delivery: the facts, and what was decided."""
-    from dagster_project.components.steps.arriving.holds import hold_of
+def show(
+    number: Number,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="read the file again and list its broken rows")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="how many rows to list")] = 50,
+    home: HomeOption = COUNTY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """One held delivery: why, which rows, and everything that was decided."""
+    from dagster_project.components.steps.arriving.history import course_of
 
     workshop = deciding(home)
     with workshop.lake.reader() as con:
-        found = hold_of(con, number)
+        course = course_of(con, number)
+    listed = []
+    if rows:
+        from dagster_project.components.steps.correcting.held import held_rows
+
+        with working("reading the file again"):
+            listed = held_rows(workshop, number, limit)
     if as_json:
-        emit(asdict(found))
+        emit(course.told() | ({"rows": [asdict(one) for one in listed]} if rows else {}))
         return
-    from rich.table import Table
+    from dagster_project.cli.hold_tables import tell_course, tell_rows
 
-    from dagster_project.cli.tables import local
+    tell_course(console(), course, kind=KINDS, state=STATES)
+    if rows:
+        tell_rows(console(), listed)
+        if len(listed) == limit:
+            note(f"only the first {limit} rows; ask for more with --limit")
+    elif course.hold.kind == "quality":
+        note(f"`countylake hold show {number} --rows` lists the rows")
 
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    decided = f"{local(found.decided_at)} {found.decided_by}: {found.why}"
-    lines: dict[str, Any] = {
-        "编号 id": found.hold_id,
-        "归集任务 feed": f"{found.feed} {found.contract_version}",
-        "文件 file": found.path,
-        "原因 why": KINDS[found.kind],
-        "说明 message": found.message,
-        "自 since": local(found.opened_at),
-        "状态 state": STATES[found.state],
-        **({"决定 decision": decided} if found.decided_at else {}),
-        "SHA-256": found.sha256,
-    }
-    for name, value in lines.items():
-        table.add_row(name, literally(value))
-    for number_of, finding in enumerate(found.findings, start=1):
-        facts = " · ".join(f"{name} {value}" for name, value in finding.items())
-        table.add_row(f"事实 fact {number_of}", literally(facts))
-    console().print(table)
+
+@app.command(name="return")
+def give_back(
+    number: Number,
+    out: Annotated[
+        Path | None, typer.Option(help="folder of the copies; else returns/<feed> in the home")
+    ] = None,
+    home: HomeOption = COUNTY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a copy of a held or refused file with its broken rows marked, for the department."""
+    from dagster_project.cli.quarantine import PERSONAL, returned_table
+    from dagster_project.components.steps.correcting.held import return_hold
+
+    workshop = deciding(home)
+    with working("writing the copies"):
+        made = return_hold(workshop, number, out)
+    if as_json:
+        emit({"returned": [asdict(one) for one in made]})
+        return
+    console().print(returned_table(made))
+    for remark in dict.fromkeys(remark for one in made for remark in one.remarks):
+        note(remark)
+    note(PERSONAL)
 
 
 @app.command()

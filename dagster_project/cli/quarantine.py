@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from dagster_project.components.steps.correcting.copying import Returned
     from dagster_project.components.steps.overview import RejectedRow
 
+PERSONAL = (
+    "副本含个人信息，仅限交还责任部门；the copies hold personal data: for the department only"
+)
 HOW = {
     "corrected": "已更正 corrected",
     "superseded": "同批另有合格行 superseded",
@@ -115,10 +118,10 @@ def give_back(
     if not made:
         note(f"{feed} has no open case; nothing was written")
         return
-    console().print(_returned_table(made))
+    console().print(returned_table(made))
     for remark in dict.fromkeys(remark for one in made for remark in one.remarks):
         note(remark)
-    note("副本含个人信息，仅限交还责任部门；the copies hold personal data: for the department only")
+    note(PERSONAL)
 
 
 def _table(title: str, *heads: str) -> Table:
@@ -180,7 +183,8 @@ def _closed_table(closed: list[ClosedCase]) -> Table:
     return table
 
 
-def _returned_table(made: list[Returned]) -> Table:
+def returned_table(made: list[Returned]) -> Table:
+    """The copies that were written, with what is marked in each."""
     table = _table("退回副本 returned copies", "文件 file", "副本 copy")
     for head in ("事项\ncases", "行\nrows", "单元格\ncells"):
         table.add_column(head, justify="right", no_wrap=True)
