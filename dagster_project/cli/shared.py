@@ -72,8 +72,21 @@ def complain_of(feed: Mapping[str, Any], *, but: Collection[str] = ()) -> None:
         since = f"held since {local(hold['since'])} as {hold['hold_id']}"
         paused = ", and the feed waits" if hold["kind"] == "schema" else ""
         complain(f"{feed['feed']}: {since}{paused}: {hold['message']}")
+    if feed["holds"]:
+        age = data_age(feed["data_until"], feed["data_age_days"])
+        note(f"{feed['feed']}: what is published {age}")
     if feed["alarm"]:
         note(f"{feed['feed']}: {feed['alarm']}")
+
+
+def data_age(until: datetime | None, days: int | None) -> str:
+    """How old data are, to go after what they are called."""
+    from dagster_project.cli.tables import local
+
+    if until is None:
+        return "holds no data: nothing was ever merged"
+    old = "less than a day" if not days else f"{days:,} day{'s' if days > 1 else ''}"
+    return f"is of {local(until)}, {old} old"
 
 
 def note(sentence: str) -> None:

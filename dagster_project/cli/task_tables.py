@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dagster_project.cli.shared import literally
+from dagster_project.cli.shared import data_age, literally
 from dagster_project.cli.tables import local
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def sentences(line: TaskLine) -> list[str]:
         told.append(f"paused {local(said.decided_at)} by {said.decided_by}: {said.why}.")
     if line.holds:
         told.append(f"{', '.join(line.holds)} waits for a decision; `countylake hold list`.")
+    if line.kind == "feed" and line.state in ("late", "held"):
+        told.append(f"what is published {data_age(line.data_until, line.data_age_days)}.")
     if line.state in ("late", "failed"):
         told += [f"waits for {one.department}: {one.reason}." for one in line.waits_for]
     if line.failures:
@@ -154,6 +156,7 @@ def tell_history(screen: Console, found: History) -> None:
         "截止 due": local(line.due_at),
         "逾期 missed": local(line.missed_at) if line.missed_at else "",
         "上次成功 last success": local(line.last_success),
+        "数据至 data until": local(line.data_until) if line.data_until else "",
         "上次运行 last run": f"{local(line.last_run)} {line.last_status}",
         "下次运行 next run": local(line.next_run),
         "行数 rows": rows if line.read else "",

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import duckdb
 
+from dagster_project import clock
 from dagster_project.components.steps.arriving.holds import PAUSING, Hold, holds
 from dagster_project.components.steps.checks import VOLUME
 from dagster_project.components.steps.correcting import disagreements, findings
 from dagster_project.components.steps.correcting.cases import OPEN_PLACES
+from dagster_project.components.steps.data_age import age_days, data_until
 from dagster_project.components.steps.scoring.standing import ALL, FeedScore, read_standing
 from dagster_project.components.steps.sentences import masked_cells, reason_sentence
 from dagster_project.components.steps.workshop import Workshop
@@ -135,7 +138,11 @@ def _rows(
 
 
 def status(workshop: Workshop) -> dict[str, Any]:
-    """Each feed's last day, every report with its answer, and the contracts that did not load."""
+    """Each feed's last day and how old its data are, every report with its answer, and problems.
+
+    Problems are the contracts that did not load.
+    """
+    until: dict[str, datetime] = {}
     if not workshop.home.catalog.exists():
         counted, tasks, reports, volumes, held, scores = {}, {}, [], {}, [], {}
     else:
@@ -146,13 +153,16 @@ def status(workshop: Workshop) -> dict[str, Any]:
             volumes = {row["feed"]: row for row in _rows(con, _VOLUMES)}
             held = holds(con, state="")
             scores = {one.feed: one for one in read_standing(workshop, con)}
-    site = workshop.site
+            asked = [name for name, feed in workshop.contracts.feeds.items() if feed.is_asked]
+            until = data_until(con, asked)
+    site, now = workshop.site, clock.now()
     return {
         "site": {"code": site.code, "name": site.name, "home": str(workshop.home.root)},
         "feeds": [
             _feed_line(workshop, name, counted.get(name, {}), tasks.get(name, {}))
             | _quality(scores.get(name))
             | _doubts(name, tasks.get(name, {}), volumes.get(name, {}), held)
+            | {"data_until": until.get(name), "data_age_days": age_days(until.get(name), now)}
             for name in workshop.contracts.feeds
         ],
         "quality": _quality(scores.get(ALL)),
@@ -209,6 +219,7 @@ def _doubts(
                 "path": hold.path,
                 "since": hold.opened_at,
                 "message": hold.message,
+                "rows": hold.rows,
             }
             for hold in waiting
         ],

@@ -30,6 +30,7 @@ from typing import Any, Literal
 from dagster_project import clock
 from dagster_project.components.steps.arriving.watch import waiting_files
 from dagster_project.components.steps.cutoff import period_of
+from dagster_project.components.steps.data_age import age_days
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.tasks.facts import Executions, Facts, facts
 from dagster_project.components.steps.tasks.pausing import Decision
@@ -77,7 +78,8 @@ class TaskLine:
 
     ``period`` is the present one, due at ``due_at``; ``missed_at`` is the deadline that a late task
     missed. The rows are those of the last execution that took something. ``failures`` are the
-    executions that failed since the last one that went well. ``start`` is why it is to be started
+    executions that failed since the last one that went well. ``data_until`` is when a feed's
+    published data came, or were known to be the newest still. ``start`` is why it is to be started
     now, if it is.
     """
 
@@ -112,6 +114,8 @@ class TaskLine:
     median_s: float | None
     waits_for: tuple[Wait, ...]
     start: Start | None = None
+    data_until: datetime | None = None
+    data_age_days: int | None = None
 
 
 def tasks(workshop: Workshop, now: datetime | None = None) -> list[TaskLine]:
@@ -222,6 +226,7 @@ class Look:
             self.now,
             self.facts.deadlines.get(feed.name, ()),
         )
+        until = max(taken) if self.facts.deliveries.get(feed.name) else None
         times, files = timetable(feed), self.files.get(feed.name, ())
         held = self.facts.holds.get(feed.name, ())
         stopped = any(hold.kind == "schema" for hold in held)
@@ -247,6 +252,8 @@ class Look:
             deliveries_waiting=len(files),
             waits_for=(),
             start=start,
+            data_until=until,
+            data_age_days=age_days(until, self.now),
             **self._told(feed.name, ran),
         )
 
