@@ -8,9 +8,10 @@ from datetime import date
 from typing import Any, Literal
 
 from dagster_project.contracts.entities import DataItems
+from dagster_project.contracts.own_expectation import OwnExpectation
 from dagster_project.contracts.policy import Policy
-from dagster_project.contracts.workdays import Calendar
 from dagster_project.contracts.table_rule import Gate, TableRule
+from dagster_project.contracts.workdays import Calendar
 
 LogicalType = Literal["string", "integer", "decimal", "date", "timestamp", "boolean"]
 Level = Literal["L1", "L2", "L3", "L4"]
@@ -239,8 +240,7 @@ class FilePeriod:
 class Shifts:
     """How far a delivery may be from the feed's last ones before it is told.
 
-    ``nulls``: by how much of its rows a column may be more or less empty. ``shares``: how much of
-    a column's cells may be of other codes.
+    ``nulls``: of the rows, emptier or fuller. ``shares``: of a column's cells, of other codes.
     """
 
     nulls: float = 0.1
@@ -258,7 +258,8 @@ class Feed:
     their name says.
 
     ``sheet_names`` are the sheets to read where ``sheets`` is ``named``. A ``headerless`` file has
-    no titles: its columns are the contract's, in their order. ``drift`` says what to do about
+    no titles: its columns are the contract's, in their order. Of a register, ``name_column`` holds
+    the names that other feeds may write in place of its codes. ``drift`` says what to do about
     differences where that is not what ``DRIFT_KINDS`` says.
     """
 
@@ -288,6 +289,7 @@ class Feed:
     period: FilePeriod | None = None
     drift: Mapping[DriftKind, DriftAction] = field(default_factory=dict)
     coordinates: Coordinates | None = None
+    name_column: str = ""
     table_rules: tuple[TableRule, ...] = ()
     gate: Gate = field(default_factory=Gate)
     description: str = ""
@@ -386,7 +388,7 @@ class Contracts:
     """Everything below ``schemas/`` that could be read, and why the rest could not.
 
     ``drafts`` are feeds that are catalogued and that nobody supplies yet: they have no task, no
-    tables and no assets.
+    tables and no assets. ``suites`` are the county's own expectations, by feed.
     """
 
     feeds: Mapping[str, Feed]
@@ -397,3 +399,4 @@ class Contracts:
     items: DataItems = field(default_factory=DataItems)
     policy: Policy = field(default_factory=Policy)
     calendar: Calendar = field(default_factory=Calendar)
+    suites: Mapping[str, tuple[OwnExpectation, ...]] = field(default_factory=dict)

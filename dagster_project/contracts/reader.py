@@ -15,6 +15,7 @@ from dagster_project.contracts.codelists import read_codes
 from dagster_project.contracts.document import Document, read
 from dagster_project.contracts.items import read_items
 from dagster_project.contracts.model import CodeList, Contracts, Feed, Layer, Problem, Table
+from dagster_project.contracts.own_suites import read_own_suites
 from dagster_project.contracts.policy import Policy
 from dagster_project.contracts.policy_file import read_policy, threshold_problems
 from dagster_project.contracts.profile import form_problems
@@ -51,8 +52,10 @@ def load(root: Path) -> Contracts:
     items = read_items(root, feeds, codes, problems)
     entries: tuple[Feed | Table, ...] = (*feeds.values(), *drafts.values(), *tables.values())
     unsound += (problem for _, problem in repeated_codes(entries))
+    suites, odd = read_own_suites(root, feeds)
+    unsound += odd
     ordered = sorted((*problems, *unsound), key=lambda p: (p.path, p.line, p.sentence))
-    return Contracts(feeds, tables, codes, tuple(ordered), drafts, items, policy, calendar)
+    return Contracts(feeds, tables, codes, tuple(ordered), drafts, items, policy, calendar, suites)
 
 
 def load_one(path: Path, root: Path) -> Contracts:

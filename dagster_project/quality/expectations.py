@@ -1,4 +1,4 @@
-"""Contract -> expectations, as plain data. Running them is ``gx``'s work.
+"""Contract -> expectations, as plain data, with the county's own ones behind them.
 
 An expectation carries the id of the rule it repeats, so that both opinions can be compared row by
 row. It is repeated exactly or not at all: formats with check digits, hidden and rounded numbers,
@@ -16,8 +16,10 @@ from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR
 from typing import Any
 
+from dagster_project.contracts.linear import linear
 from dagster_project.contracts.model import CodeList, Column, Contracts, Feed, Table
 from dagster_project.contracts.rules import cell_rules
+from dagster_project.quality.own import own
 from dagster_project.quality.row_rules import repeated
 from dagster_project.quality.suite import (
     Asked,
@@ -26,7 +28,6 @@ from dagster_project.quality.suite import (
     Suite,
     bound,
     is_comparable,
-    is_linear,
 )
 
 
@@ -42,8 +43,8 @@ class _Maker:
     ) -> Expectation:
         """The expectation that repeats the rule ``<column>.<name>``."""
         rule_id = f"{self.column.name}.{name}"
-        scale = self.column.scale if of == "digits" else 0
-        asked = Asked(f"_{name}_{self.column.name}", self.column.name, of, rule_id, scale)
+        digits = self.column.scale if name == "range" and self.column.type == "decimal" else -1
+        asked = Asked(f"_{name}_{self.column.name}", self.column.name, of, rule_id, digits)
         return Expectation(
             rule_id,
             kind,
@@ -82,17 +83,18 @@ class _Maker:
         yield self.rule("length", kind, f"不超过 {longest} 个字符", max_value=longest)
 
     def pattern(self) -> Iterator[Expectation]:
-        """The pattern is found; pandas asks the same engine (RE2) as DuckDB for strings."""
-        if self.column.type == "string" and is_linear(self.column.pattern):
+        """The pattern is found, wherever it has a form that pandas reads as DuckDB does."""
+        spelled = linear(self.column.pattern)
+        if self.column.type == "string" and spelled:
             sentence = f"符合格式 {self.column.pattern}"
-            kind = "ExpectColumnValuesToMatchRegex"
-            yield self.rule("pattern", kind, sentence, regex=self.column.pattern)
+            yield self.rule("pattern", "ExpectColumnValuesToMatchRegex", sentence, regex=spelled)
 
     def code(self) -> Iterator[Expectation]:
         """A code of the list."""
         if self.column.codes in self.codes and self.column.type == "string":
-            listed = list(self.codes[self.column.codes].codes)
-            sentence = f"取值在代码表 {self.column.codes} 内"
+            code_list = self.codes[self.column.codes]
+            listed, name = list(code_list.codes), code_list.title or code_list.name
+            sentence = f"取值在代码表“{name}”内"
             yield self.rule("code", "ExpectColumnValuesToBeInSet", sentence, value_set=listed)
 
     def range(self) -> Iterator[Expectation]:
@@ -101,13 +103,16 @@ class _Maker:
         if not is_comparable(column):
             return
         low, high = column.minimum, column.maximum
+        try:
+            first, last = bound(column, low, ROUND_CEILING), bound(column, high, ROUND_FLOOR)
+        except ValueError:
+            return
         yield self.rule(
             "range",
             "ExpectColumnValuesToBeBetween",
             f"在 {low or '-∞'} 与 {high or '+∞'} 之间",
-            "digits" if column.type == "decimal" else "value",
-            min_value=bound(column, low, ROUND_CEILING),
-            max_value=bound(column, high, ROUND_FLOOR),
+            min_value=first,
+            max_value=last,
         )
 
 
@@ -121,6 +126,7 @@ def for_feed(feed: Feed, contracts: Contracts, delivered_at: datetime) -> Suite:
     """
     found = [e for column in feed.columns for e in _Maker(column, contracts.codes).all()]
     found += [made for rule in feed.rules if (made := repeated(rule, feed, delivered_at))]
+    found += [own(one, feed) for one in contracts.suites.get(feed.name, ())]
     return Suite(feed.name, feed.title, tuple(found))
 
 

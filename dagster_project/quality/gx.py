@@ -32,7 +32,7 @@ class Outcome:
     """What one expectation found: rows checked and rows failed (0 or 1 for table rules).
 
     ``places`` are the positions of failed rows in the frame, where they were asked for. ``error``
-    is the kind of exception by which a county's own expectation stopped.
+    says that a county's own expectation could not be run.
     """
 
     table: str
@@ -107,6 +107,8 @@ def _translated(expectation: Expectation, number: int = 0) -> Any:
     arguments = dict(expectation.arguments)
     if expectation.guards:
         arguments["row_condition"] = _condition(expectation.guards)
+    if expectation.condition:
+        arguments["row_condition"] = dict(expectation.condition)
     return getattr(gxe, expectation.kind)(
         **arguments,
         description=expectation.sentence,
@@ -140,6 +142,10 @@ def _outcome(suite: Suite, expectation: Expectation, result: Any, rows: int) -> 
     raised = info.get("raised_exception") or any(
         isinstance(v, dict) and v.get("raised_exception") for v in info.values()
     )
+    if raised and expectation.is_own:
+        return Outcome(
+            suite.name, expectation, success=False, checked=0, failed=0, error="请检查写法"
+        )
     if raised:
         message = f"great expectations could not run {suite.name}: {expectation.rule_id}"
         raise RuntimeError(message)

@@ -183,7 +183,7 @@ class _Reader:
             raise _UnrepeatableError
         asked = Asked(column.name, column.name)
         if column.type == "decimal":
-            asked = Asked(f"_digits_{column.name}", column.name, "digits", scale=column.scale)
+            asked = Asked(f"_digits_{column.name}", column.name, digits=column.scale)
         arguments: dict[str, Any] = {"column": asked.name}
         if kind in {exp.GT, exp.GTE, exp.EQ}:
             arguments |= {"min_value": low, "strict_min": strict}

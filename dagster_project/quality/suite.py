@@ -13,32 +13,32 @@ from decimal import Decimal, localcontext
 from typing import Any, Literal
 
 from dagster_project.contracts.model import Column
+from dagster_project.contracts.own_words import INEXACT, MOST_DIGITS
 
-Of = Literal["text", "read", "filled", "valid", "value", "digits"]
+Of = Literal["text", "read", "filled", "valid", "value", "typed"]
 """What of a cell a frame's column holds.
 
 ``text``: its clean text. ``read``: true, or NULL where a text stands that cannot be typed.
 ``filled``: true, or NULL where the cell is empty and no rule spoke of it. ``valid``: its typed
 value, NULL where any rule of the cell spoke. ``value``: the same, also where the asked rule itself
-spoke. ``digits``: as ``value``, a decimal as a whole number of its last digit, because Great
-Expectations compares decimals with floats.
+spoke. ``typed``: its typed value, whatever rules say.
 """
-MOST_DIGITS = 18
-"""A decimal of so many digits is a 64-bit whole number of its last digit."""
 
 
 @dataclass(frozen=True)
 class Asked:
     """One column of the frame: its name there, the table's column, and what of it is asked.
 
-    ``rule_id`` is the rule that asks; of ``digits`` there are ``scale`` behind the point.
+    ``rule_id`` is the rule that asks. With ``digits`` a decimal is given as a whole number of its
+    last digit, of which so many are behind the point: Great Expectations compares decimals with
+    floats. ``-1`` gives every value as it is.
     """
 
     name: str
     column: str
     of: Of = "valid"
     rule_id: str = ""
-    scale: int = 0
+    digits: int = -1
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Expectation:
 
     ``kind`` is the class name in Great Expectations; ``arguments`` are its keywords, ``guards`` the
     conditions of the rows that are asked. ``asked`` are the frame's columns that both name.
-    ``is_own`` marks one that the county wrote itself.
+    ``is_own`` marks one that the county wrote itself; its rows may be chosen by ``condition``, as
+    Great Expectations writes it.
     """
 
     rule_id: str
@@ -68,6 +69,7 @@ class Expectation:
     asked: tuple[Asked, ...] = ()
     guards: tuple[Guard, ...] = ()
     is_own: bool = False
+    condition: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,6 @@ class Suite:
         return tuple(dict.fromkeys(a for e in self.expectations for a in e.asked))
 
 
-def is_linear(pattern: str) -> bool:
-    """Whether pandas gives the pattern to RE2 as well: Python's engine takes over from ``(?``."""
-    return "(?" not in pattern.replace("(?:", "")
-
-
 def is_comparable(column: Column) -> bool:
     """Whether Great Expectations compares such values exactly with a constant."""
     if column.type == "decimal":
@@ -97,7 +94,11 @@ def is_comparable(column: Column) -> bool:
 
 
 def bound(column: Column, text: str, rounding: str) -> int | date | datetime | None:
-    """An end of a range as the frame's column has it; of a finer one the next value inside."""
+    """An end of a range as the frame's column has it; of a finer one the next value inside.
+
+    Raises:
+        ValueError: Great Expectations makes a float of it that is another number.
+    """
     if not text:
         return None
     if column.type == "date":
@@ -106,7 +107,10 @@ def bound(column: Column, text: str, rounding: str) -> int | date | datetime | N
         return datetime.fromisoformat(text)
     with localcontext(prec=60):
         power = column.scale if column.type == "decimal" else 0
-        return int(Decimal(text).scaleb(power).to_integral_value(rounding))
+        made = int(Decimal(text).scaleb(power).to_integral_value(rounding))
+    if abs(made) >= INEXACT:
+        raise ValueError(text)
+    return made
 
 
 def to_json(suite: Suite) -> str:

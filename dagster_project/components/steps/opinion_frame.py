@@ -114,6 +114,8 @@ def _column(plan: Plan, asked: Asked) -> str:
         return f"{text} AS {name}"
     if asked.of == "read":
         return f"CASE WHEN {text} IS NULL OR {value} IS NOT NULL THEN TRUE END AS {name}"
+    if asked.of == "typed":
+        return f"{_of_value(asked, value)} AS {name}"
     spoke = _spoke(plan, asked)
     if asked.of == "filled":
         return f"CASE WHEN {spoke} OR {value} IS NOT NULL THEN TRUE END AS {name}"
@@ -121,7 +123,9 @@ def _column(plan: Plan, asked: Asked) -> str:
 
 
 def _of_value(asked: Asked, value: str) -> str:
-    return f"CAST({value} * {10**asked.scale} AS BIGINT)" if asked.of == "digits" else value
+    if asked.digits < 0:
+        return value
+    return f"CAST(CAST({value} AS DECIMAL(38, {asked.digits})) * {10**asked.digits} AS BIGINT)"
 
 
 def _spoke(plan: Plan, asked: Asked) -> str:
