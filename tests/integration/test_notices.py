@@ -115,7 +115,9 @@ def test_held_and_late_are_told_with_their_commands(county: County, service: Ser
     send(county.workshop, later)
     text = "\n".join(service.messages())
     assert "■ 审批局\n[逾期] 许可 permit：应于" in text
-    assert "前完成，至今没有；请催送 → countylake tasks show permit" in text
+    assert "前完成，至今没有；上次报送 " in text
+    assert "，通道 inbox 审批局/许可_*.csv" in text
+    assert "；请催送 → countylake tasks why permit" in text
     county.put("许可_202307.csv", rows(range(3)))
     county.run()
     (hold,) = county.holds()

@@ -13,7 +13,8 @@ import duckdb
 
 from dagster_project.components.steps.arriving.holds import Hold, holds
 from dagster_project.components.steps.notices.text import Condition, local, quoted
-from dagster_project.components.steps.tasks.look import TaskLine, tasks
+from dagster_project.components.steps.tasks.look import State, TaskLine, every, in_order
+from dagster_project.components.steps.tasks.why import Chain, Link
 from dagster_project.components.steps.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ DOUBTS: Final = {
     "period": "期次与文件名不符，整份搁置，等待决定",
     "rows": "行数与清单不符，整份搁置，等待决定",
     "quality": "问题数据超出限额，整份搁置，等待决定",
+}
+BEHIND: Final[dict[State, str]] = {
+    "late": "逾期",
+    "held": "搁置待决定",
+    "paused": "已暂停",
+    "failed": "失败",
+    "never": "未运行",
 }
 _RETURNED = """
 SELECT
@@ -56,12 +64,14 @@ def conditions(workshop: Workshop, now: datetime) -> list[Condition]:
     """
     if not workshop.home.catalog.exists():
         return []
-    lines = tasks(workshop, now)
+    look, known = every(workshop, now)
+    lines = in_order(known.values())
+    chain = Chain.of(look, known)
     with workshop.lake.reader() as con:
         held = holds(con)
         cases = list(_of_cases(workshop, con, now))
     messages = [hold.message for hold in held if hold.message]
-    tasked = [one for line in lines for one in _of_task(workshop, line, messages)]
+    tasked = [one for line in lines for one in _of_task(workshop, line, messages, chain)]
     return [*tasked, *(_of_hold(workshop, hold) for hold in held), *cases]
 
 
@@ -73,7 +83,9 @@ def title_of(workshop: Workshop, task: str) -> str:
     return model.contract.title if model else ""
 
 
-def _of_task(workshop: Workshop, line: TaskLine, held: Sequence[str]) -> Iterator[Condition]:
+def _of_task(
+    workshop: Workshop, line: TaskLine, held: Sequence[str], chain: Chain
+) -> Iterator[Condition]:
     if line.kind == "model":
         return
     paused = line.paused is not None
@@ -82,8 +94,8 @@ def _of_task(workshop: Workshop, line: TaskLine, held: Sequence[str]) -> Iterato
             workshop,
             "late",
             line.task,
-            f"应于 {local(line.missed_at)} 前完成，至今没有{_why_late(line)}",
-            f"countylake tasks show {line.task}",
+            f"应于 {local(line.missed_at)} 前完成，至今没有{_why_late(chain.link(line.task))}",
+            f"countylake tasks why {line.task}",
             state=line.missed_at.isoformat(),
             quiet=paused,
         )
@@ -104,12 +116,23 @@ def _of_task(workshop: Workshop, line: TaskLine, held: Sequence[str]) -> Iterato
         )
 
 
-def _why_late(line: TaskLine) -> str:
-    """Whom a late task waits for: a feed for its own department, unless that has delivered."""
-    if any(one.task == line.task for one in line.waits_for):
-        return "；请催送"
-    waits = "、".join(dict.fromkeys(f"{one.department} {one.title}" for one in line.waits_for))
-    return f"，等待 {waits}；请催送" if waits else "；请运行 countylake run"
+def _why_late(link: Link) -> str:
+    """Whom a late task waits for: the departments behind it, what each sent last, and by what."""
+    behind = [one for one in link.causes() if one.kind == "feed"]
+    if link.kind == "feed":
+        waits = link.todo.startswith("countylake tasks run")
+        todo = "文件已在收件箱，请运行 countylake run" if waits else "请催送"
+        return f"；{_last(link)}，通道 {link.channel}；{todo}"
+    if not behind:
+        return "；请运行 countylake run"
+    told = "、".join(
+        f"{one.department} {one.title}（{BEHIND[one.state]}，{_last(one)}）" for one in behind
+    )
+    return f"，等待 {told}；请催办"
+
+
+def _last(link: Link) -> str:
+    return f"上次报送 {local(link.sent.at)}" if link.sent else "从未报送"
 
 
 def _of_hold(workshop: Workshop, hold: Hold) -> Condition:
