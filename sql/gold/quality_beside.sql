@@ -1,21 +1,52 @@
 -- What counts beside the files' own rules, each answer with the days on which it counts: table
 -- rules until they are asked again, deadlines and accesses for 30 days and until the next one.
-WITH judged AS (
+WITH ended AS (
+  SELECT
+    run_id,
+    MAX(finished_at) AS ended_at
+  FROM ops.task_run
+  WHERE kind = 'feed'
+  GROUP BY run_id
+),
+asked AS (
+  -- A run's questions come after its feeds, and are about the state that these left.
+  SELECT
+    results.table_name,
+    results.rule_id,
+    results.dimension,
+    results.checked,
+    results.failed,
+    results.checked_at,
+    LEAST(results.checked_at, ended.ended_at) AS stood_at
+  FROM ops.check_result AS results
+  LEFT JOIN ended ON ended.run_id = results.run_id
+  WHERE results.suite = 'countylake'
+    AND SUBSTR(results.table_name, 1, 7) = 'silver.'
+    AND results.dimension <> ''
+    AND results.batch_id IS NULL
+),
+asked_days AS (
   SELECT
     SUBSTR(table_name, 8) AS feed,
     rule_id,
     dimension,
-    LEAST(CAST(checked_at AT TIME ZONE 'Asia/Shanghai' AS DATE), :day) AS first_day,
-    LEAD(LEAST(CAST(checked_at AT TIME ZONE 'Asia/Shanghai' AS DATE), :day)) OVER (
-      PARTITION BY table_name, rule_id ORDER BY checked_at, run_id
-    ) AS end_day,
+    checked_at,
+    LEAST(CAST(stood_at AT TIME ZONE 'Asia/Shanghai' AS DATE), :day) AS day,
     checked AS checked_cnt,
     failed AS failed_cnt
-  FROM ops.check_result
-  WHERE suite = 'countylake'
-    AND SUBSTR(table_name, 1, 7) = 'silver.'
-    AND dimension <> ''
-    AND checked_at < :cut_off_at
+  FROM asked
+  WHERE stood_at < :cut_off_at
+),
+judged AS (
+  SELECT
+    feed,
+    rule_id,
+    dimension,
+    day AS first_day,
+    LEAD(day) OVER (PARTITION BY feed, rule_id ORDER BY day, checked_at) AS end_day,
+    checked_cnt,
+    failed_cnt
+  FROM asked_days
 ),
 due_days AS (
   SELECT

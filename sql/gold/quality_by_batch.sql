@@ -25,6 +25,19 @@ stated AS (
     AND deliveries.outcome = 'merged'
     AND spans.is_whole
 ),
+judged AS (
+  -- What was asked of the delivery as a whole, such as the totals that its files state.
+  SELECT
+    spans.batch_id,
+    results.dimension,
+    results.checked AS checked_cnt,
+    results.failed AS failed_cnt
+  FROM gold.quality_span AS spans
+  INNER JOIN ops.check_result AS results ON results.batch_id = spans.first_batch_id
+  WHERE results.suite = 'countylake'
+    AND results.dimension <> ''
+    AND spans.is_whole
+),
 parts AS (
   SELECT
     batch_id,
@@ -39,6 +52,13 @@ parts AS (
     checked_cnt,
     failed_cnt
   FROM stated
+  UNION ALL
+  SELECT
+    batch_id,
+    dimension,
+    checked_cnt,
+    failed_cnt
+  FROM judged
 ),
 counted AS (
   SELECT

@@ -55,6 +55,18 @@ parts AS (
     AND deliveries.outcome = 'merged'
   UNION ALL
   SELECT
+    standing.feed,
+    results.rule_id,
+    results.dimension,
+    'delivery' AS kind,
+    results.checked AS checked_cnt,
+    results.failed AS failed_cnt
+  FROM standing
+  INNER JOIN ops.check_result AS results ON results.batch_id = standing.first_batch_id
+  WHERE results.suite = 'countylake'
+    AND results.dimension <> ''
+  UNION ALL
+  SELECT
     feed,
     rule_id,
     dimension,

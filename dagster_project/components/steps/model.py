@@ -7,6 +7,7 @@ inherited comes from ``lineage``. With an entity's table its cases are settled.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 
@@ -19,7 +20,15 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Rule
 from dagster_project.errors import ModelError
 from dagster_project.privacy.suppress import suppress
-from dagster_project.transform.models import BuildResult, Model, Parameters, build, settle
+from dagster_project.transform.models import (
+    BuildResult,
+    Compared,
+    Model,
+    Parameters,
+    build,
+    compare,
+    settle,
+)
 
 CONTRACT = "contract_holds"
 REFERENCES = "ops.references"
@@ -74,7 +83,9 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
             )
             if result.evaluated and model.layer == "silver":
                 contracts = workshop.contracts
-                settle(tx.con, contracts, contracts.items.entities[model.name], now)
+                entity = contracts.items.entities[model.name]
+                settle(tx.con, contracts, entity, now)
+                _keep_compared(tx.con, compare(tx.con, contracts, entity), occasion, now)
             rules = tuple(_judge(tx.con, model, rule) for rule in model.contract.rules)
             if result.changed:
                 _keep(tx.con, model, occasion, rules)
@@ -119,6 +130,32 @@ def _keep(
                 answer.checked,
                 answer.failed,
                 clock.now(),
+            ],
+        )
+
+
+def _keep_compared(
+    con: duckdb.DuckDBPyConnection,
+    compared: list[Compared],
+    occasion: Occasion,
+    at: datetime,
+) -> None:
+    """How many rows of each department were held against the source of an item, and differ."""
+    for one in compared:
+        con.execute(
+            "INSERT INTO lake.ops.check_result BY NAME SELECT ? AS run_id, ? AS table_name,"
+            " 'countylake' AS suite, ? AS rule_id, ? AS column_name, 'warn' AS severity,"
+            " ? AS success, ? AS checked, ? AS failed, false AS sampled,"
+            " ?::TIMESTAMPTZ AS checked_at, 'consistency' AS dimension",
+            [
+                occasion.run_id,
+                f"silver.{one.feed}",
+                one.rule_id,
+                one.column,
+                one.failed == 0,
+                one.checked,
+                one.failed,
+                at,
             ],
         )
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dagster_project.transform.models.build import BuildResult, build
 from dagster_project.transform.models.deadlines import register_deadlines, written_deadlines
-from dagster_project.transform.models.disagreements import settle, withdraw_others
+from dagster_project.transform.models.disagreements import (
+    Compared,
+    compare,
+    settle,
+    withdraw_others,
+)
 from dagster_project.transform.models.load import load_models
 from dagster_project.transform.models.model import Graph, Model, Parameters
 from dagster_project.transform.models.register import register_feeds, register_weights
@@ -13,10 +18,12 @@ from dagster_project.transform.models.versions import parameters_of
 
 __all__ = [
     "BuildResult",
+    "Compared",
     "Graph",
     "Model",
     "Parameters",
     "build",
+    "compare",
     "load_models",
     "parameters_of",
     "register_case_terms",

@@ -16,6 +16,7 @@ or the order of the sources made the loser the winner. Its number comes from the
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
@@ -158,6 +159,34 @@ def settle(
         con.execute(f"DROP TABLE IF EXISTS temp.item_{name}")
 
 
+@dataclass(frozen=True)
+class Compared:
+    """How many rows of a feed could be compared with the source of an item, and how many differ."""
+
+    feed: str
+    rule_id: str
+    column: str
+    checked: int
+    failed: int
+
+
+def compare(con: duckdb.DuckDBPyConnection, contracts: Contracts, entity: Entity) -> list[Compared]:
+    """Count what ``settle`` looks at: rows of later sources where both say something.
+
+    相同数据一致性 of GB/T 36344: equal pairs of compared pairs, per item and losing feed.
+    """
+    parts = [
+        f"SELECT {literal(source.feed)}, {literal(f'{entity.name}.{item.name}.differs')},"
+        f" {literal(source.column)}, count(*), count(*) FILTER (c.differs)"
+        f" FROM ({_compared(contracts, entity, item, source)}) AS c"
+        for item in entity.items
+        for source in item.sources[1:]
+    ]
+    if not parts:
+        return []
+    return [Compared(*row) for row in con.execute(" UNION ALL ".join(parts)).fetchall()]
+
+
 def withdraw_others(con: duckdb.DuckDBPyConnection, entities: Collection[str], at: datetime) -> int:
     """Withdraw the open cases of entities that nobody declares any more.
 
@@ -194,7 +223,7 @@ def _compared(contracts: Contracts, entity: Entity, item: Item, source: Source) 
         f"SELECT CAST(e.{key} AS VARCHAR), {literal(item.name)}, {literal(feed.name)},"
         f" {literal(source.column)}, {origin}, e.{quoted(item.name + '_batch_id')},"
         f" s._batch_id, s._sheet, s._source_row, s._delivered_at,"
-        f" {verdict}"
+        f" {verdict} AS differs"
         f" FROM lake.silver.{quoted(entity.name)} AS e"
         f" JOIN lake.silver.{quoted(feed.name)} AS s"
         f" ON {key_of(entity, feed, 's')} = e.{key}"

@@ -18,7 +18,7 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.table_rule import TableRule
 from dagster_project.lake import Writer
-from dagster_project.quality import findings
+from dagster_project.quality import answers, findings
 from dagster_project.quality.table_rules import Judged, basis, evaluate, forget
 
 SUITE = "countylake"
@@ -67,7 +67,8 @@ def review(workshop: Workshop, writer: Writer, occasion: Occasion) -> Reviewed:
                 due.setdefault(feed.name, {})[rule.id] = rule
                 bases[feed.name, rule.id] = found
     gone = findings.gone(writer.con, feeds)
-    if not due and not gone:
+    old = answers.retired(writer.con, workshop.contracts)
+    if not due and not gone and not old:
         return Reviewed(waiting=tuple(waiting))
     judged, failures = _judged(writer.con, feeds, due, occasion)
     with writer.transaction("table rules", run_id=occasion.run_id) as tx:
@@ -77,6 +78,7 @@ def review(workshop: Workshop, writer: Writer, occasion: Occasion) -> Reviewed:
             findings.settle(tx.con, feeds[name], mine, at)
         findings.withdraw(tx.con, gone, at)
         _keep(tx.con, occasion, judged, bases)
+        answers.retire(tx.con, old, occasion.run_id, at)
     forget(writer.con)
     return Reviewed(tuple(judged), tuple(waiting), tuple(failures))
 
@@ -124,6 +126,17 @@ def _answered(con: duckdb.DuckDBPyConnection) -> Mapping[tuple[str, str], str]:
         [SUITE],
     ).fetchall()
     return {(table.partition(".")[2], rule): found for table, rule, found in rows}
+
+
+def newest(workshop: Workshop) -> dict[tuple[str, str], tuple[int, int]]:
+    """Checked and failed records of every table rule's newest answer, by feed and rule."""
+    with workshop.lake.reader() as con:
+        rows = con.execute(
+            "SELECT table_name, rule_id, arg_max(checked, checked_at), arg_max(failed, checked_at)"
+            " FROM lake.ops.check_result WHERE suite = ? AND basis IS NOT NULL GROUP BY ALL",
+            [SUITE],
+        ).fetchall()
+    return {(table.partition(".")[2], rule): (int(n), int(bad)) for table, rule, n, bad in rows}
 
 
 def _keep(

@@ -19,8 +19,9 @@ from dagster_project.components.steps.scoring.standing import is_built
 from dagster_project.components.steps.sentences import reason_sentence
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.policy import DIMENSIONS
-from dagster_project.contracts.rules import REPEATED
+from dagster_project.contracts.rules import CONTROL_TOTALS, REPEATED
 from dagster_project.errors import UsageError
+from dagster_project.quality.answers import DIFFERS
 from dagster_project.quality.score import Checked, points, score
 from dagster_project.transform.models import Parameters
 from dagster_project.transform.models.model import DIALECT, Model
@@ -32,6 +33,7 @@ BESIDE = {
     READABLE: "交付的文件应能读取，来源应能访问",
     STATED: "清单写明的行数应全部送达",
     REPEATED: "同一批次中业务主键不应重复",
+    CONTROL_TOTALS: "文件写明的合计应与各行之和一致",
 }
 """The checks that no contract writes down, each as a sentence."""
 _COSTS = """
@@ -123,6 +125,9 @@ def sentence(workshop: Workshop, feed: str, rule_id: str) -> str:
     """What a rule asks for, for a person."""
     if rule_id in BESIDE:
         return BESIDE[rule_id]
+    if rule_id.endswith(DIFFERS):
+        item = rule_id.removesuffix(DIFFERS)
+        return f"应与该数据项的数源部门一致（{item}）"
     found = rule_of(workshop.feed(feed), rule_id)
     return found.message if found else reason_sentence(workshop.plan(feed), rule_id)
 

@@ -20,13 +20,13 @@ from dagster_project.components.steps.scoring.costs import (
 )
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.rowsql import with_parameters
-from dagster_project.contracts.rules import REPEATED
+from dagster_project.contracts.rules import CONTROL_TOTALS, REPEATED
 from dagster_project.errors import UsageError
 from dagster_project.lake.batch_files import real_file
 from dagster_project.lake.engine import literal, quoted
+from dagster_project.quality.answers import DIFFERS
 from dagster_project.transform.conform import Plan, RuleInfo
 
-DIFFERS = ".differs"
 _FILE = real_file("p.sheet")
 _PLACES = """
 SELECT {file} AS file, {sheet} AS sheet, p.source_row, p.batch_id, p.case_id, '' AS note,
@@ -105,6 +105,12 @@ WHERE r.rule_id = $rule AND r.failed > 0
 ORDER BY b.delivered_at, b.batch_id
 LIMIT $limit
 """
+_TOTALS = """
+SELECT c.batch_id, t.sheet, t.source_row, '' AS case_id
+FROM counting AS c
+JOIN lake.ops.control_total AS t ON t.batch_id = c.first_batch_id
+WHERE c.is_whole AND NOT t.agrees
+"""
 
 
 @dataclass(frozen=True)
@@ -165,6 +171,7 @@ def _query(plan: Plan, kind: str, rule_id: str) -> tuple[str, dict[str, Any]]:
         ON_TIME: _PERIODS,
         READABLE: _UNREAD,
         STATED: _COUNTING + _STATED,
+        CONTROL_TOTALS: _COUNTING + _placed(_TOTALS),
     }
     if rule_id in fixed:
         return fixed[rule_id], {}
