@@ -18,6 +18,7 @@ from dagster_project.components.steps.model import REFERENCES
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.rebuild import look_again
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.components.table_rules import table_rule_checks
 from dagster_project.contracts.model import WORKBOOKS, Feed
 from dagster_project.errors import LakeBusyError
 
@@ -38,7 +39,10 @@ class DepartmentFeed(dg.Component, dg.Model, dg.Resolvable):
         feeds = [
             feed for name, feed in contracts.feeds.items() if not self.feeds or name in self.feeds
         ]
-        return dg.Definitions(assets=[*(_step(feed) for feed in feeds), _references(feeds)])
+        return dg.Definitions(
+            assets=[*(_step(feed) for feed in feeds), _references(feeds)],
+            asset_checks=table_rule_checks(feeds),
+        )
 
 
 def _specs(feed: Feed) -> list[dg.AssetSpec]:
