@@ -80,7 +80,9 @@ def course_of(con: duckdb.DuckDBPyConnection, hold_id: str) -> Course:
         events.append(Event(hold.decided_at, word, hold.decided_by, hold.why))
     if batch and counts:
         told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-        events.append(Event(batch[0], "merged", PROGRAMME, told))
+        # Decision and merge are one transaction; the one is the cause of the other.
+        at = max(batch[0], hold.decided_at or batch[0])
+        events.append(Event(at, "merged", PROGRAMME, told))
     delivery = holds(con, hold.feed, "", delivery_id=hold.delivery_id)
     return Course(
         hold,
@@ -95,7 +97,8 @@ def course_of(con: duckdb.DuckDBPyConnection, hold_id: str) -> Course:
 def _people(con: duckdb.DuckDBPyConnection, hold_id: str) -> list[Event]:
     """What people decided about the case that a hold is, beside the hold itself."""
     rows = con.execute(
-        'SELECT "at", event, "by", why FROM lake.ops.case_event WHERE case_id = ? ORDER BY 1',
+        "SELECT decided_at, event, decided_by, why FROM lake.ops.case_event WHERE case_id = ?"
+        " ORDER BY decided_at",
         [hold_id],
     ).fetchall()
     return [Event(at, str(event), str(by or ""), str(why or "")) for at, event, by, why in rows]
