@@ -136,11 +136,11 @@ def _column(number: int) -> dict[str, Any]:
     }
 
 
-def departments(count: int, schemas: Path) -> list[Department]:
+def departments(count: int, schemas: Path, kind: type[Department] = Department) -> list[Department]:
     """So many departments, their contracts in a folder of their own beside the usual code lists."""
     (schemas / "feeds").mkdir(parents=True)
     (schemas / "codes").symlink_to(PROJECT / "schemas" / "codes")
-    made = [Department(number) for number in range(count)]
+    made = [kind(number) for number in range(count)]
     for one in made:
         (schemas / "feeds" / f"{one.feed}.yaml").write_text(one.contract(), encoding="utf-8")
     return made

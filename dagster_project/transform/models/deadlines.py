@@ -53,18 +53,21 @@ def register_deadlines(
         How many deadlines were written.
     """
     known = written_deadlines(con)
-    since: dict[str, datetime] = dict(con.execute(_STARTED).fetchall())
-    if starting:
+    due = {
+        name: feed.sla
+        for name, feed in sorted(contracts.feeds.items())
+        if catalogued(feed).promises_updates
+    }
+    since = {name: before[0].due_at for name, before in known.items()}
+    if due.keys() - known.keys():
+        since = dict(con.execute(_STARTED).fetchall())
         since.setdefault(starting, now)
     wanted: list[tuple[str, Deadline]] = []
-    for name, feed in sorted(contracts.feeds.items()):
-        if name not in since or not catalogued(feed).promises_updates:
-            continue
+    for name in due.keys() & since.keys():
         before = known.get(name, [])
+        found = timeline(due[name], since[name], now, before)
         ahead = [one for one in before if one.due_at > now]
-        found = timeline(feed.sla, since[name], now, before)
-        made = [one for one in found if one not in before]
-        if len(ahead) == 1 and not made:
+        if ahead == found[-1:]:
             continue
         if ahead:
             con.execute(
@@ -72,6 +75,7 @@ def register_deadlines(
                 [name, now],
             )
         wanted += [(name, one) for one in found if one not in before or one in ahead]
+    wanted.sort(key=lambda one: (one[0], one[1].due_at))
     _write(con, wanted)
     return len(wanted)
 
