@@ -28,7 +28,6 @@ from dagster_project.contracts.model import (
     LogicalType,
     Reference,
     Rule,
-    Shifts,
     Sla,
     SmallCells,
     Table,
@@ -36,6 +35,7 @@ from dagster_project.contracts.model import (
 from dagster_project.contracts.policy import Policy
 from dagster_project.contracts.rowsql import columns_of, with_parameters
 from dagster_project.contracts.servers import build_servers
+from dagster_project.contracts.shift_words import Shifts
 from dagster_project.contracts.table_rule import Gate, TableRule
 from dagster_project.contracts.tablesql import feeds_of
 from dagster_project.contracts.words import DIMENSIONS
@@ -86,6 +86,7 @@ def build_feed(document: Document, policy: Policy) -> Feed:
         period=FilePeriod(**period) if (period := custom.get("period")) else None,
         drift=custom.get("drift", {}),
         coordinates=_coordinates(custom.get("coordinates")),
+        name_column=custom.get("nameColumn", ""),
         description=_purpose(odcs),
         domain=odcs.domain or "",
         owner=_owner(odcs) or custom["department"]["name"],

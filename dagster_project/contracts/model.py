@@ -10,6 +10,7 @@ from typing import Any, Literal
 from dagster_project.contracts.entities import DataItems
 from dagster_project.contracts.own_expectation import OwnExpectation
 from dagster_project.contracts.policy import Policy
+from dagster_project.contracts.shift_words import Shifts
 from dagster_project.contracts.table_rule import Gate, TableRule
 from dagster_project.contracts.workdays import Calendar
 
@@ -234,17 +235,6 @@ class FilePeriod:
 
     column: str
     pattern: str
-
-
-@dataclass(frozen=True)
-class Shifts:
-    """How far a delivery may be from the feed's last ones before it is told.
-
-    ``nulls``: of the rows, emptier or fuller. ``shares``: of a column's cells, of other codes.
-    """
-
-    nulls: float = 0.1
-    shares: float = 0.2
 
 
 @dataclass(frozen=True)

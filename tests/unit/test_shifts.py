@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from dagster_project.components.steps.arriving.shifts import Profile, Shift, compare, noise
-from dagster_project.contracts.model import Column, Feed, Shifts
+from dagster_project.contracts.model import Column, Feed
+from dagster_project.contracts.shift_words import Shifts
 from tests.conform_kit import contracts_of, feed_of
 
 FEED = feed_of(

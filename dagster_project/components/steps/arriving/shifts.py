@@ -175,6 +175,8 @@ def _shares(
 def _titled(column: Column, code: str, contracts: Contracts) -> str:
     listed = contracts.codes.get(column.codes)
     titles = {entry.code: entry.title for entry in listed.entries} if listed else {}
+    if column.type == "boolean":
+        return titles.get("1" if code == "true" else "0", code)
     return " ".join(dict.fromkeys((code, titles.get(code, code))))
 
 
