@@ -13,8 +13,6 @@ from dagster_project.web.app import build
 from dagster_project.web.site import ShownSite
 
 LOOPBACK = "127.0.0.1"
-WARM_S = 30.0
-"""The first look loads contracts and engine; scrapes before its end show what they can."""
 
 
 def serve(workshop: Workshop, port: int, ready: Callable[[int], None]) -> None:
@@ -41,7 +39,7 @@ def serve(workshop: Workshop, port: int, ready: Callable[[int], None]) -> None:
     )
     with listening:
         ready(listening.getsockname()[1])
-        site.keeper.newest(WARM_S)
+        site.keeper.newest(0.0)  # the first look loads contracts and engine: begin it at once
         uvicorn.Server(config).run(sockets=[listening])
     site.keeper.close()
 

@@ -22,9 +22,10 @@ from dagster_project.errors import LakeBusyError
 from dagster_project.lake import Lake
 from dagster_project.web.metrics.ledgers import Ledgers, read
 
-State = Literal["ready", "busy", "empty", "broken"]
-STATES: tuple[State, ...] = ("ready", "busy", "empty", "broken")
-"""``busy``: a writer holds the lake, what is shown is older. ``empty``: no lake was made yet."""
+State = Literal["starting", "ready", "busy", "empty", "broken"]
+STATES: tuple[State, ...] = ("starting", "ready", "busy", "empty", "broken")
+"""``starting``: the first look has not ended. ``busy``: a writer holds the lake, what is shown is
+older. ``empty``: no lake was made yet. ``broken``: the look met a fault."""
 OLD = timedelta(minutes=5)
 """A look this old is renewed without a commit: periods end and cases become overdue by themselves.
 """
@@ -57,7 +58,7 @@ class Keeper:
         self._workshop = workshop
         settings = workshop.settings.model_copy(update={**SMALL, "lock_timeout_s": patience_s})
         self._lake = Lake(workshop.home, settings, on_wait=lambda _: None)
-        self._kept = Kept("empty")
+        self._kept = Kept("starting")
         self._guard = threading.Lock()
         self._looker = ThreadPoolExecutor(1, thread_name_prefix="metrics")
         self._looking: Future[None] | None = None
