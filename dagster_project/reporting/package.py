@@ -337,7 +337,7 @@ def _record(
             header.sealed_at,
             header.snapshot,
             header.reason,
-            json.dumps({"held": holds.told()["held"]}, ensure_ascii=False),
+            holds.model_dump_json(include={"held"}),
         ],
     )
 

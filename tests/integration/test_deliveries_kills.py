@@ -102,3 +102,21 @@ def test_a_killed_delivery_is_merged_once(tmp_path: Path) -> None:
     assert [hold.state for hold in county.holds("")] == ["accepted"]
     assert len(county.live()) == 40
     assert county.run().status == "skipped"
+
+
+def test_a_killed_release_of_a_broken_batch_merges_it_once(tmp_path: Path) -> None:
+    """Its rows, its cases and its decision are there once, whenever the release was killed."""
+    county = County(tmp_path, ["drift, value: {narrowed: note}"])
+    county.put("许可_0.csv", rows(range(50)))
+    county.run()
+    county.put("许可_1.csv", [*rows(range(30)), *rows(range(30, 60), "2023-02-31")])
+    assert county.run().status == "failed"
+    assert killed_until_done(county, "permit-1") > 2
+    assert county.outcomes_of() == ["merged", "merged"]
+    assert county.ask("SELECT count(*), sum(read), sum(rejected) FROM ops.batch") == [(2, 110, 30)]
+    for table in ("quarantine", "rectification"):
+        assert county.ask(f"SELECT count(*) FROM ops.{table}") == [(30,)]
+    (hold,) = county.holds("")
+    assert (hold.state, hold.decided_by, hold.rejected) == ("accepted", "li", 30)
+    assert len(county.live()) == 50
+    assert county.run().status == "skipped"
