@@ -39,6 +39,7 @@ def feed_problems(
         yield from _arrival_problems(feed, document)
         yield from _schedule_problems(feed, document)
         yield from _place_problems(feed, document)
+        yield from _register_problems(feed, document)
     yield from _title_problems(feed)
     for column in feed.columns:
         for sentence in (*column_faults(column, codes), *flag_faults(column, codes)):
@@ -135,6 +136,13 @@ def _schedule_problems(feed: Feed, document: Document) -> Iterator[Problem]:
         except ValueError as error:
             what = f"the schedule {error}; write a cron line, 0 2 * * *"
             yield document.problem(what, "slaProperties")
+
+
+def _register_problems(feed: Feed, document: Document) -> Iterator[Problem]:
+    named = [column for column in feed.columns if column.name == feed.name_column]
+    if feed.name_column and not any(column.type == "string" for column in named):
+        what = f"`nameColumn` names `{feed.name_column}`, which is no text here; correct it"
+        yield document.problem(what, "customProperties")
 
 
 def _place_problems(feed: Feed, document: Document) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from dagster_project.contracts.model import Column, Contracts, Feed, Rule
 from dagster_project.contracts.rules import DEFECTS, place_rule
 from dagster_project.contracts.units import power
 from dagster_project.errors import ContractError
-from dagster_project.transform.conform import coordinates
+from dagster_project.transform.conform import coordinates, naming
 from dagster_project.transform.conform.ast import Node
 from dagster_project.transform.conform.cells import Cell, compile_cell
 from dagster_project.transform.conform.checks import Check, rule_info
@@ -67,6 +67,7 @@ class Plan:
         repair_slots: Where each repair's bit is, in the order of ``repairs``.
         off: Ids of rules that are switched off.
         units: Units that the file states for columns, in place of the contract's.
+        names: Columns that may hold the name of the record they refer to, with the parent's column.
         statements: The SQL made so far, kept by ``select``.
     """
 
@@ -80,6 +81,7 @@ class Plan:
     contracts: Contracts = field(repr=False)
     off: frozenset[str] = frozenset()
     units: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     statements: dict[tuple[frozenset[str], str], tuple[str, tuple[str, ...]]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -200,6 +202,7 @@ def compile_feed(
         contracts=contracts,
         off=switched_off,
         units=dict(units or {}),
+        names=naming.named(feed.columns, contracts),
     )
 
 
@@ -233,6 +236,8 @@ def _cell(column: Column, feed: Feed, contracts: Contracts, power: int | None) -
             todo="Add it to schemas/codes or correct the name",
         )
     cell = compile_cell(column, code_list, feed.path, contracts.codes.get(GLYPHS), power or None)
+    if naming.named([column], contracts):
+        cell = replace(cell, repairs=(*cell.repairs, naming.repair(column)))
     place = feed.coordinates
     if place and column.name in (place.longitude, place.latitude):
         cell = replace(cell, repairs=(*cell.repairs, *coordinates.repairs(place, column)))

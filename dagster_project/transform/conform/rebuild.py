@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from dagster_project.contracts.model import Feed
 from dagster_project.lake.engine import literal, quoted
-from dagster_project.transform.conform import cases
+from dagster_project.transform.conform import cases, naming
 from dagster_project.transform.conform.ast import sql
 from dagster_project.transform.conform.batch import finish, is_delivered, run, with_source
 from dagster_project.transform.conform.cells import Cell
@@ -179,7 +179,8 @@ def _has_arrived(con: duckdb.DuckDBPyConnection, plan: Plan, landed_id: str) -> 
     What counts is the batch's newest conformation. It judged every row that was waiting then,
     because a replay takes all of them even if one parent came.
     """
-    cells = [c for c in plan.cells if c.column.reference and c.column.reference.rejects]
+    parents = {c.column.name: c.column.reference for c in plan.cells if c.column.reference}
+    cells = [c for c in plan.cells if (p := parents.get(c.column.name)) and p.rejects]
     asked = [c for c in cells if f"{c.column.name}.reference" in plan.slots]
     ids = ", ".join(literal(f"{c.column.name}.reference") for c in asked)
     raw = ", ".join(
@@ -195,7 +196,9 @@ def _has_arrived(con: duckdb.DuckDBPyConnection, plan: Plan, landed_id: str) -> 
             ORDER BY {_NEWEST} LIMIT 1
         ) AND len(reasons) > 0 AND list_has_all([{ids}], reasons)"""
     )
-    values = sql(typed(asked, exp.select("*").from_("conform_waiting")))
+    read = typed(asked, exp.select("*").from_("conform_waiting"))
+    ready = [c.column.name for c in asked if is_delivered(con, parents[c.column.name].feed)]
+    values = sql(naming.coded((c.column for c in asked), plan.names, ready, read))
     there = " AND ".join(_is_there(con, c) for c in asked)
     return con.execute(f"SELECT 1 FROM ({values}) WHERE {there} LIMIT 1").fetchone() is not None
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from sqlglot import exp
 
-from dagster_project.transform.conform import coordinates, mojibake
+from dagster_project.transform.conform import coordinates, mojibake, naming
 from dagster_project.transform.conform.ast import (
     Node,
     alias,
@@ -104,6 +104,7 @@ def conforming_select(
     if plan.feed.coordinates:
         columns = {cell.column.name: cell.column for cell in plan.cells}
         tree = coordinates.located(plan.feed.coordinates, columns, tree)
+    tree = naming.coded((cell.column for cell in plan.cells), plan.names, references, tree)
     for stage_columns in (
         _helpers(plan, references),
         [*_failures(plan, references), *_repairs(plan, decoded=decoded)],
