@@ -22,7 +22,7 @@ def examined(tmp_path_factory: pytest.TempPathFactory) -> Examined:
     return Examined(tmp_path_factory.mktemp("dirt"))
 
 
-def titled(cases: list[Example]) -> Any:
+def titled(cases: list[Example]) -> pytest.MarkDecorator:
     """Examples as parameters with their names."""
     return pytest.mark.parametrize("example", cases, ids=[case.title for case in cases])
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conform_kit import NOON, open_bench
+from dagster_project.contracts.model import Column, Reference
+from tests.conform_kit import NOON, feed_of, open_bench, plan_of
 from tests.delivery_kit import County, rows
 from tests.dirt_kit import Example, examples
 from tests.items_kit import NAME, item_of, person, row
 from tests.items_kit import County as Departments
 
 HISTORIES = [example for example in examples() if example.is_history]
+DAY = timedelta(days=1)
 VOLUME = "SELECT success FROM ops.check_result WHERE rule_id = 'volume_is_usual'"
 
 
@@ -71,6 +75,41 @@ def test_one_key_twice(departments: Departments) -> None:
     two = [row("b", "甲", changed_at=newer), row("c", "甲", changed_at=newer)]
     near = bench.deliver(plan, two, at=NOON.replace(hour=5))
     assert (near.duplicate, near.superseded, near.rejected) == (0, 0, 0)
+
+
+def test_names_of_towns(tmp_path: Path) -> None:
+    """D26: the name of one living town is its code, logged; of two, or of none, it is rejected."""
+    code = Column("code", "代码", "string", key_position=1, required=True)
+    name = Column("name", "名称", "string", textual=True)
+    register = replace(feed_of(code, name, name="division", delivery="full"), name_column="name")
+    no = Column("no", "编号", "string", key_position=1, required=True)
+    town = Column(
+        "town", "乡镇代码", "string", reference=Reference("division", "code", rejects=True)
+    )
+    feed = feed_of(no, town, name="house")
+    plan = plan_of(feed, register)
+    cells = [" 冠山镇", "140321100", "城关村", "下社乡", "140322202", "冠山", None]
+    rows = [{"no": str(number), "town": cell} for number, cell in enumerate(cells)]
+    with open_bench(tmp_path) as bench:
+        early = bench.deliver(plan, rows[:1])
+        divisions = {"140321100": "冠山镇", "140321200": "城关村", "140321201": "城关村"}
+        towns = [{"code": code, "name": name} for code, name in divisions.items()]
+        abolished = {"code": "140322202", "name": "下社乡"}
+        bench.deliver(plan_of(register), [*towns, abolished])
+        bench.deliver(plan_of(register), towns, at=NOON + DAY)
+        counts = bench.deliver(plan, rows, at=NOON + 2 * DAY)
+        repairs = bench.all(
+            "SELECT raw_value, fixed_value, rule_id FROM lake.ops.repair WHERE feed = 'house' ORDER BY ALL"
+        )
+        assert early.rejected == 0
+        assert (counts.accepted, counts.rejected) == (3, 4)
+        assert bench.silver(feed, "no, town") == [
+            ("0", "140321100"),
+            ("1", "140321100"),
+            ("6", None),
+        ]
+        assert repairs == [(" 冠山镇", "140321100", "code_synonym")]
+        assert {rule.rule_id: rule.failed for rule in counts.rules}["town.reference"] == 4
 
 
 def test_two_departments(departments: Departments) -> None:
