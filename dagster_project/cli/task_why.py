@@ -79,7 +79,7 @@ def _told(link: Link, now: datetime, *, is_again: bool) -> Text:
     from rich.text import Text
 
     from dagster_project.cli.task_tables import STATES
-    from dagster_project.components.steps.tasks.sentences import age
+    from dagster_project.components.steps.tasks.sentences import age, local
 
     colour, state, _ = STATES[link.state]
     head = Text.assemble(
@@ -90,7 +90,8 @@ def _told(link: Link, now: datetime, *, is_again: bool) -> Text:
     lines = [link.sentence, _held(link, age(link.data_at, now))]
     if link.kind == "feed":
         owner = f" ({link.owner})" if link.owner != link.department else ""
-        lines.append(f"{link.department}{owner} by {link.channel}")
+        due = local(link.missed_at or link.due_at)
+        lines.append(f"{link.department}{owner}, due {due}, by {link.channel}")
     for line in filter(None, lines):
         head.append("\n").append_text(literally(line))
     if link.todo:
