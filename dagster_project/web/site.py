@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import structlog
 from prometheus_client.core import Metric
 
 from dagster_project import clock
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.web.metrics.exposition import registry
-from dagster_project.web.metrics.keeper import PATIENCE_S, Keeper
+from dagster_project.web.metrics.keeper import PATIENCE_S, Keeper, Kept
 from dagster_project.web.metrics.series import figures
 
+_log = structlog.get_logger(__name__)
 SCRAPE_S = 0.2
 """How long a scrape waits for a new look before it shows the one before."""
 
@@ -34,5 +36,10 @@ class ShownSite:
         self._scrape_s = scrape_s
 
     def _figures(self) -> Iterator[Metric]:
-        kept = self.keeper.newest(self._scrape_s)
-        return figures(self.workshop, kept, clock.now())
+        now = clock.now()
+        try:
+            made = list(figures(self.workshop, self.keeper.newest(self._scrape_s), now))
+        except Exception as error:  # noqa: BLE001 - a scrape tells of a fault and does not fail
+            _log.warning("metrics_broken", kind=type(error).__name__)
+            made = list(figures(self.workshop, Kept("broken"), now))
+        yield from made

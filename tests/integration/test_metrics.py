@@ -14,7 +14,7 @@ import yaml
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_older
 
-from dagster_project import clock
+from dagster_project import __version__, clock
 from dagster_project.components.steps.feed import run_feed
 from dagster_project.components.steps.model import build_model
 from dagster_project.components.steps.occasion import Occasion
@@ -28,16 +28,16 @@ from dagster_project.web.site import ShownSite
 from tests.conftest import founded_county
 from tests.metrics_kit import label_values, parsed, values
 
+# One county for the whole module, wherever it runs.
+pytestmark = pytest.mark.xdist_group("metrics")
 WORDS = {
-    *("starting", "ready", "busy", "empty", "broken", "0.1.0", "unknown", "all"),
+    *("starting", "ready", "busy", "empty", "broken", __version__, "unknown", "all"),
     *("waiting", "feed", "model", "report", "success", "failed", "skipped", "partial"),
     *("merged", "unchanged", "refused", "held", "unreadable", *FATES),
     *("schema", "vanished", "period", "rows", "quality"),
     *("fail", "warn", "late", "disagreement", "correction", "in_time", "overdue"),
     *("normativity", "completeness", "accuracy", "consistency", "timeliness", "accessibility"),
 }
-
-
 FEEDS = ("division", "asset")
 REPORT = "aggregation_status"
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse_older
 
 from dagster_project.components.steps.founding import found
@@ -19,6 +19,7 @@ from dagster_project.paths import Home
 from dagster_project.settings import Site
 from dagster_project.web.metrics.exposition import openmetrics, write_textfile
 from dagster_project.web.site import ShownSite
+from tests.metrics_kit import parsed, values
 
 WRITING = """
 import sys
@@ -47,19 +48,33 @@ def bare(tmp_path: Path) -> ShownSite:
 
 def test_a_home_without_a_lake_is_told_and_is_no_error(bare: ShownSite) -> None:
     """Nothing was run yet: the figures of the machine are there, and `countylake_up` is 0."""
-    families = list(text_string_to_metric_families(openmetrics(bare.registry).decode()))
-    values = {s.name: s.value for f in families for s in f.samples if len(s.labels) < 2}
-    assert values["countylake_up"] == 0
-    assert values["countylake_disk_size_bytes"] > values["countylake_disk_free_bytes"] > 0
-    (states,) = (family for family in families if family.name == "countylake_lake_state")
-    assert [set(s.labels.values()) for s in states.samples if s.value] == [{"empty"}]
+    told = parsed(openmetrics(bare.registry).decode())
+    assert values(told["countylake_up"])[()] == 0
+    size, free = (values(told[f"countylake_disk_{one}_bytes"])[()] for one in ("size", "free"))
+    assert size > free > 0
+    assert _state(told) == "empty"
     assert not bare.workshop.home.catalog.exists()
+
+
+def test_a_broken_lake_is_told_and_fails_no_scrape(bare: ShownSite) -> None:
+    """A catalog that is none: whoever watches must see it, and the rest of the figures."""
+    bare.workshop.home.catalog.write_text("no catalog", encoding="utf-8")
+    told = parsed(openmetrics(bare.registry).decode())
+    assert values(told["countylake_up"])[()] == 0
+    assert _state(told) == "broken"
+
+
+def _state(told: dict[str, Metric]) -> str:
+    states = values(told["countylake_lake_state"], "countylake_lake_state")
+    (state,) = (state for (state,), is_so in states.items() if is_so)
+    return state
 
 
 def test_only_this_sites_figures_are_told(bare: ShownSite) -> None:
     """Neither process nor interpreter is described: every name is ours."""
-    families = text_string_to_metric_families(openmetrics(bare.registry).decode())
-    assert all(family.name.startswith("countylake_") for family in families)
+    assert all(
+        name.startswith("countylake_") for name in parsed(openmetrics(bare.registry).decode())
+    )
 
 
 def test_the_textfile_must_have_a_name_that_is_read(bare: ShownSite, tmp_path: Path) -> None:
