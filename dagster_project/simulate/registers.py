@@ -88,6 +88,7 @@ def built_up_rows(county: County) -> pl.DataFrame:
             "town_code": [area.town_code for area in areas],
             "area_km2": decimals(np.array([area.km2 for area in areas]), 4),
             "boundary_wkt": [area.wkt for area in areas],
+            "basis": same("国土空间总体规划（2021—2035年）", len(areas)),
             "valid_from": same("2022-01-01", len(areas)),
         }
     )
