@@ -42,6 +42,8 @@ FAULTS: list[tuple[Row, tuple[str, ...]]] = [
     ({}, ()),
     ({"no": None}, ("no.required",)),
     ({"no": "不详"}, ("no.required",)),
+    ({"no": "R**1"}, ("no.masked",)),
+    ({"no": "6.22848E+18"}, ("no.rounded",)),
     ({"no": "123456"}, ("no.length",)),
     ({"no": "12345"}, ()),
     ({"born": "x"}, ("born.type",)),
