@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pytest
@@ -15,6 +15,18 @@ from dagster_project.contracts.table_rule import Gate, TableRule
 from tests.conform_kit import Bench, Row, feed_of, open_bench, plan_of
 
 DAY = date(2023, 6, 1)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A total that a file states of itself."""
+
+    sheet: str
+    row: int
+    column: str
+    stated: str
+
+
 FEED = feed_of(
     Column("no", "编号", "string"),
     Column("of", "分组", "string"),
@@ -145,3 +157,17 @@ def test_a_hard_table_rule_asks_the_records_of_this_delivery(lake: Bench) -> Non
     assert held is not None
     (broken,) = held.findings[1:]
     assert (broken["rule"], broken["failed"], broken["places"]) == ("alike", 1, (("", 2),))
+
+
+def test_a_wrong_control_total_may_be_hard(lake: Bench) -> None:
+    """A total that agrees passes; one that does not is named by its place, not by its figures."""
+    feed = gated(Gate(hard=("control_totals_agree",)), "parts_d")
+    stated = {"control_totals": [Stated("", 5, "qty", "6")]}
+    assert judged(lake, feed, parts("1", "2", "3"), **stated) is None
+    stated = {"control_totals": [Stated("", 5, "qty", "6789")]}
+    held = judged(lake, feed, parts("1", "2", "3"), **stated)
+    assert held is not None
+    (broken,) = held.findings[1:]
+    assert (broken["rule"], broken["checked"], broken["failed"]) == ("control_totals_agree", 1, 1)
+    assert broken["places"] == (("", 5),)
+    assert "6789" not in f"{held.findings}{held.sentence}"

@@ -17,6 +17,7 @@ import duckdb
 from dagster_project.components.steps.arriving.holds import Held
 from dagster_project.components.steps.sentences import reason_sentence
 from dagster_project.contracts.model import Feed, Rule
+from dagster_project.contracts.rules import CONTROL_TOTALS
 from dagster_project.contracts.table_rule import Gate, TableRule
 from dagster_project.lake.engine import quoted
 from dagster_project.quality.table_rules import evaluate, forget
@@ -25,10 +26,11 @@ from dagster_project.transform.conform import BatchCounts, Plan, RuleCount
 FEWEST = 10
 """Fewer rejected rows are no share: one row in five is one row."""
 PLACES = 5
-"""So many rows of each rule are named; all of them are in the delivered file."""
+"""So many rows of each rule are named; the others are found in the delivered file again."""
+WHOLE = 1_000
+"""So many of a rule that no row breaks alone: the file by itself does not tell them."""
 NAMED = 3
 """So many rules stand in the sentence; the findings have all of them."""
-CONTROL_TOTALS = "control_totals_agree"
 CONTROL_TOTALS_SENTENCE = "文件自报合计应与实际合计一致"
 DECIDE = (
     "Nothing was merged; what is published stays as it was. `countylake hold show` gives the"
@@ -191,7 +193,7 @@ def _control_totals(con: duckdb.DuckDBPyConnection, batch_id: str) -> Iterator[B
             len(wrong),
             _share(len(wrong), len(rows)),
             is_hard=True,
-            places=tuple(wrong[:PLACES]),
+            places=tuple(wrong[:WHOLE]),
         )
 
 
@@ -220,7 +222,7 @@ def _table_rules(
                 len(places),
                 _share(len(places), judged.checked),
                 is_hard=True,
-                places=tuple((str(sheet), int(row)) for sheet, row in places[:PLACES]),
+                places=tuple((str(sheet), int(row)) for sheet, row in places[:WHOLE]),
             )
     forget(con)
 
