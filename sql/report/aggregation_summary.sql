@@ -11,6 +11,11 @@ WITH counted AS (
     CAST(SUM(open_issue_cnt) AS BIGINT) AS open_issue_cnt
   FROM report.aggregation_status
 ),
+promised AS (
+  SELECT promised_cnt
+  FROM gold.catalogue_indicator
+  WHERE department_code = 'all'
+),
 dimensions AS (
   SELECT
     feed,
@@ -55,8 +60,10 @@ SELECT
     AS DECIMAL(7, 2)
   ) AS mounted_pct,
   counted.on_time_cnt,
+  promised.promised_cnt,
   CAST(
-    (20000 * counted.on_time_cnt + counted.item_cnt) // NULLIF(2 * counted.item_cnt, 0) * 0.01
+    (20000 * counted.on_time_cnt + promised.promised_cnt)
+    // NULLIF(2 * promised.promised_cnt, 0) * 0.01
     AS DECIMAL(7, 2)
   ) AS on_time_pct,
   counted.empty_cnt,
@@ -90,6 +97,7 @@ SELECT
   dimensions.accessibility_pct,
   counted.open_issue_cnt
 FROM counted
+CROSS JOIN promised
 LEFT JOIN dimensions ON dimensions.feed = 'all'
 LEFT JOIN trend ON trend.feed = 'all'
 ORDER BY division_code
