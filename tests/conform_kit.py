@@ -160,29 +160,42 @@ class Bench:
         **extra: Any,
     ) -> BatchCounts:
         """Evolve the tables and take in one delivery, in one transaction."""
+        with self.writer.transaction("a test's delivery") as tx:
+            return self.take(tx.con, plan, rows, at=at, batch_id=batch_id, **extra)
+
+    def take(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        plan: Plan,
+        rows: Sequence[Row],
+        *,
+        at: datetime = NOON,
+        batch_id: str = "",
+        **extra: Any,
+    ) -> BatchCounts:
+        """The same inside the caller's transaction, which may take several deliveries."""
         self.number += 1
         name = plan.feed.name
         batch_id = batch_id or f"{name}-{at:%Y%m%dT%H%M%S%f}Z-{self.number:08d}"
         path = self.folder / f"{batch_id}.parquet"
         write_rows(plan.feed, rows, batch_id, path)
-        with self.writer.transaction("a test's delivery") as tx:
-            evolve(tx.con, plan.feed)
-            return conform(
-                tx.con,
-                plan,
-                BatchInput(
-                    batch_id=batch_id,
-                    sha256=batch_id[-8:],
-                    path=f"{name}.csv",
-                    format="csv",
-                    encoding="utf-8",
-                    delivered_at=at,
-                    run_id="run",
-                    committed_at=at,
-                    rows=path,
-                    **extra,
-                ),
-            )
+        evolve(con, plan.feed)
+        return conform(
+            con,
+            plan,
+            BatchInput(
+                batch_id=batch_id,
+                sha256=batch_id[-8:],
+                path=f"{name}.csv",
+                format="csv",
+                encoding="utf-8",
+                delivered_at=at,
+                run_id="run",
+                committed_at=at,
+                rows=path,
+                **extra,
+            ),
+        )
 
     def silver(self, feed: Feed, columns: str = "*") -> list[tuple[Any, ...]]:
         """Silver's rows in the order of the key."""

@@ -282,11 +282,12 @@ def found_in(bench: Bench) -> dict[tuple[str, str], set[str]]:
     for case in cases():
         for feed, row in case.deliveries():
             rows.setdefault(feed, []).append(row)
-    for name in (name for name in feed_order(contracts()) if name in rows):
-        plan = compile_feed(contracts().feeds[name], contracts())
-        counts = bench.deliver(plan, rows[name])
-        wrong = "SELECT DISTINCT reasons FROM lake.ops.quarantine"
-        assert not counts.rejected, f"{name}: {bench.all(wrong)}"
+    with bench.writer.transaction("every case") as tx:
+        for name in (name for name in feed_order(contracts()) if name in rows):
+            plan = compile_feed(contracts().feeds[name], contracts())
+            counts = bench.take(tx.con, plan, rows[name])
+            wrong = "SELECT DISTINCT reasons FROM lake.ops.quarantine"
+            assert not counts.rejected, f"{name}: {bench.all(wrong)}"
     asked: dict[str, set[str]] = {}
     for case in cases():
         asked.setdefault(case.feed, set()).add(case.rule)

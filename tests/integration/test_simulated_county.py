@@ -23,6 +23,7 @@ from dagster_project.ingest.readers import read
 from dagster_project.lake import Lake
 from dagster_project.paths import Home, schemas_dir, sql_dir
 from dagster_project.quality import table_rules
+from dagster_project.quality.table_rules import evaluate, forget
 from dagster_project.settings import Settings
 from dagster_project.simulate import simulate
 from dagster_project.transform.conform import BatchInput, compile_feed, conform, evolve
@@ -127,6 +128,26 @@ def test_contradictions_between_records_are_found_over_silver(site: Site) -> Non
             if judged.rule.form == "records":
                 assert judged.failed == meant, told
             assert judged.failed >= meant, told
+
+
+@pytest.mark.thorough
+def test_every_planted_suspicion_is_named(site: Site) -> None:
+    """Red flags name the records that the simulator made suspicious, among the county's others."""
+    planted = site.manifest["flags"]
+    for name, rules in planted["records"].items():
+        feed = site.contracts.feeds[name]
+        chosen = [rule for rule in feed.table_rules if rule.id in rules]
+        assert len(chosen) == len(rules), name
+        evaluate(site.con, feed, chosen, date.fromisoformat(planted["on"]))
+    found = site.con.execute("SELECT feed, rule_id, record_key FROM temp.breaking").fetchall()
+    forget(site.con)
+    meant = {
+        (name, rule, key)
+        for name, rules in planted["records"].items()
+        for rule, keys in rules.items()
+        for key in keys
+    }
+    assert meant - set(found) == set()
 
 
 def test_the_gold_figures_are_those_of_the_truth(site: Site) -> None:

@@ -11,6 +11,7 @@ import pytest
 from dagster_project.contracts import load
 from dagster_project.contracts.model import Contracts, Feed
 from dagster_project.paths import PROJECT
+from tests.three_assets_rows import THREE_ASSETS
 
 DELIVERED_AT = "2023-05-31 20:00:00"
 VILLAGE = "140321100011"
@@ -276,6 +277,7 @@ CASES: dict[str, tuple[Row, dict[str, Row]]] = {
         },
     ),
 }
+CASES |= THREE_ASSETS
 BREAKS = [(feed, rule) for feed, (_, broken) in CASES.items() for rule in broken]
 
 

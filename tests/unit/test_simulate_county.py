@@ -15,6 +15,7 @@ from dagster_project.contracts.model import Contracts, Feed
 from dagster_project.paths import schemas_dir
 from dagster_project.simulate.cells import Checker
 from dagster_project.simulate.collective import Collectives
+from dagster_project.simulate.contracts import deals
 from dagster_project.simulate.county import County
 from dagster_project.simulate.feeds import FORMS, sources
 from dagster_project.simulate.payments import ledger, payment_rows
@@ -23,7 +24,7 @@ from dagster_project.simulate.registers import grid_rows
 DAY = date(2023, 5, 31)
 DELIVERED = "TIMESTAMP '2023-06-01 08:00:00'"
 PARENTS = ("division.code", "grid.grid_code", "collective_org.org_code", "payment.pay_no")
-PARENTS = (*PARENTS, "contract.contract_no")
+PARENTS = (*PARENTS, "contract.contract_no", "property_txn.txn_no")
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_at_scale_one_the_county_has_its_real_size() -> None:
     county = County("140321", 1, 1, DAY)
     orgs = Collectives(county)
     book = ledger(orgs)
-    paid = payment_rows(orgs, book).filter(pl.col("status") == "50")
+    paid = payment_rows(orgs, book, deals(orgs)).filter(pl.col("status") == "50")
     grids = grid_rows(county)
     assert (county.residents, county.houses) == (303_600, 150_000)
     assert int(county.first_resident(pl.Series([county.households]).to_numpy())[0]) == 303_600
