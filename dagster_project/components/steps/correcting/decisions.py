@@ -17,7 +17,9 @@ from dagster_project import clock
 from dagster_project.components.steps.correcting.ledger import CaseLine, case_of
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Feed
 from dagster_project.errors import UsageError
+from dagster_project.lake.engine import quoted
 
 _MOST_DAYS = 250
 Write = Callable[[duckdb.DuckDBPyConnection, CaseLine, datetime], None]
@@ -98,45 +100,49 @@ def ask(
     """
     contract = workshop.feed(feed)
     reason = _said(why, "--why", "a correction cannot be asked for without a reason")
-    if set(place) != set(contract.key):
-        raise UsageError(
-            f"a record of {feed} is named by {', '.join(contract.key)}",
-            todo=" ".join(f"--key {name}=…" for name in contract.key),
-        )
-    if column and all(one.name != column for one in contract.columns):
-        raise UsageError(f"{feed} has no column {column}", todo="`countylake feeds` names them")
+    _named(contract, place, column)
     occasion = manual()
     with workshop.lake.writer(f"a correction of {feed}") as writer:
-        conditions = " AND ".join(f'CAST("{name}" AS VARCHAR) = ?' for name in contract.key)
-        found = writer.con.execute(
-            f'SELECT count(*) FROM lake.silver."{feed}" WHERE NOT _is_deleted AND {conditions}',
-            [place[name] for name in contract.key],
-        ).fetchone()
-        if not found or not found[0]:
-            raise UsageError(f"{feed} has no live record of that key", todo="Correct the key")
+        _living(writer.con, contract, place)
         at = clock.now()
-        case_id = case_number(
-            "county", feed, json.dumps(dict(place), sort_keys=True), at.isoformat()
-        )
+        named = json.dumps(dict(place), ensure_ascii=False, sort_keys=True)
+        case_id = case_number("county", feed, named, at.isoformat())
         with writer.transaction(f"a correction of {feed}", run_id=occasion.run_id) as tx:
             tx.con.execute(
-                "INSERT INTO lake.ops.correction BY NAME SELECT ? AS case_id, ? AS feed,"
-                " 'county' AS origin, ? AS origin_code, ? AS asked_by, ?::TIMESTAMPTZ AS asked_at,"
-                " ? AS table_name, ? AS place, ? AS column_name, ? AS why, 'open' AS state",
+                "INSERT INTO lake.ops.correction (case_id, feed, origin, origin_code, asked_by,"
+                " asked_at, table_name, place, column_name, why, state)"
+                " VALUES (?, ?, 'county', ?, ?, ?::TIMESTAMPTZ, ?, ?, ?, ?, 'open')",
                 [
-                    case_id,
-                    feed,
-                    workshop.site.code,
-                    by,
-                    at,
-                    f"silver.{feed}",
-                    json.dumps(dict(place), ensure_ascii=False, sort_keys=True),
-                    column or None,
-                    reason,
+                    *(case_id, feed, workshop.site.code, by, at, f"silver.{feed}", named),
+                    *(column or None, reason),
                 ],
             )
             _note(tx.con, case_id, "raise", at, by=by, why=reason)
         return case_of(workshop, writer.con, case_id)
+
+
+def _named(contract: Feed, place: Mapping[str, str], column: str) -> None:
+    if set(place) != set(contract.key):
+        raise UsageError(
+            f"a record of {contract.name} is named by {', '.join(contract.key)}",
+            todo=" ".join(f"--key {name}=…" for name in contract.key),
+        )
+    if column and all(one.name != column for one in contract.columns):
+        raise UsageError(
+            f"{contract.name} has no column {column}", todo="`countylake feeds` names them"
+        )
+
+
+def _living(con: duckdb.DuckDBPyConnection, contract: Feed, place: Mapping[str, str]) -> None:
+    """A correction is asked of a record that is there."""
+    conditions = " AND ".join(f"CAST({quoted(name)} AS VARCHAR) = ?" for name in contract.key)
+    found = con.execute(
+        f"SELECT count(*) FROM lake.silver.{quoted(contract.name)}"
+        f" WHERE NOT _is_deleted AND {conditions}",
+        [place[name] for name in contract.key],
+    ).fetchone()
+    if not found or not found[0]:
+        raise UsageError(f"{contract.name} has no live record of that key", todo="Correct the key")
 
 
 def answer(workshop: Workshop, case_id: str, *, corrected: bool, by: str, why: str) -> CaseLine:
