@@ -150,6 +150,7 @@ def build_table(document: Document, layer: Layer) -> Table:
             tuple(tuple(group) for group in small.get("totals", ())),
             small.get("minimum", 5),
         ),
+        may_be_empty=custom.get("mayBeEmpty", False),
         owner=_owner(odcs),
         catalogue=custom.get("catalogue", {}),
         path=document.path,

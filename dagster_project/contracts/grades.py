@@ -194,6 +194,7 @@ CONTRACT: Mapping[str, Judge] = {
         added="cosmetic", removed="compatible", changed="compatible"
     ),
     "catalogue.*": SAYS,
+    "mayBeEmpty": _flag(on="compatible", off="compatible"),
     "nameColumn": _added_or_not(added="compatible", removed="breaking", changed="breaking"),
     "coordinates.system": _unless("cgcs2000", "breaking"),
     "dueTime": _unless("20:30", "compatible"),

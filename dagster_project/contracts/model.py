@@ -354,6 +354,7 @@ class Table:
     period: Literal["", "daily", "monthly", "quarterly"] = ""
     due_time: str = "20:30"
     small_cells: SmallCells | None = None
+    may_be_empty: bool = False
     owner: str = ""
     catalogue: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""

@@ -147,13 +147,17 @@ def for_table(table: Table, contracts: Contracts, columns: tuple[str, ...]) -> S
                 asked=keyed,
             )
         )
-    found.append(
-        Expectation(
-            "table.not_empty",
-            "ExpectTableRowCountToBeBetween",
-            {"min_value": 1},
-            "至少有一行",
-            severity="warn",
-        )
-    )
+    if not table.may_be_empty:
+        found.append(_filled())
     return Suite(f"{table.layer}.{table.name}", table.title, tuple(found))
+
+
+def _filled() -> Expectation:
+    """A table that always has something to say."""
+    return Expectation(
+        "table.not_empty",
+        "ExpectTableRowCountToBeBetween",
+        {"min_value": 1},
+        "至少有一行",
+        severity="warn",
+    )
