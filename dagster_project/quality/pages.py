@@ -255,7 +255,8 @@ def write_index(docs: Path, pages: Iterable[Page]) -> Path:
             rows = "".join(_index_row(name, known[name]) for name in names)
             head = (
                 "<tr><th>名称</th><th>表</th><th>提供部门</th><th class=n>行数</th>"
-                "<th class=n>规则</th><th class=n>未通过</th><th>复核时间（北京）</th></tr>"
+                "<th class=n>规则</th><th class=n>未通过</th><th class=n>与系统不一致</th>"
+                "<th>复核时间（北京）</th></tr>"
             )
             body.append(f'<h2>{title}</h2><div class="scroll"><table>{head}{rows}</table></div>')
     return _written(docs / "index.html", "数据质量复核", "".join(body))
@@ -269,6 +270,7 @@ def _entry(page: Page) -> dict[str, str | int]:
         "rules": len(page.lines),
         "own_rules": sum(line.outcome.expectation.is_own for line in page.lines),
         "failed_rules": len(page.failed),
+        "differing_rules": sum(line.agrees is False for line in page.lines),
         "checked_at": f"{page.at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}",
     }
 
@@ -276,12 +278,14 @@ def _entry(page: Page) -> dict[str, str | int]:
 def _index_row(table: str, entry: dict[str, str | int]) -> str:
     """One line of the index."""
     failed, own = int(entry["failed_rules"]), int(entry.get("own_rules", 0))
+    differ = int(entry.get("differing_rules", 0))
     rules = f"{entry['rules']}" + (f"（含本县 {own}）" if own else "")
     return (
         f'<tr><td><a href="{_text(table)}.html">{_text(entry["title"])}</a></td>'
         f"<td><code>{_text(table)}</code></td><td>{_text(entry.get('provider', ''))}</td>"
         f'<td class="n">{int(entry["rows"]):,}</td><td class="n">{rules}</td>'
         f'<td class="n {"bad" if failed else "ok"}">{failed}</td>'
+        f'<td class="n {"bad" if differ else "ok"}">{differ}</td>'
         f'<td class="w">{_text(entry["checked_at"])}</td></tr>'
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -25,6 +26,7 @@ from dagster_project.quality.suite import to_json
 from dagster_project.transform.conform.batch import SHANGHAI
 
 MODULE = "dagster_project.quality"
+RAISED = re.compile(r"^([\w.]{1,80}(?:Error|Exception)):", re.MULTILINE)
 
 
 def is_built() -> bool:
@@ -104,10 +106,10 @@ def validate(workshop: Workshop, run_id: str, relations: list[dict[str, Any]]) -
         env={**os.environ, "GX_ANALYTICS_ENABLED": "false"},
     )
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["no sentence was left"]
-        kind = last[0].split(":")[0][:80]
+        # Only its kind: the rest of an exception may hold cells.
+        kinds = RAISED.findall(done.stderr) or [f"exit code {done.returncode}"]
         raise LakeError(
-            f"Great Expectations did not finish ({kind})",
+            f"Great Expectations did not finish ({kinds[-1]})",
             where=str(workshop.home.docs),
             todo="The lake is untouched; run it again with `countylake run`",
         )

@@ -1,8 +1,8 @@
 """The SELECT by which a second opinion sees a table: only what a suite asks, and where it stands.
 
-A batch is conformed once more from bronze, with every row that arrived. Whether a parent was there
-is not looked up again: the quarantine says what the batch found. Rows that the reader marked are
-left out, since no rule is asked of their cells.
+A batch is conformed once more from bronze, with every row that arrived, by the statement that took
+it. Whether a parent was there then, the quarantine says: it may have come since. Rows that the
+reader marked are left out, since no rule is asked of their cells.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from dagster_project.contracts.rules import DEFECTS, cell_rules
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.quality.suite import Asked, Suite
 from dagster_project.transform.conform import Plan
-from dagster_project.transform.conform.ast import sql
-from dagster_project.transform.conform.batch import bound
+from dagster_project.transform.conform.batch import bound, is_delivered
 from dagster_project.transform.conform.mojibake import MARK
-from dagster_project.transform.conform.select import PARAMETERS, Rows, conforming_tree
+from dagster_project.transform.conform.select import PARAMETERS, Rows, statement, with_texts
 
 SAMPLE_ABOVE = 200_000
 """Of a larger batch about so many rows are asked."""
@@ -64,10 +63,12 @@ def batch_frame(con: duckdb.DuckDBPyConnection, plan: Plan, suite: Suite, arrive
         f"SELECT 1 FROM ({source}) WHERE _defect = {literal(MARK)} LIMIT 1"
     ).fetchone()
     parts: tuple[Rows, ...] = ("others", "mojibake") if marked else ("all",)
-    texts = {asked.column for asked in suite.asked if asked.of in {"text", "read"}}
-    trees = (sql(conforming_tree(plan, frozenset(), part, texts)) for part in parts)
-    rows = _filled_in(" UNION ALL ".join(trees), arrived.delivered_at)
-    columns = ["_sheet", "_source_row", *(_column(plan, asked) for asked in suite.asked)]
+    asked = (one.column for one in suite.asked if one.of in {"text", "read"})
+    texts = sorted(set(asked))
+    known = _references(con, plan)
+    made = (with_texts(statement(plan, known, part)[0], texts) for part in parts)
+    rows = _filled_in(" UNION ALL ".join(made), arrived.delivered_at)
+    columns = ["_sheet", "_source_row", *(_column(plan, one) for one in suite.asked)]
     rejected = [c.name for c in plan.feed.columns if c.reference and c.reference.rejects]
     reasons = ""
     if rejected:
@@ -95,6 +96,14 @@ def table_frame(table: str, suite: Suite, columns: Iterable[str]) -> str:
     asked = [f"{_of_value(one, quoted(one.column))} AS {quoted(one.name)}" for one in suite.asked]
     place = f"'' AS _sheet, row_number() OVER (ORDER BY {names}) AS _source_row"
     return f"SELECT {', '.join([place, *asked])} FROM lake.{table}"
+
+
+def _references(con: duckdb.DuckDBPyConnection, plan: Plan) -> frozenset[str]:
+    """The columns whose parents are looked up: as the batch did, if this process took it."""
+    for references, _ in plan.statements:
+        return references
+    columns = (column for column in plan.feed.columns if column.reference)
+    return frozenset(c.name for c in columns if c.reference and is_delivered(con, c.reference.feed))
 
 
 def _filled_in(text: str, delivered_at: datetime) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from sqlglot import exp
 
+from dagster_project.lake.engine import quoted
 from dagster_project.transform.conform import coordinates, mojibake, naming
 from dagster_project.transform.conform.ast import (
     Node,
@@ -60,22 +61,23 @@ def statement(
             rest. A batch without the mark, as nearly all are, is read at once.
     """
     if (references, rows) not in plan.statements:
-        text = sql(conforming_tree(plan, references, rows))
+        source = exp.select("*").from_("conform_source")
+        if rows == "others":
+            source = source.where(differs(col("_defect"), literal(mojibake.MARK)))
+        elif rows == "mojibake":
+            source = mojibake.repaired(plan.cells, source)
+        tree = conforming_select(plan, source, references, decoded=rows == "mojibake")
+        text = sql(tree)
         names = tuple(name for name in PARAMETERS if f"${name}" in text)
         plan.statements[references, rows] = (text, names)
     return plan.statements[references, rows]
 
 
-def conforming_tree(
-    plan: Plan, references: frozenset[str], rows: Rows, texts: Collection[str] = ()
-) -> exp.Select:
-    """The statement over ``conform_source`` as a tree; see ``conforming_select``."""
-    source = exp.select("*").from_("conform_source")
-    if rows == "others":
-        source = source.where(differs(col("_defect"), literal(mojibake.MARK)))
-    elif rows == "mojibake":
-        source = mojibake.repaired(plan.cells, source)
-    return conforming_select(plan, source, references, decoded=rows == "mojibake", texts=texts)
+def with_texts(text: str, names: Iterable[str]) -> str:
+    """A statement that also yields the clean texts of some columns, as ``_t_<column>``."""
+    stages = ((quoted(stage_name(name, "t")), quoted(f"_t_{name}")) for name in names)
+    more = "".join(f"{stage} AS {name}, " for stage, name in stages)
+    return f"SELECT {more}{text.removeprefix('SELECT ')}"
 
 
 def conforming_select(
@@ -84,7 +86,6 @@ def conforming_select(
     references: Collection[str],
     *,
     decoded: bool = False,
-    texts: Collection[str] = (),
 ) -> exp.Select:
     """The statement's tree.
 
@@ -94,7 +95,6 @@ def conforming_select(
             ``_source_row``, ``_defect``.
         references: Columns whose parent can be looked up now; others are not checked.
         decoded: The rows come from ``mojibake`` and say which cells it repaired.
-        texts: Columns whose clean text is wanted besides, as ``_t_<column>``.
 
     Returns:
         One row per source row: typed columns, ``_sheet``, ``_source_row``, ``_ok``, ``_key`` (of
@@ -113,9 +113,7 @@ def conforming_select(
         [("_ok", _is_ok(plan))],
     ):
         tree = _wrap(tree, stage_columns)
-    cleaned = [(f"_t_{c.column.name}", stage(c.column, "t")) for c in plan.cells]
-    wanted = [(name, text) for name, text in cleaned if name.removeprefix("_t_") in texts]
-    return _select(_named([*_result(plan), *wanted]), tree)
+    return _select(_named(_result(plan)), tree)
 
 
 def typed(cells: Iterable[Cell], source: exp.Select) -> exp.Select:
