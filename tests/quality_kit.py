@@ -52,13 +52,13 @@ class Ledgers:
             if table.startswith("ops."):
                 body = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
                 con.execute(f"CREATE TABLE {table} ({body})")
-        for table, rows in self.rows.items():
-            names = list(dict.fromkeys(name for row in rows for name in row))
-            columns = ", ".join(f'"{name}"' for name in names)
-            line = f"({', '.join('?' * len(names))})"
-            cells = [row.get(name) for row in rows for name in names]
+        for ledger, rows in self.rows.items():
+            known = list(dict.fromkeys(name for row in rows for name in row))
+            names = ", ".join(f'"{name}"' for name in known)
+            line = f"({', '.join('?' * len(known))})"
+            cells = [row.get(name) for row in rows for name in known]
             con.execute(
-                f"INSERT INTO ops.{table} ({columns}) VALUES {', '.join([line] * len(rows))}", cells
+                f"INSERT INTO ops.{ledger} ({names}) VALUES {', '.join([line] * len(rows))}", cells
             )
 
 
