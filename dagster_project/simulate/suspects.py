@@ -56,22 +56,7 @@ def _set(truth: pl.DataFrame, at: pl.Expr, **cells: str | pl.Expr | None) -> pl.
 def _payments(scene: Scene, truth: pl.DataFrame) -> tuple[pl.DataFrame, Named]:
     """Payments that wait for their approval; each rule has rows of a payee of its own."""
     model = truth.filter(pl.col("status") == "50").row(0, named=True)
-    plain: Cells = {
-        **model,
-        "apply_date": scene.ago(40),
-        "pay_time": None,
-        "pay_method": "1",
-        "status": "40",
-        "voucher_no": None,
-        "contract_no": None,
-        "project_no": None,
-        "invoice_no": None,
-        "invoice_code": None,
-        "meeting_record": "1",
-        "purpose": "水利设施维修",
-        "account_code": "541",
-        "update_time": f"{scene.ago(20)} 10:00:00",
-    }
+    plain = _waiting(scene, model)
     others = truth.filter(
         pl.col("payee_account").is_not_null() & (pl.col("org_code") != model["org_code"])
     )
@@ -129,6 +114,24 @@ def _officer_and_kin(scene: Scene) -> tuple[Cells, str]:
     )
     chosen = officers.filter(pl.col("id_no") == kin["id_no_officer"]).row(0, named=True)
     return chosen, str(kin["id_no"])
+
+
+def _waiting(scene: Scene, model: Cells) -> Cells:
+    """A payment like another one that nobody approved yet, and about which all is in order."""
+    nothing = dict.fromkeys(
+        ("pay_time", "voucher_no", "contract_no", "project_no", "invoice_no", "invoice_code")
+    )
+    return {
+        **model,
+        **nothing,
+        "apply_date": scene.ago(40),
+        "pay_method": "1",
+        "status": "40",
+        "meeting_record": "1",
+        "purpose": "水利设施维修",
+        "account_code": "541",
+        "update_time": f"{scene.ago(20)} 10:00:00",
+    }
 
 
 def _amount(yuan: str, level: str = "") -> Cells:
@@ -301,30 +304,26 @@ def _balances(_scene: Scene, truth: pl.DataFrame) -> tuple[pl.DataFrame, Named]:
 
 def _deals(_scene: Scene, truth: pl.DataFrame) -> tuple[pl.DataFrame, Named]:
     """A deal with one bidder, one below its reserve, one purchase above its ceiling."""
-    rows: list[Cells] = []
-    named: Named = {}
     done = truth.filter(pl.col("deal_price").is_not_null())
     sold = done.filter(~pl.col("category").is_in(["01", "02"])).tail(2)
     model = sold.row(0, named=True)
-    changes: Mapping[str, Cells] = {
-        "deal_above_ceiling": {
-            "category": "01",
-            "reserve_price": "1000.00",
-            "deal_price": "1000.01",
-            "object_no": None,
-            "appraisal_amount": None,
-        }
+    dear: Cells = {
+        **model,
+        "txn_no": f"{str(model['txn_no'])[:8]}800000",
+        "category": "01",
+        "reserve_price": "1000.00",
+        "deal_price": "1000.01",
+        "object_no": None,
+        "appraisal_amount": None,
     }
-    for rule, cells in changes.items():
-        number = f"{str(model['txn_no'])[:8]}8{len(rows):05d}"
-        rows.append({**model, "txn_no": number, **cells})
-        named[f"property_txn.{rule}"] = [number]
     lone, cheap = sold["txn_no"].to_list()
     truth = _set(truth, pl.col("txn_no") == lone, bidders_cnt="1")
     truth = _set(truth, pl.col("txn_no") == cheap, deal_price="1.00")
-    named["property_txn.single_bidder"] = [lone]
-    named["property_txn.deal_below_reserve"] = [cheap]
-    return _with(truth, rows), named
+    return _with(truth, [dear]), {
+        "property_txn.deal_above_ceiling": [str(dear["txn_no"])],
+        "property_txn.single_bidder": [lone],
+        "property_txn.deal_below_reserve": [cheap],
+    }
 
 
 def _bidders(_scene: Scene, truth: pl.DataFrame) -> tuple[pl.DataFrame, Named]:
