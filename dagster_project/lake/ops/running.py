@@ -50,7 +50,7 @@ run_id VARCHAR 重跑的运行编号
 run_id VARCHAR 运行编号
 batch_id VARCHAR 批次编号
 table_name VARCHAR 表
-suite VARCHAR 检查来源：countylake、great_expectations
+suite VARCHAR 检查来源：countylake、great_expectations、own本县自定
 rule_id VARCHAR 规则编号
 column_name VARCHAR 字段
 severity VARCHAR 严重程度：fail、warn
