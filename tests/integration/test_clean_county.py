@@ -77,7 +77,7 @@ def test_no_row_is_rejected_repeated_or_warned_of(county: Taken) -> None:
     assert county.ask(f"SELECT feed, rejected FROM ops.batch WHERE {lost}") == []
     failed = "failed > 0 AND kind IN ('rule', 'warn')"
     assert county.ask(f"SELECT feed, rule_id, failed FROM ops.batch_rule WHERE {failed}") == []
-    assert county.ask("SELECT path FROM ops.control_total WHERE NOT agrees") == []
+    assert county.ask("SELECT feed, source_row FROM ops.control_total WHERE NOT agrees") == []
 
 
 def test_no_rule_between_records_or_departments_finds_anything(county: Taken) -> None:
