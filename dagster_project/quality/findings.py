@@ -9,6 +9,7 @@ twice changes nothing. Which rules are asked, and when, is decided by the caller
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import duckdb
@@ -130,6 +131,31 @@ def _write(con: duckdb.DuckDBPyConnection) -> None:
     if row and row[0]:
         con.execute(f"DELETE FROM {FINDINGS} WHERE case_id IN (SELECT case_id FROM finding_next)")
         con.execute(f"INSERT INTO {FINDINGS} ({names}) SELECT {names} FROM finding_next")
+
+
+def confirmed(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
+    """How many findings of each rule somebody confirmed, by feed and rule."""
+    if not has_rows(con, FINDINGS):
+        return {}
+    rows = con.execute(
+        f"SELECT feed, rule_id, count(*) FROM {FINDINGS} WHERE state = 'confirmed' GROUP BY ALL"
+    ).fetchall()
+    return {(feed, rule): int(count) for feed, rule, count in rows}
+
+
+def still_wrong(
+    con: duckdb.DuckDBPyConnection, feed: Feed, judged: Sequence[Judged]
+) -> list[Judged]:
+    """The answers without the records that somebody confirmed, after ``settle``."""
+    if not any(one.failed for one in judged):
+        return list(judged)
+    rows = con.execute(
+        f"SELECT rule_id, count(*) FROM {FINDINGS} WHERE feed = ? AND state = 'open'"
+        " GROUP BY rule_id",
+        [feed.name],
+    ).fetchall()
+    found = {rule: int(count) for rule, count in rows}
+    return [replace(one, failed=found.get(one.rule.id, 0)) for one in judged]
 
 
 def gone(con: duckdb.DuckDBPyConnection, feeds: Mapping[str, Feed]) -> list[tuple[str, str]]:

@@ -87,6 +87,12 @@ def test_a_finding_is_assigned_extended_and_confirmed(place: Place) -> None:
     assert told(place, "confirm", number, *WHY)["state"] == "confirmed"
     assert "confirmed already" in told(place, "confirm", number, *WHY, code=2)
     look_again(place.workshop, manual())
+    with place.workshop.lake.reader() as con:
+        failed = con.execute(
+            "SELECT failed FROM lake.ops.check_result WHERE rule_id = 'one_holder'"
+            " ORDER BY checked_at"
+        ).fetchall()
+    assert failed == [(3,), (2,)]
     story = told(place, "show", number)
     assert [one["event"] for one in story["history"]] == [
         *("opened", "assign", "extend", "confirmed", "confirm"),

@@ -53,6 +53,7 @@ def review(workshop: Workshop, writer: Writer, occasion: Occasion) -> Reviewed:
     feeds = workshop.contracts.feeds
     versions = _versions(writer.con)
     known = _answered(writer.con)
+    sure = findings.confirmed(writer.con)
     due: dict[str, dict[str, TableRule]] = {}
     bases: dict[tuple[str, str], str] = {}
     waiting = []
@@ -62,6 +63,7 @@ def review(workshop: Workshop, writer: Writer, occasion: Occasion) -> Reviewed:
                 waiting.append(f"{feed.name}.{rule.id}")
                 continue
             state = [versions[name] for name in rule.inputs]
+            state.append(f"{sure.get((feed.name, rule.id), 0)} confirmed")
             found = basis(feed, rule, state, occasion.day)
             if known.get((feed.name, rule.id)) != found:
                 due.setdefault(feed.name, {})[rule.id] = rule
@@ -73,14 +75,16 @@ def review(workshop: Workshop, writer: Writer, occasion: Occasion) -> Reviewed:
     judged, failures = _judged(writer.con, feeds, due, occasion)
     with writer.transaction("table rules", run_id=occasion.run_id) as tx:
         at = clock.now()
+        wrong: list[Judged] = []
         for name in due:
             mine = [one for one in judged if one.feed == name]
             findings.settle(tx.con, feeds[name], mine, at)
+            wrong += findings.still_wrong(tx.con, feeds[name], mine)
         findings.withdraw(tx.con, gone, at)
-        _keep(tx.con, occasion, judged, bases)
+        _keep(tx.con, occasion, wrong, bases)
         answers.retire(tx.con, old, occasion.run_id, at)
     forget(writer.con)
-    return Reviewed(tuple(judged), tuple(waiting), tuple(failures))
+    return Reviewed(tuple(wrong), tuple(waiting), tuple(failures))
 
 
 def _judged(
