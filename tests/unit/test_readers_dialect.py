@@ -192,6 +192,18 @@ def test_remarks_of_several_lines_are_data(tmp_path: Path) -> None:
     assert not result.sheets[0].defects
 
 
+def test_a_boundary_behind_a_remark_of_two_lines_is_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commas within the quotes of one cell do not make the line of another look like a record."""
+    monkeypatch.setattr("dagster_project.ingest.readers.text.parse.WIDE", len(TITLES) - 1)
+    wkt = "POLYGON((1 2, 3 4, 5 6, 7 8, 1 2))"
+    data = ",".join(TITLES) + f'\n"P1\n（旧）","{wkt}",1,"{wkt}"\n'
+    result = deliver(tmp_path, data.encode(), feed())
+    assert rows(tmp_path) == [("P1\n（旧）", wkt, "1", wkt)]
+    assert not result.sheets[0].defects
+
+
 def test_totals_beside_the_table_do_not_make_a_row_ragged(tmp_path: Path) -> None:
     """A block to the right, set off by an empty cell, stays with its row and harms nothing."""
     data = ",".join(TITLES) + "\nP1,a,1,x,,合计,12\nP2,b,2,y\n"

@@ -140,10 +140,13 @@ class Parser:
         """Records whose stray quote made them swallow others: a line in a cell is a whole record.
 
         Such a record may even have the right number of cells, so it must not pass as one.
+        Delimiters that stand within quotes of a later line are of its cells (a boundary as WKT).
         """
-        commas = self.shape.layout.width - 1
+        commas, mark = self.shape.layout.width - 1, self.cells.delimiter
         for n in np.flatnonzero(block.broken).tolist():
-            counts = [line.count(self.cells.delimiter) for line in LINES.split(block.text(n))]
+            first, *others = LINES.split(block.text(n))
+            counts = [first.count(mark)]
+            counts += [len(split_record(line, delimiter=mark)) - 1 for line in others]
             telling = commas and (block.odd[n] or commas >= WIDE)
             if telling and max(counts[1:]) >= commas and sum(counts) >= 2 * commas:
                 yield block.first + n
