@@ -93,7 +93,7 @@ ledgers AS (
     'correction' AS kind,
     feed,
     asked_at AS opened_at,
-    CAST(NULL AS TIMESTAMPTZ) AS returned_at,
+    returned_at,
     1 AS attempts,
     answered_at AS closed_at,
     state,

@@ -138,3 +138,13 @@ def test_findings_go_back_to_the_department_in_their_cells(place: Place) -> None
     assert marked
     returned = told(place, "list", "--kind", "warn")["cases"]
     assert all(one["returned_at"] for one in returned)
+
+
+def test_a_doubted_record_goes_back_in_its_cell(place: Place) -> None:
+    """What somebody asked for stands in the provider's copy, where the doubt is."""
+    made = told(place, "raise", place.name, "--key", "cert_no=B2", "--column", "qty", *WHY)
+    (copy,) = return_feed(place.workshop, place.name)
+    (line,) = [one for one in read(Path(copy.path)) if one[0] == "B2"]
+    assert any("更正请求：已看过原件" in cell for cell in line)
+    assert any(made["case_id"] in cell for cell in line)
+    assert told(place, "show", made["case_id"])["case"]["returned_at"]

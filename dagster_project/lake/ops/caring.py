@@ -35,6 +35,7 @@ place VARCHAR 所指的行：主键或维度及其取值（JSON）
 column_name VARCHAR 所指的字段
 package_id VARCHAR 所指的报送包，本县提出时为空
 why VARCHAR 理由
+returned_at TIMESTAMPTZ 随批注副本退回部门的时间（UTC）
 state VARCHAR 状态：open待答复、closed已答复
 how VARCHAR 结果：corrected已更正、unfounded核实无误
 answer VARCHAR 答复

@@ -21,6 +21,15 @@ from dagster_project.lake.batch_files import real_file
 from dagster_project.transform.models import Model, Parameters
 
 MODEL = "gold.rectification_case"
+_UNDATED = " UNION ALL ".join(
+    f"SELECT feed, {kind} AS kind, state, opened_at, returned_at, false AS is_overdue"
+    f" FROM lake.ops.{ledger}"
+    for ledger, kind in (
+        ("rectification", "'fail'"),
+        ("finding", "severity"),
+        ("disagreement", "'disagreement'"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,23 @@ def tally(workshop: Workshop, con: duckdb.DuckDBPyConnection) -> list[OpenCases]
     return [OpenCases(*row) for row in found.fetchall()]
 
 
+def to_correct(
+    workshop: Workshop, con: duckdb.DuckDBPyConnection, now: datetime
+) -> list[tuple[str, int, int, datetime, datetime | None]]:
+    """What departments must act on: feed, open cases, those past their day, since when, returned.
+
+    Flags are left out, and so are deliveries, which have notices of their own. A site whose own
+    SQL does not know cases has no deadlines: nothing of it is past its day.
+    """
+    source = _live(workshop, now) if MODEL in workshop.graph.models else _UNDATED
+    return con.execute(
+        "SELECT feed, count(*), count(*) FILTER (is_overdue),"
+        f" min(coalesce(returned_at, opened_at)), max(returned_at) FROM ({source})"
+        " WHERE state = 'open' AND kind IN ('fail', 'disagreement', 'correction')"
+        " AND feed <> '' GROUP BY feed ORDER BY feed"
+    ).fetchall()
+
+
 def case_of(workshop: Workshop, con: duckdb.DuckDBPyConnection, case_id: str) -> CaseLine:
     """One case.
 
@@ -150,9 +176,19 @@ def _lines(found: duckdb.DuckDBPyConnection) -> list[CaseLine]:
     ]
 
 
-def _live(workshop: Workshop) -> str:
-    """The model's SELECT of this moment; tables of gold that it reads are asked afresh, too."""
-    now = clock.now()
+def _live(workshop: Workshop, at: datetime | None = None) -> str:
+    """The model's SELECT of this moment; tables of gold that it reads are asked afresh, too.
+
+    Raises:
+        UsageError: The site's own SQL does not have the model.
+    """
+    now = at or clock.now()
+    if MODEL not in workshop.graph.models:
+        raise UsageError(
+            "this site's SQL does not know cases",
+            where=str(workshop.sql),
+            todo=f"Put the programme's {MODEL} beside its models",
+        )
     parameters = Parameters(now, clock.local_day(now), workshop.site.code)
     return _fresh(workshop, workshop.graph.models[MODEL], parameters).sql(dialect="duckdb")
 

@@ -12,7 +12,7 @@ import duckdb
 import structlog
 
 from dagster_project import clock
-from dagster_project.components.steps.correcting import disagreements, findings
+from dagster_project.components.steps.correcting import disagreements, findings, requests
 from dagster_project.components.steps.correcting.cases import OPEN_PLACES
 from dagster_project.components.steps.correcting.copying import (
     Delivery,
@@ -94,7 +94,7 @@ def _note(workshop: Workshop, feed: Feed, numbers: set[str]) -> None:
             feed=feed.name,
         ) as tx,
     ):
-        for ledger in ("rectification", "disagreement", "finding"):
+        for ledger in ("rectification", "disagreement", "finding", "correction"):
             tx.con.execute(
                 f"UPDATE lake.ops.{ledger} SET returned_at = ?::TIMESTAMPTZ"
                 " WHERE feed = ? AND state = 'open' AND case_id IN (SELECT unnest(?))",
@@ -112,6 +112,7 @@ def _deliveries(
             SELECT * FROM ({OPEN_PLACES})
             UNION ALL BY NAME SELECT * FROM ({disagreements.OPEN_PLACES})
             UNION ALL BY NAME SELECT * FROM ({findings.OPEN_PLACES})
+            UNION ALL BY NAME SELECT * FROM ({requests.open_places(con, plan.feed)})
         )
         SELECT b.feed, b.batch_id, {file.sha256}, {file.path}, coalesce(f.sheet_prefix, ''),
             b.delivered_at, b.read, {file.sheet}, p.source_row, p.reasons, p.case_id
@@ -121,13 +122,17 @@ def _deliveries(
         ORDER BY b.delivered_at, b.batch_id, p.sheet, p.source_row, p.raw IS NULL, p.case_id""",
         {"feed": plan.feed.name, "batch": batch_id},
     ).fetchall()
-    said = disagreements.said(workshop, con, (row[-1] for row in rows))
+    numbers = [row[-1] for row in rows]
+    said = disagreements.said(workshop, con, numbers) | requests.said(con, numbers)
     made: dict[tuple[str, str], Delivery] = {}
     told: dict[str, Finding] = {}
     for *facts, sheet, row, reasons, case_id in rows:
         delivery = made.setdefault((facts[1], facts[3]), Delivery(*facts))
         if case_id in said:
-            found: tuple[Finding, ...] = (Finding(said[case_id].sentence, (said[case_id].column,)),)
+            one = said[case_id]
+            found: tuple[Finding, ...] = (
+                Finding(one.sentence, (one.column,) if one.column else plan.feed.key),
+            )
         else:
             for rule in reasons:
                 told.setdefault(rule, finding_of(plan, rule))

@@ -6,12 +6,13 @@ Read from ledgers, changing nothing. Who is told of it, and whether again, is ``
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 
 from dagster_project.components.steps.arriving.holds import Hold, holds
+from dagster_project.components.steps.correcting.ledger import to_correct
 from dagster_project.components.steps.notices.text import Condition, local, quoted
 from dagster_project.components.steps.tasks.look import State, TaskLine, every, in_order
 from dagster_project.components.steps.tasks.why import Chain, Link
@@ -20,8 +21,6 @@ from dagster_project.components.steps.workshop import Workshop
 if TYPE_CHECKING:
     from dagster_project.settings import Matter
 
-CORRECTION: Final = timedelta(days=14)
-"""Ten working days to answer a correction (Decree 809 leaves the number to local rules)."""
 DOUBTS: Final = {
     "schema": "文件结构变化，任务已暂停，等待决定",
     "vanished": "记录大量消失，整份搁置，等待决定",
@@ -36,24 +35,6 @@ BEHIND: Final[dict[State, str]] = {
     "failed": "失败",
     "never": "未运行",
 }
-_RETURNED = """
-SELECT
-  feed,
-  COUNT(*) AS cases,
-  COUNT(*) FILTER (COALESCE(returned_at, opened_at) < $limit) AS overdue,
-  MIN(COALESCE(returned_at, opened_at)) AS since,
-  MAX(returned_at) AS returned_at
-FROM (
-  SELECT feed, state, opened_at, returned_at FROM lake.ops.rectification
-  UNION ALL
-  SELECT feed, state, opened_at, returned_at FROM lake.ops.disagreement
-)
-WHERE state = 'open'
-GROUP BY feed
-HAVING MAX(returned_at) IS NOT NULL
-  OR COUNT(*) FILTER (COALESCE(returned_at, opened_at) < $limit) > 0
-ORDER BY feed
-"""
 
 
 def conditions(workshop: Workshop, now: datetime) -> list[Condition]:
@@ -151,9 +132,11 @@ def _of_hold(workshop: Workshop, hold: Hold) -> Condition:
 def _of_cases(
     workshop: Workshop, con: duckdb.DuckDBPyConnection, now: datetime
 ) -> Iterator[Condition]:
-    rows = con.execute(_RETURNED, {"limit": now - CORRECTION}).fetchall()
-    for feed, cases, overdue, since, returned_at in rows:
-        late = f"，其中 {overdue} 条超过 {CORRECTION.days} 天" if overdue else ""
+    """What departments must act on: told when copies went out, or when its day is past."""
+    for feed, cases, overdue, since, returned_at in to_correct(workshop, con, now):
+        if not returned_at and not overdue:
+            continue
+        late = f"，其中 {overdue} 条已过办结时限" if overdue else ""
         how = "已退回" if returned_at else "尚未退回"
         todo = "请更正后重新报送" if returned_at else "请退回部门更正"
         yield _made(
