@@ -16,14 +16,10 @@ from sqlglot.errors import SqlglotError
 from dagster_project.contracts.model import Column
 from dagster_project.contracts.words import PLACEHOLDERS, UNREPEATABLE
 
-_FOREIGN = (
-    exp.Query,
-    exp.Window,
-    exp.AggFunc,
-    exp.CurrentTimestamp,
-    exp.CurrentDate,
-    exp.CurrentTime,
-    exp.Rand,
+_FOREIGN = (exp.Query, exp.Window, exp.AggFunc)
+_CLOCKS = (
+    *(exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime),
+    *(exp.Localtime, exp.Localtimestamp, exp.Rand),
 )
 
 
@@ -72,8 +68,7 @@ def expression_fault(expression: str, columns: tuple[str, ...]) -> str:
     tree = parse(expression)
     if tree is None or isinstance(tree, exp.DDL | exp.DML | exp.Command | exp.Alias):
         return "the rule is not one SQL expression; write a condition over the row's columns"
-    calls = {called(node) for node in tree.find_all(exp.Func)}
-    if tree.find(*_FOREIGN) or calls & UNREPEATABLE:
+    if tree.find(*_FOREIGN) or looks_at_clock(tree):
         return "the rule looks beyond its row or at a clock; use columns and `:delivered_at` only"
     unknown = [name for name in columns_of(expression) if name not in columns]
     if unknown:
@@ -82,6 +77,16 @@ def expression_fault(expression: str, columns: tuple[str, ...]) -> str:
     if odd:
         return f"the rule names `:{odd[0]}`; only `:delivered_at` can be filled in"
     return ""
+
+
+def looks_at_clock(tree: exp.Expr) -> bool:
+    """Whether SQL asks a clock, chance, or what is no row; `age` of one moment asks the clock."""
+    calls = [(called(node), len(node.expressions)) for node in tree.find_all(exp.Func)]
+    return (
+        tree.find(*_CLOCKS) is not None
+        or ("age", 1) in calls
+        or not UNREPEATABLE.isdisjoint(name for name, _ in calls)
+    )
 
 
 def called(node: exp.Func) -> str:

@@ -10,18 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import duckdb
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from dagster_project.contracts.functions import install
 from dagster_project.contracts.model import Column, Feed, Problem, Reference
+from dagster_project.contracts.query_checks import query_faults, repeatable_fault
 from dagster_project.contracts.references import Refused
-from dagster_project.contracts.rowsql import called, columns_of, expression_fault, parse
+from dagster_project.contracts.rowsql import columns_of, expression_fault, parse
 from dagster_project.contracts.rules import CONTROL_TOTALS, feed_rule_ids
 from dagster_project.contracts.table_rule import TableRule
 from dagster_project.contracts.tablesql import DAY, PLACE, asked, breaking
-from dagster_project.contracts.words import UNREPEATABLE
+from dagster_project.contracts.words import PLACEHOLDERS
 
 _PLACE_TYPES = ("VARCHAR", "VARCHAR", "BIGINT", "VARCHAR")
 
@@ -49,11 +48,13 @@ def _faults(rule: TableRule, names: set[str], key: tuple[str, ...]) -> Iterator[
         yield "a rule needs one form: `row`, `unique`, `group` and `holds`, `sequence`, `records`"
     elif rule.holds and rule.form != "group":
         yield "`holds` is for groups; use it with `group` alone"
+    for name in sorted({DAY, *PLACEHOLDERS} & {*rule.parameters}):
+        yield f"`{name}` is filled in by the programme; give the threshold another name"
     for text in filter(None, (rule.where, rule.holds)):
         if fault := _condition_fault(text, names, may_sum=text == rule.holds):
             yield fault
     if rule.query:
-        yield from _query_faults(rule, key)
+        yield from query_faults(rule.query, key)
 
 
 def _condition_fault(text: str, names: set[str], *, may_sum: bool) -> str:
@@ -63,7 +64,7 @@ def _condition_fault(text: str, names: set[str], *, may_sum: bool) -> str:
         unknown = [name for name in columns_of(text) if name not in names]
         if unknown:
             return f"it names `{unknown[0]}`, which is no column of this contract; correct it"
-        return _repeatable_fault(tree)
+        return repeatable_fault(tree)
     plain = tree.transform(_without_day).sql(dialect="duckdb") if tree is not None else text
     return expression_fault(plain, tuple(names))
 
@@ -72,37 +73,6 @@ def _without_day(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Placeholder) and node.name == DAY:
         return exp.cast(exp.null(), "DATE", dialect="duckdb")
     return node
-
-
-def _repeatable_fault(tree: exp.Expr) -> str:
-    calls = {called(node) for node in tree.find_all(exp.Func)}
-    clocks = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Rand)
-    if tree.find(*clocks) or calls & UNREPEATABLE:
-        return "it looks at a clock or at chance; use `:day` for the day of the run"
-    odd = [node.name for node in tree.find_all(exp.Placeholder) if node.name != DAY]
-    return f"it names `:{odd[0]}`, which is no parameter of it; add it or correct it" if odd else ""
-
-
-def _query_faults(rule: TableRule, key: tuple[str, ...]) -> Iterator[str]:
-    try:
-        tree = sqlglot.parse(rule.query, dialect="duckdb")
-    except (SqlglotError, RecursionError):
-        tree = []
-    if len(tree) != 1 or not isinstance(tree[0], exp.Query):
-        yield "`records` is not one SELECT; write a SELECT of this feed's key columns"
-        return
-    query = tree[0]
-    given = tuple(name.lower() for name in query.named_selects)
-    if sorted(given) != sorted(key):
-        yield f"`records` gives {', '.join(given) or 'nothing'}; it must give {', '.join(key)}"
-    local = {cte.alias for cte in query.find_all(exp.CTE)}
-    for table in query.find_all(exp.Table):
-        if (table.db, table.catalog) != ("silver", "") and (table.db or table.name not in local):
-            yield f"it reads `{table.sql(dialect='duckdb')}`; only `silver.<feed>` may be read"
-    if query.find(exp.Star) and not query.find(exp.Count):
-        yield "`records` holds a star; name the columns, so that a new one changes nothing"
-    if fault := _repeatable_fault(query):
-        yield fault
 
 
 def settle_rules(
@@ -121,6 +91,7 @@ def settle_rules(
     with duckdb.connect(":memory:", config={"threads": 1}) as con:
         install(con)
         _empty_silver(con, feeds.values())
+        _shut(con)
         for feed in feeds.values():
             faults = list(_unbound(con, feed, {*feeds}, {*refused, *drafts}))
             if faults:
@@ -137,6 +108,11 @@ def _empty_silver(con: duckdb.DuckDBPyConnection, feeds: Iterable[Feed]) -> None
         columns.append("_is_deleted BOOLEAN")
         made.append(f'CREATE TABLE lake.silver."{feed.name}" ({", ".join(columns)})')
     con.execute("; ".join(made))
+
+
+def _shut(con: duckdb.DuckDBPyConnection) -> None:
+    """From here on a name that is no table is no file and no object of this programme either."""
+    con.execute("SET python_enable_replacements = false; SET enable_external_access = false")
 
 
 def _unbound(

@@ -26,15 +26,17 @@ UNREPEATABLE: Final = frozenset({
     "current_localtime", "current_localtimestamp", "current_query", "current_query_id",
     "current_role", "current_schema", "current_schemas", "current_setting",
     "current_transaction_id", "current_user", "current_version", "currval", "error",
-    "gen_random_uuid",
+    "format_type", "gen_random_uuid", "get_block_size",
     "get_current_time", "get_current_timestamp", "getenv", "getvariable", "in_search_path",
-    "nextval", "now", "pg_conf_load_time", "pg_postmaster_start_time", "pg_sleep", "random",
+    "localtime", "localtimestamp", "nextval", "now", "pg_conf_load_time", "pg_get_constraintdef",
+    "pg_get_viewdef", "pg_postmaster_start_time", "pg_sleep", "random",
     "session_user", "setseed", "sleep_ms", "stats", "today", "transaction_timestamp",
     "txid_current", "user", "uuid", "uuidv4", "uuidv7", "version", "write_log",
 })  # fmt: skip
 """SQL functions that give another answer tomorrow or touch what is no row: no rule calls them.
 
-They are those that DuckDB itself does not list as consistent, and its clocks and settings.
+They are those that DuckDB itself does not list as consistent, its clocks and settings, and its
+macros that read its catalogue.
 """
 
 RESERVED: Final = frozenset({
