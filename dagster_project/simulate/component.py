@@ -36,7 +36,7 @@ _PER_CODE = 999_999
 
 def component_rows(county: County) -> Iterator[pl.DataFrame]:
     """The component register in chunks, all text; exactly the county's number is in use."""
-    in_use = county.sized(county.profile.components, 100)
+    in_use = county.sized(county.profile.components, county.least("component"))
     total = in_use + max(8, round(in_use * REMOVED_SHARE))
     book = _Register(county, total)
     for start in range(0, total, CHUNK):

@@ -9,11 +9,10 @@ import polars as pl
 
 from dagster_project.simulate.collective import Collectives
 from dagster_project.simulate.ledgers import (
-    ASSETS,
-    LEAST,
-    RESOURCES,
+    asset_count,
     asset_numbers,
     owners,
+    parcel_count,
     parcel_numbers,
     parcels,
 )
@@ -35,7 +34,7 @@ _ASSET, _RESOURCE = 0, 1
 _YEAR = 365
 _SOON = 120  # days; no contract runs out so soon
 _PLATFORM_DAYS = 150  # the trading platform is so old
-_DEALS, _LEAST_DEALS = 103, 14
+_TXNS, _DEALS = 180, 103  # of the platform; the programme document's figures
 
 
 @dataclass(frozen=True)
@@ -78,18 +77,23 @@ class Deals:
         return np.asarray(self.thing[runs], dtype=np.int64)
 
 
+def txn_count(orgs: Collectives) -> int:
+    """How many transactions the platform knows."""
+    return orgs.county.sized(_TXNS, orgs.county.least("property_txn"))
+
+
 def done_deals(orgs: Collectives) -> int:
     """How many transactions of the platform came about."""
-    return orgs.county.sized(_DEALS, _LEAST_DEALS)
+    return txn_count(orgs) * _DEALS // _TXNS
 
 
 def deals(orgs: Collectives) -> Deals:
     """Draw the contracts; a lease's object belongs to the collective that leases it out."""
     county = orgs.county
-    row = span(0, county.sized(_CONTRACTS, 120))
+    row = span(0, county.sized(_CONTRACTS, county.least("contract")))
     draw = county.random.of("contract")
     kind = draw.of("kind").weighted(row, (40, 38, 12, 10))
-    assets, land = county.sized(ASSETS, LEAST), county.sized(RESOURCES, LEAST)
+    assets, land = asset_count(county), parcel_count(county)
     asset = _each_once(draw.of("asset"), kind == _ASSET, assets)
     parcel = _each_once(draw.of("parcel"), kind == _RESOURCE, land)
     org = np.select(

@@ -22,6 +22,7 @@ from dagster_project.simulate.rng import Floats, Ints, Stream, span
 _REGISTERS = ("pingding_divisions.csv", "yangquan_divisions.csv")
 _LIVED_IN = 0.72  # share of the houses that hold a household
 PER_BUILDING = 36  # flats in a town building: 3 units x 6 floors x 2 rooms
+_FEW = 120  # rows of a feed for which nobody asks for more
 _SPREAD = 0.8  # households are at most this much larger or smaller than the county's mean
 
 
@@ -72,9 +73,18 @@ class County:
             not shrink with it.
         seed: Any integer; another seed is another county of the same size.
         day: The day whose files are written.
+        least: Rows that a feed has at every scale, by feed: see ``sizes``.
     """
 
-    def __init__(self, code: str, scale: float, seed: int, day: date) -> None:
+    def __init__(
+        self,
+        code: str,
+        scale: float,
+        seed: int,
+        day: date,
+        *,
+        least: Mapping[str, int] | None = None,
+    ) -> None:
         if code not in PROFILES:
             raise UsageError(
                 f"no simulated county {code} is known",
@@ -85,10 +95,15 @@ class County:
         self.code, self.scale, self.seed, self.day = code, scale, seed, day
         self.profile = PROFILES[code]
         self.random = Stream(code, seed)
+        self._least = least or {}
 
     def sized(self, at_scale_one: int, least: int = 0) -> int:
         """A number of rows at this scale."""
         return max(least, round(at_scale_one * self.scale))
+
+    def least(self, *feeds: str) -> int:
+        """How many rows the feed has at least at every scale; of several feeds, the most."""
+        return max(self._least.get(feed, _FEW) for feed in feeds)
 
     @property
     def day_end(self) -> datetime:

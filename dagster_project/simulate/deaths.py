@@ -43,7 +43,7 @@ def death_rows(county: County, people: pl.DataFrame) -> pl.DataFrame:
 
 def stranger_rows(county: County) -> pl.DataFrame:
     """Deaths of persons whom no other register of the county knows, all text."""
-    number = span(0, county.sized(_STRANGERS, 30))
+    number = span(0, county.sized(_STRANGERS, county.least("death")))
     draw = county.random.of("stranger")
     is_man = draw.of("sex").chance(number, 0.5)
     last = day_number(county.day)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from dagster_project.contracts import cell_rules
@@ -14,8 +14,10 @@ from dagster_project.simulate.repairs import repair_plants
 
 _EVERY = 5_000  # one plant of a kind per so many rows
 _MOST = 300
-_MANY_ROWS = 1_000
+_TWICE = 2
 _COPIES = 3
+CLEAN = 14  # rows without a fault for each that is rejected, where a feed can grow
+_FEWEST = 10  # and where it cannot: one more in ten, and the whole file would be held
 
 
 def plants(
@@ -80,15 +82,29 @@ def _hard_texts(feed: Feed) -> Iterator[Plant]:
     )
 
 
-def how_many(plant: Plant, rows: int, *, enabled: bool) -> int:
-    """How often a plant is set in a file of so many rows."""
-    if not enabled:
-        return 0
-    if plant.name in {"duplicate", "superseded", "blank"}:
-        return max(_COPIES, min(rows // _EVERY, _MOST))
-    if plant.name == "repeated_header":
-        return 1
-    return max(2 if rows >= _MANY_ROWS else 1, min(rows // _EVERY, _MOST))
+def shared_out(made: Iterable[Plant], rows: int) -> list[tuple[Plant, int]]:
+    """How often each plant is set in a file of so many rows.
+
+    A file that is too short for all its faults gets every second, third, … of them, so that no
+    delivery of the county is held for their number.
+    """
+    every = list(made)
+    kinds = sum(plant.verdict == "rejected" for plant in every)
+    often = _TWICE if rows >= kinds * CLEAN * _TWICE else 1
+    bearable = max(1, min(kinds, rows // _FEWEST))
+    counted: list[tuple[Plant, int]] = []
+    nth = 0
+    for plant in every:
+        times = max(often, min(rows // _EVERY, _MOST))
+        if plant.verdict == "rejected":
+            is_borne = (nth + 1) * bearable // kinds > nth * bearable // kinds
+            times, nth = times if is_borne else 0, nth + 1
+        elif plant.name in {"duplicate", "superseded", "blank"}:
+            times = max(_COPIES, min(rows // _EVERY, _MOST))
+        elif plant.name == "repeated_header":
+            times = 1
+        counted.append((plant, times))
+    return counted
 
 
 def _cell_fault(column: Column, kind: str, rule_id: str, checker: Checker) -> Plant:

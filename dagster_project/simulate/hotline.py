@@ -51,7 +51,7 @@ _PRAISE = len(_TOPICS) - 1
 
 def hotline_rows(county: County) -> Iterator[pl.DataFrame]:
     """The year's work orders in chunks, all text."""
-    total = county.sized(county.profile.orders, 150)
+    total = county.sized(county.profile.orders, county.least("hotline_order"))
     for start in range(0, total, CHUNK):
         yield _rows(county, span(start, min(start + CHUNK, total)), total)
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from dagster_project.simulate.collective import Collectives
+from dagster_project.simulate.county import County
 from dagster_project.simulate.house import short_name
 from dagster_project.simulate.rng import Ints, span
 from dagster_project.simulate.text import (
@@ -22,8 +23,7 @@ from dagster_project.simulate.text import (
     same,
 )
 
-ASSETS, RESOURCES = 6_000, 5_200
-LEAST = 160
+_ASSETS, _RESOURCES = 6_000, 5_200
 _ASSET_NAMES = (
     ("1", "村委会办公楼", "幢"),
     ("1", "村集体厂房", "幢"),
@@ -44,7 +44,7 @@ _TYPE_SHARES = (40.0, 8.0, 22.0, 6.0, 1.0, 9.0, 8.0, 4.0, 2.0)
 def asset_rows(orgs: Collectives, let: Ints) -> pl.DataFrame:
     """The rows of ``asset``, by town; ``let`` are those under a contract that runs."""
     county = orgs.county
-    row = span(0, county.sized(ASSETS, LEAST))
+    row = span(0, asset_count(county))
     draw = county.random.of("asset")
     org = owners(orgs, row, len(row))
     kind = draw.of("kind").below(row, len(_ASSET_NAMES))
@@ -92,7 +92,7 @@ class Parcels:
 def parcels(orgs: Collectives) -> Parcels:
     """Draw the parcels; reserved land is at most a twentieth of a collective's farmland."""
     county = orgs.county
-    row = span(0, county.sized(RESOURCES, LEAST))
+    row = span(0, parcel_count(county))
     draw = county.random.of("resource")
     org = owners(orgs, row, len(row))
     kind = draw.of("type").weighted(row, _TYPE_SHARES)
@@ -132,6 +132,16 @@ def resource_rows(orgs: Collectives) -> pl.DataFrame:
             "right_until": only(mode == 0, same(_RIGHT_UNTIL, len(row))),
         }
     )
+
+
+def asset_count(county: County) -> int:
+    """How many assets there are: enough for every contract to let one of its own."""
+    return county.sized(_ASSETS, county.least("asset", "contract"))
+
+
+def parcel_count(county: County) -> int:
+    """How many parcels there are: enough for every contract to let one of its own."""
+    return county.sized(_RESOURCES, county.least("resource", "contract"))
 
 
 def asset_numbers(code: str, row: Ints) -> pl.Series:

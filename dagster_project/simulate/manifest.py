@@ -14,7 +14,8 @@ class FeedManifest:
     """One file's expected books.
 
     ``rows`` holds one entry per planted row. ``read`` counts data rows and dropped rows, never the
-    header; ``read = accepted + rejected + duplicate + superseded + dropped``.
+    header; ``read = accepted + rejected + duplicate + superseded + dropped``. ``unplanted`` are
+    faults that a short file cannot bear.
     """
 
     feed: str
@@ -28,6 +29,7 @@ class FeedManifest:
     counted: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
     control_totals: list[dict[str, str | int]] = field(default_factory=list)
+    unplanted: list[str] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def truth(self, rows: int) -> None:
@@ -79,6 +81,7 @@ class FeedManifest:
             "read": self.read,
             **{verdict: self.counts[verdict] for verdict in order},
             "rules": dict(sorted(self.rules.items())),
+            "unplanted": self.unplanted,
             "warnings": dict(sorted(self.warnings.items())),
             "cross_warnings": dict(sorted(self.cross.items())),
             "repairs_logged": dict(sorted(self.logged.items())),

@@ -84,7 +84,7 @@ class Ledger:
 def ledger(orgs: Collectives) -> Ledger:
     """Draw the payments; exactly the county's number is paid, and its sum is exact."""
     county = orgs.county
-    paid = county.sized(county.profile.payments, 60)
+    paid = county.sized(county.profile.payments, county.least("payment"))
     total = paid + max(8, round(paid * _UNPAID_SHARE))
     row = span(0, total)
     draw = county.random.of("payment")

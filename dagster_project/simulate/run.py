@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from dagster_project.errors import ContractError
 from dagster_project.paths import schemas_dir
 from dagster_project.simulate.cells import Checker
 from dagster_project.simulate.county import County
-from dagster_project.simulate.faults import how_many, plants
+from dagster_project.simulate.faults import plants, shared_out
 from dagster_project.simulate.feeds import FORMS, XLSX_LIMIT, Form, Source, sources
 from dagster_project.simulate.figures import Figures
+from dagster_project.simulate.findings import Findings
 from dagster_project.simulate.manifest import FeedManifest
 from dagster_project.simulate.planter import Planter
+from dagster_project.simulate.sizes import least_rows
 from dagster_project.simulate.suspicions import Suspicions
 from dagster_project.simulate.writers import CsvWriter, XlsxWriter, sha256
 
@@ -38,6 +40,7 @@ def simulate(
     *,
     day: date = date(2023, 5, 31),
     faults: bool = True,
+    feeds: Collection[str] = tuple(FORMS),
     expected_dir: Path | None = None,
     personal: bool = False,
     progress: Progress | None = None,
@@ -54,6 +57,7 @@ def simulate(
         seed: Another seed is another county.
         day: The day the files are of; nothing in them is later.
         faults: Whether dirt, faults, duplicates and warnings are planted.
+        feeds: What the county's departments deliver; the others' rows stay in the simulator.
         expected_dir: Where ``<county>.json`` goes; by default ``expected`` beside ``out_dir``.
         personal: Also write ``<county>.personal.txt``: every personal value, one a line.
         progress: Called with a feed's name and the share of its rows that is written.
@@ -69,8 +73,9 @@ def simulate(
         CountyLakeError: A rule of a contract has no planted fault.
     """
     contracts = load(schemas_dir())
-    county = County(county_code, scale, seed, day)
+    county = County(county_code, scale, seed, day, least=least_rows(contracts))
     run = _Run(county, contracts, Path(out_dir), faults=faults, progress=progress, observe=observe)
+    run.feeds = frozenset(feeds)
     manifest = run.write()
     expected = Path(expected_dir) if expected_dir else Path(out_dir).parent / "expected"
     expected.mkdir(parents=True, exist_ok=True)
@@ -101,7 +106,9 @@ class _Run:
         self.observer = observe
         self.county, self.contracts, self.out = county, contracts, out
         self.faults, self.progress = faults, progress
+        self.feeds = frozenset(FORMS)
         self.figures = Figures(county)
+        self.findings = Findings()
         self.personal: set[str] = set()
         self.parents: dict[str, set[str]] = {}
         columns = (column for feed in contracts.feeds.values() for column in feed.columns)
@@ -120,18 +127,34 @@ class _Run:
             "scale": self.county.scale,
             "seed": self.county.seed,
             "day": self.county.day.isoformat(),
-            "feeds": {name: books[name].as_json() for name in FORMS},
-            "flags": self.suspicions.as_json() if self.suspicions else {},
+            "feeds": {name: self._told(books[name]) for name in FORMS if name in books},
+            "flags": self._flags(),
             "truth": self.figures.as_json(),
         }
+
+    def _flags(self) -> dict[str, Any]:
+        return self.suspicions.as_json(self.asked) if self.suspicions else {}
+
+    def asked(self, feed: str, rule: str) -> bool:
+        """Whether the county has everything that a table rule reads."""
+        rules = self.contracts.feeds[feed].table_rules if feed in self.feeds else ()
+        return any(one.id == rule and self.feeds.issuperset(one.inputs) for one in rules)
+
+    def _told(self, book: FeedManifest) -> dict[str, Any]:
+        """A feed's books, with what its table rules must find."""
+        records = self._flags().get("records", {}).get(book.feed, {})
+        named = {rule: len(keys) for rule, keys in records.items()}
+        counted = {r: n for r, n in self.findings.of(book.feed).items() if self.asked(book.feed, r)}
+        return book.as_json() | {"findings": dict(sorted((book.cross | named | counted).items()))}
 
     def _source(self, source: Source) -> Mapping[str, FeedManifest]:
         files: dict[str, _File] = {}
         seen = dict.fromkeys(source.feeds, 0)
         for chunk, last in _with_last(source.chunks()):
-            for name in source.feeds:
+            for name in filter(self.feeds.__contains__, source.feeds):
                 if name not in files:
-                    rows = source.rows[name] or chunk[name].height
+                    rows = 0 if last else source.rows[name]
+                    rows = rows or chunk[name].height
                     files[name] = _File(self, self._feed(name), FORMS[name], rows)
                 files[name].write(chunk[name], last=last)
                 seen[name] += chunk[name].height
@@ -154,6 +177,7 @@ class _Run:
     def observe(self, feed: Feed, truth: pl.DataFrame) -> None:
         """Take in a chunk of the truth: figures, parents' keys, personal values."""
         self.figures.observe(feed.name, truth)
+        self.findings.observe(feed.name, truth)
         if self.observer:
             self.observer(feed.name, truth)
         if feed.name in self.referenced:
@@ -195,7 +219,9 @@ class _File:
         checker = Checker(run.contracts.codes, {k: frozenset(v) for k, v in run.parents.items()})
         header = self.titles if is_text else ()
         made = plants(feed, form.kit, run.contracts.codes, checker, header=header)
-        self.plants = [(plant, how_many(plant, rows, enabled=run.faults)) for plant in made]
+        asked = (p for p in made if not p.is_table or run.asked(feed.name, p.name))
+        self.plants = shared_out(asked, rows) if run.faults else []
+        self.book.unplanted = [plant.name for plant, often in self.plants if not often]
         self.rows = rows
         self.planter = self._planter()
         self.csv = (

@@ -7,6 +7,7 @@ into their approvals. How suspicious rows look is told per feed in ``suspects``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -35,13 +36,17 @@ class Suspicions:
         self._scene.made[feed] = truth
         return truth
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, asked: Callable[[str, str], bool]) -> dict[str, Any]:
         """The keys that must be named, by feed and rule, parts divided by ``|``; and on which day.
 
         Some rules leave a few days' grace after the files' day.
+
+        Args:
+            asked: Tells by feed and rule whether the county's feeds let the rule be asked.
         """
-        records = {
-            feed: {rule: sorted(keys) for rule, keys in sorted(rules.items())}
+        told = {
+            feed: {rule: sorted(keys) for rule, keys in sorted(rules.items()) if asked(feed, rule)}
             for feed, rules in sorted(self._named.items())
         }
+        records = {feed: rules for feed, rules in told.items() if rules}
         return {"on": self._scene.ahead(GRACE), "records": records}

@@ -10,6 +10,7 @@ from dagster_project.simulate.contracts import (
     Deals,
     done_deals,
     object_numbers,
+    txn_count,
     txn_numbers,
 )
 from dagster_project.simulate.identifiers import phones
@@ -25,8 +26,7 @@ from dagster_project.simulate.text import (
     times,
 )
 
-_ALL, _STOPPED = 180, 34  # with the 103 that came about: the programme document's figures
-_LEAST_ALL, _LEAST_STOPPED = 26, 5
+_STOPPED = 34 / 77  # share of the transactions that did not come about
 _CATEGORIES = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10")
 _OF_CONTRACT = (3, 9, 0, 1)  # asset -> 04, parcel -> 10, works -> 01, purchase -> 02
 _OTHERS = (2, 4, 5, 6, 7, 8)
@@ -48,11 +48,6 @@ _THINGS = (
     "机电井使用权",
     "集体资源发包",
 )
-
-
-def txn_count(orgs: Collectives) -> int:
-    """How many transactions the platform knows."""
-    return orgs.county.sized(_ALL, _LEAST_ALL)
 
 
 def txn_rows(orgs: Collectives, made: Deals) -> pl.DataFrame:
@@ -109,7 +104,7 @@ def txn_rows(orgs: Collectives, made: Deals) -> pl.DataFrame:
 def statuses(orgs: Collectives) -> Ints:
     """Each transaction's position in ``_DONE``, ``_STOP``, ``_OPEN``, in this order."""
     row, done = span(0, txn_count(orgs)), done_deals(orgs)
-    stopped = orgs.county.sized(_STOPPED, _LEAST_STOPPED)
+    stopped = round((len(row) - done) * _STOPPED)
     draw = orgs.county.random.of("txn")
     return np.select(
         [row < done, row < done + stopped],
