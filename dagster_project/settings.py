@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     memory_limit: str = Field("2GiB", pattern=_SIZE, description="DuckDB's memory limit, e.g. 2GiB")
     threads: int = Field(0, ge=0, le=1024, description="DuckDB's threads; 0 takes every core")
     lock_timeout_s: float = Field(600.0, gt=0, description="seconds to wait for the writer lock")
+    rule_timeout_s: float = Field(600.0, gt=0, description="seconds that one table rule may take")
     workbook_mb: int = Field(100, gt=0, description="largest workbook that is read, in MiB on disk")
     workbook_cells: int = Field(20_000_000, gt=0, description="most cells that a workbook may hold")
     unpacked_gb: int = Field(

@@ -58,6 +58,23 @@ def with_parameters(sql: str, parameters: Mapping[str, str]) -> str:
     return tree.transform(filled).sql(dialect="duckdb")
 
 
+def over_silver(expression: str) -> str:
+    """A row rule's condition over rows that were merged, judged as when they came.
+
+    As in conforming, casts are tried: a value that does not fit one leaves the rule open.
+    """
+    came = "timezone('Asia/Shanghai', _delivered_at)"
+    tree = parse(with_parameters(expression, {"delivered_at": came}))
+    if tree is None:
+        return expression
+    for node in reversed(list(tree.find_all(exp.Cast))):
+        if not isinstance(node, exp.TryCast):
+            tried = exp.TryCast(this=node.this, to=node.to)
+            tree = tried if node is tree else tree
+            node.replace(tried)
+    return tree.sql(dialect="duckdb")
+
+
 def expression_fault(expression: str, columns: tuple[str, ...]) -> str:
     """What is wrong with a row rule's text, as a sentence; empty when nothing is.
 

@@ -5,9 +5,11 @@ The SQL is the contract room's (``tablesql``). What becomes of a broken rule is 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -20,6 +22,8 @@ from dagster_project.contracts.tablesql import DAY, asked, breaking, uses_day
 
 BREAKING = "breaking"
 """The temp table of the records that break rules, made by ``evaluate``."""
+LONGEST_S = 600.0
+"""So many seconds one rule may take: the lake waits for it, and SQL can count for ever."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,11 @@ class Judged:
 
 
 def evaluate(
-    con: duckdb.DuckDBPyConnection, feed: Feed, rules: Iterable[TableRule], day: date
+    con: duckdb.DuckDBPyConnection,
+    feed: Feed,
+    rules: Iterable[TableRule],
+    day: date,
+    most_s: float = LONGEST_S,
 ) -> list[Judged]:
     """Ask some table rules of a feed.
 
@@ -45,6 +53,11 @@ def evaluate(
         feed: The feed whose records are judged.
         rules: Some of its rules; every feed that they read must have been delivered.
         day: What ``:day`` stands for.
+        most_s: How long one rule may take.
+
+    Raises:
+        duckdb.Error: A rule could not be asked of these records, or took longer
+            (``InterruptException``). Its text may hold cells: tell its kind only.
     """
     install(con)
     con.execute(
@@ -52,7 +65,24 @@ def evaluate(
         " record_key VARCHAR, batch_id VARCHAR, sheet VARCHAR, source_row BIGINT,"
         " record_hash VARCHAR)"
     )
-    return [_evaluate(con, feed, rule, day) for rule in rules]
+    judged = []
+    for rule in rules:
+        with _at_most(con, most_s):
+            judged.append(_evaluate(con, feed, rule, day))
+    return judged
+
+
+@contextlib.contextmanager
+def _at_most(con: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+    """Interrupt what a connection does when it takes longer."""
+    watch = threading.Timer(seconds, con.interrupt)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+        watch.join()
 
 
 def _evaluate(con: duckdb.DuckDBPyConnection, feed: Feed, rule: TableRule, day: date) -> Judged:

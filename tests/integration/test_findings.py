@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import duckdb
 import pytest
 
 from dagster_project.contracts.model import Column, Feed
@@ -209,6 +210,20 @@ def test_the_basis_follows_what_an_answer_rests_on(bench: Bench) -> None:
     assert basis(dated, by_day, ["1"], day) != basis(dated, by_day, ["1"], next_day)
     stricter = replace(rule, where="debit > 1")
     assert basis(plain, rule, ["1"], day) != basis(plain, stricter, ["1"], day)
+
+
+def test_a_rule_that_never_ends_is_interrupted(bench: Bench) -> None:
+    """The lake waits for a rule as long as it is told to, and goes on afterwards."""
+    query = (
+        "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n)"
+        " SELECT e.no FROM silver.endless AS e JOIN n ON e.no = CAST(n.i AS VARCHAR)"
+    )
+    feed = ledger("endless", form="records", query=query)
+    bench.deliver(plan_of(feed), [line("1")])
+    with pytest.raises(duckdb.InterruptException):
+        evaluate(bench.con, feed, feed.table_rules, NOON.date(), most_s=0.2)
+    obeyed = ledger("endless", form="unique", columns=("org",))
+    assert ask(bench, obeyed).failed == 0
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.thorough)])

@@ -171,3 +171,48 @@ def test_a_wrong_control_total_may_be_hard(lake: Bench) -> None:
     assert (broken["rule"], broken["checked"], broken["failed"]) == ("control_totals_agree", 1, 1)
     assert broken["places"] == (("", 5),)
     assert "6789" not in f"{held.findings}{held.sentence}"
+
+
+def test_a_warning_that_is_hard_is_asked_as_when_the_rows_came(lake: Bench) -> None:
+    """It may name the time of the delivery, and a cell that its cast cannot read is left open."""
+    late = Rule(
+        "late",
+        "CAST(of AS INTEGER) < 5 OR :delivered_at < TIMESTAMP '2020-01-01' -- 迟",
+        "数字过大",
+        "accuracy",
+        "warn",
+        columns=("of",),
+    )
+    feed = gated(Gate(hard=("late",)), "parts_late")
+    feed = replace(feed, rules=(late,))
+    rows = [{"no": str(n), "of": of, "qty": "1"} for n, of in enumerate(["1", "viele", "7"])]
+    held = judged(lake, feed, rows)
+    assert held is not None
+    assert [(one["rule"], one["places"]) for one in held.findings[1:]] == [("late", (("", 4),))]
+
+
+@pytest.mark.parametrize(
+    ("where", "most_s", "kind"),
+    [
+        ("CAST(of AS INTEGER) > 0", 60.0, "Conversion"),
+        ("len(md5(repeat(of, 60000000))) > 0", 0.01, "Interrupt"),
+    ],
+)
+def test_a_hard_rule_that_cannot_be_asked_holds_as_well(
+    lake: Bench, where: str, most_s: float, kind: str
+) -> None:
+    """A cast that fails or SQL that takes too long: a person decides, and no cell is told."""
+    feed = gated(Gate(hard=("alike",)), f"parts_{kind}")
+    feed = replace(feed, table_rules=(replace(feed.table_rules[0], where=where),))
+    plan = plan_of(feed)
+    rows = [{"no": str(n), "of": "张三丰", "qty": "-1" if n < 15 else "1"} for n in range(30)]
+    counts = lake.deliver(plan, rows)
+    with (
+        pytest.raises(Held) as held,
+        lake.writer.transaction("a test"),
+    ):
+        judge(lake.con, plan, "零件_1.csv", counts, DAY, most_s=most_s)
+    told = f"{held.value.findings}{held.value.sentence}"
+    assert kind in told
+    assert "qty_positive" in told
+    assert "张三丰" not in told

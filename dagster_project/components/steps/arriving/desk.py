@@ -165,7 +165,8 @@ class Desk:
             known |= {name: getattr(counts, name) for name in COUNTS}
             watch.after(reading.whole, counts)
             if "quality" not in kinds:
-                gate.judge(tx.con, self.plan, path, counts, self.occasion.day)
+                most_s = self.workshop.settings.rule_timeout_s
+                gate.judge(tx.con, self.plan, path, counts, self.occasion.day, most_s=most_s)
             if "vanished" not in kinds:
                 doubts.judge_vanished(feed, path, before, counts)
             note_files(tx.con, arrival, reading)

@@ -17,10 +17,11 @@ import duckdb
 from dagster_project.components.steps.arriving.holds import Held
 from dagster_project.components.steps.sentences import reason_sentence
 from dagster_project.contracts.model import Feed, Rule
+from dagster_project.contracts.rowsql import over_silver
 from dagster_project.contracts.rules import CONTROL_TOTALS
-from dagster_project.contracts.table_rule import Gate, TableRule
+from dagster_project.contracts.table_rule import Gate
 from dagster_project.lake.engine import quoted
-from dagster_project.quality.table_rules import evaluate, forget
+from dagster_project.quality.table_rules import LONGEST_S, evaluate, forget
 from dagster_project.transform.conform import BatchCounts, Plan, RuleCount
 
 FEWEST = 10
@@ -31,6 +32,7 @@ WHOLE = 1_000
 """So many of a rule that no row breaks alone: the file by itself does not tell them."""
 NAMED = 3
 """So many rules stand in the sentence; the findings have all of them."""
+NOT_ASKED = "规则无法执行"
 CONTROL_TOTALS_SENTENCE = "文件自报合计应与实际合计一致"
 DECIDE = (
     "Nothing was merged; what is published stays as it was. `countylake hold show` gives the"
@@ -83,7 +85,13 @@ def exceeded(gate: Gate, rejected: int, rows: int) -> tuple[Literal["rows", "sha
 
 
 def judge(
-    con: duckdb.DuckDBPyConnection, plan: Plan, path: str, counts: BatchCounts, day: date
+    con: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    path: str,
+    counts: BatchCounts,
+    day: date,
+    *,
+    most_s: float = LONGEST_S,
 ) -> None:
     """Hold a delivery with more rejected rows than its budget, or with a broken hard rule.
 
@@ -93,27 +101,29 @@ def judge(
         path: What the delivery is called.
         counts: What conforming it counted.
         day: The run's day, for rules that ask for it.
+        most_s: How long one rule of the table may take.
 
     Raises:
         Held: Roll back; a person decides.
     """
     gate, rows = plan.feed.gate, counts.read - counts.dropped
     over = exceeded(gate, counts.rejected, rows)
-    hard = list(_hard(con, plan, counts, day))
+    hard = list(_hard(con, plan, counts))
+    rejecting = list(_rejecting(con, plan, counts, {one.rule for one in hard}) if over else ())
+    # Last: a rule that fails in SQL ends the transaction.
+    hard += _table_rules(con, plan.feed, counts.batch_id, day, most_s)
     if not over and not hard:
         return
     budget = Budget(
         counts.rejected, rows, _share(counts.rejected, rows), gate.rows, gate.share, over
     )
-    broken = [*hard, *(_rejecting(con, plan, counts, {one.rule for one in hard}) if over else ())]
+    broken = [*hard, *rejecting]
     findings: list[dict[str, Any]] = [asdict(budget), *(asdict(one) for one in broken)]
     raise Held("quality", findings, _sentence(path, budget, broken))
 
 
-def _hard(
-    con: duckdb.DuckDBPyConnection, plan: Plan, counts: BatchCounts, day: date
-) -> Iterator[Broken]:
-    """The hard rules that the delivery breaks: of cells, of rows, of its totals, of its table."""
+def _hard(con: duckdb.DuckDBPyConnection, plan: Plan, counts: BatchCounts) -> Iterator[Broken]:
+    """The hard rules that the delivery breaks: of cells, of rows, of its totals."""
     hard = set(plan.feed.gate.hard)
     for count in counts.rules:
         if count.rule_id in hard and count.kind in {"rule", "warn"}:
@@ -122,10 +132,6 @@ def _hard(
                 yield _broken(con, plan, counts.batch_id, count, is_hard=True)
     if CONTROL_TOTALS in hard:
         yield from _control_totals(con, counts.batch_id)
-    own = {plan.feed.name}
-    rules = [rule for rule in plan.feed.table_rules if rule.id in hard and own >= {*rule.inputs}]
-    if rules:
-        yield from _table_rules(con, plan.feed, rules, counts.batch_id, day)
 
 
 def _rejecting(
@@ -165,9 +171,9 @@ def _places(
     if not found and warning is not None:
         found = con.execute(
             f"SELECT _sheet, _source_row FROM lake.silver.{quoted(plan.feed.name)}"
-            f" WHERE _batch_id = ? AND ({warning.expression}) IS FALSE"
-            " ORDER BY _sheet, _source_row LIMIT ?",
-            [batch_id, PLACES],
+            f" WHERE _batch_id = $batch AND ({over_silver(warning.expression)}) IS FALSE"
+            f" ORDER BY _sheet, _source_row LIMIT {PLACES}",
+            {"batch": batch_id},
         ).fetchall()
     return tuple((str(sheet), int(row)) for sheet, row in found)
 
@@ -198,26 +204,30 @@ def _control_totals(con: duckdb.DuckDBPyConnection, batch_id: str) -> Iterator[B
 
 
 def _table_rules(
-    con: duckdb.DuckDBPyConnection,
-    feed: Feed,
-    rules: Sequence[TableRule],
-    batch_id: str,
-    day: date,
+    con: duckdb.DuckDBPyConnection, feed: Feed, batch_id: str, day: date, most_s: float
 ) -> Iterator[Broken]:
     """Rules of the feed's records together, as far as records of this delivery break them.
 
-    What older records break was merged before, and must not hold every delivery from then on.
+    What older records break was merged before, and must not hold every delivery from then on. A
+    rule that cannot be asked of these records holds them, too: nobody knows whether they obey it.
     """
-    for judged in evaluate(con, feed, rules, day):
+    own, hard = {feed.name}, {*feed.gate.hard}
+    for rule in (one for one in feed.table_rules if one.id in hard and own >= {*one.inputs}):
+        try:
+            (judged,) = evaluate(con, feed, [rule], day, most_s)
+        except duckdb.Error as error:
+            kind = type(error).__name__.removesuffix("Exception")
+            yield Broken(rule.id, f"{rule.message}；{NOT_ASKED}（{kind}）", 0, 0, 0.0, is_hard=True)
+            return
         places = con.execute(
             "SELECT sheet, source_row FROM temp.breaking"
             " WHERE feed = ? AND rule_id = ? AND batch_id = ? ORDER BY sheet, source_row",
-            [feed.name, judged.rule.id, batch_id],
+            [feed.name, rule.id, batch_id],
         ).fetchall()
         if places:
             yield Broken(
-                judged.rule.id,
-                judged.rule.message,
+                rule.id,
+                rule.message,
                 judged.checked,
                 len(places),
                 _share(len(places), judged.checked),

@@ -15,7 +15,6 @@ import structlog
 from dagster_project import clock
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.contracts.model import Feed
 from dagster_project.contracts.table_rule import TableRule
 from dagster_project.lake import Writer
 from dagster_project.quality import answers, findings
@@ -72,7 +71,7 @@ def review(workshop: Workshop, writer: Writer, occasion: Occasion) -> Reviewed:
     old = answers.retired(writer.con, workshop.contracts)
     if not due and not gone and not old:
         return Reviewed(waiting=tuple(waiting))
-    judged, failures = _judged(writer.con, feeds, due, occasion)
+    judged, failures = _judged(writer.con, workshop, due, occasion)
     with writer.transaction("table rules", run_id=occasion.run_id) as tx:
         at = clock.now()
         wrong: list[Judged] = []
@@ -89,7 +88,7 @@ def review(workshop: Workshop, writer: Writer, occasion: Occasion) -> Reviewed:
 
 def _judged(
     con: duckdb.DuckDBPyConnection,
-    feeds: Mapping[str, Feed],
+    workshop: Workshop,
     due: Mapping[str, Mapping[str, TableRule]],
     occasion: Occasion,
 ) -> tuple[list[Judged], list[str]]:
@@ -99,18 +98,24 @@ def _judged(
     """
     judged: list[Judged] = []
     failures = []
+    most_s = workshop.settings.rule_timeout_s
     for name, rules in due.items():
+        feed = workshop.contracts.feeds[name]
         for rule in rules.values():
             try:
-                judged += evaluate(con, feeds[name], [rule], occasion.day)
+                judged += evaluate(con, feed, [rule], occasion.day, most_s)
             except duckdb.Error as error:
                 kind = type(error).__name__.removesuffix("Exception")
+                why = kind
+                todo = f"correct its SQL, or `countylake rebuild {name}` if the contract grew"
+                if isinstance(error, duckdb.InterruptException):
+                    why = f"it took more than {most_s:g} seconds"
+                    todo = "correct its SQL, or raise the setting rule_timeout_s"
                 failures.append(
-                    f"{feeds[name].path}:{rule.line}: rule {rule.id} could not be asked ({kind})."
-                    " Its cases stay as they were; correct its SQL, or run"
-                    f" `countylake rebuild {name}` where the contract grew."
+                    f"{feed.path}:{rule.line}: rule {rule.id} could not be asked ({why})."
+                    f" Its cases stay as they were; {todo}."
                 )
-                _log.warning("rule not asked", feed=name, rule=rule.id, why=kind)
+                _log.warning("rule not asked", feed=name, rule=rule.id, why=failures[-1])
     return judged, failures
 
 

@@ -19,7 +19,7 @@ from dagster_project.components.steps.scoring.costs import (
     explain,
 )
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.contracts.rowsql import with_parameters
+from dagster_project.contracts.rowsql import over_silver
 from dagster_project.contracts.rules import CONTROL_TOTALS, REPEATED
 from dagster_project.errors import UsageError
 from dagster_project.lake.batch_files import real_file
@@ -209,13 +209,11 @@ def _rejected(plan: Plan) -> str:
 
 def _warned(plan: Plan, rule: RuleInfo) -> str:
     """Accepted rows of the files that count for which a rule that only warns does not hold."""
-    condition = with_parameters(
-        rule.value, {"delivered_at": "timezone('Asia/Shanghai', _delivered_at)"}
-    )
     return f"""
         SELECT _batch_id AS batch_id, _sheet AS sheet, _source_row AS source_row, '' AS case_id
         FROM lake.silver.{quoted(plan.feed.name)}
-        WHERE _batch_id IN (SELECT first_batch_id FROM counting) AND ({condition}) IS FALSE"""
+        WHERE _batch_id IN (SELECT first_batch_id FROM counting)
+            AND ({over_silver(rule.value)}) IS FALSE"""
 
 
 def _found() -> str:
