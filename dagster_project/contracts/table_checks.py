@@ -111,8 +111,12 @@ def _empty_silver(con: duckdb.DuckDBPyConnection, feeds: Iterable[Feed]) -> None
 
 
 def _shut(con: duckdb.DuckDBPyConnection) -> None:
-    """From here on a name that is no table is no file and no object of this programme either."""
+    """From here on a name that is no table is no file and no object of this programme either.
+
+    Nothing is optimized, since nothing is run.
+    """
     con.execute("SET python_enable_replacements = false; SET enable_external_access = false")
+    con.execute("PRAGMA disable_optimizer")
 
 
 def _unbound(

@@ -7,6 +7,7 @@ compiled rule reads ``lake.silver`` alone, live records only, and knows one para
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -108,8 +109,9 @@ def _live(feed: str) -> str:
     return f"(SELECT * FROM lake.silver.{_quoted(feed)} WHERE NOT _is_deleted)"
 
 
+@lru_cache(maxsize=1024)
 def _over_live(query: str) -> str:
-    """The SELECT with every table of silver replaced by its live records."""
+    """The SELECT with every table of silver replaced by its live records, and ``:day`` by $day."""
     try:
         tree = sqlglot.parse_one(query, dialect="duckdb")
     except SqlglotError:
@@ -120,24 +122,22 @@ def _over_live(query: str) -> str:
             records = exp.table_(node.name, db="silver", catalog="lake", quoted=True)
             live = exp.select("*").from_(records).where("NOT _is_deleted")
             return live.subquery(alias=node.alias_or_name)
-        return node
+        return _with_day(node)
 
-    return _dayed(tree.transform(replaced).sql(dialect="duckdb"))
+    return tree.transform(replaced, copy=False).sql(dialect="duckdb", copy=False)
 
 
+@lru_cache(maxsize=1024)
 def _dayed(text: str) -> str:
     """The text with ``:day`` as the statement's parameter."""
     tree = parse(text)
-    if tree is None:
-        return text
-    filled = tree.transform(
-        lambda node: (
-            exp.cast(exp.Parameter(this=exp.var(DAY)), "DATE", dialect="duckdb")
-            if isinstance(node, exp.Placeholder) and node.name == DAY
-            else node
-        )
-    )
-    return filled.sql(dialect="duckdb")
+    return text if tree is None else tree.transform(_with_day).sql(dialect="duckdb", copy=False)
+
+
+def _with_day(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Placeholder) and node.name == DAY:
+        return exp.cast(exp.Parameter(this=exp.var(DAY)), "DATE", dialect="duckdb")
+    return node
 
 
 def _names(columns: tuple[str, ...]) -> Iterator[str]:
