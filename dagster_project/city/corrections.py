@@ -28,6 +28,7 @@ from dagster_project.protocol.correction import (
     CorrectionAnswer,
     read_answer,
     sign_correction,
+    words_fault,
 )
 from dagster_project.protocol.folders import read_untrusted, write_file
 from dagster_project.protocol.keys import Signer
@@ -85,14 +86,15 @@ def ask(
     Raises:
         UsageError: No such accepted package, row or column, or no reason.
     """
-    if not why.strip():
-        raise UsageError("a correction cannot be asked for without a reason", todo="Add --why")
+    if fault := words_fault(why):
+        raise UsageError(f"a correction cannot be asked for: {fault}", todo="Write --why anew")
     folder = next(iter(lake.home.received.glob(f"*/{_plain(package_id)}")), None)
     if folder is None:
         raise UsageError(
             f"there is no accepted package {package_id}", todo="`countylake city status` tells"
         )
-    county, report = folder.parent.name, package_id.split("-")[1]
+    package_id, county = folder.name, folder.parent.name
+    report = package_id.split("-")[1]
     _present(folder / "data" / f"{report}.parquet", place, column, package_id)
     message = Correction(
         correction_id=f"{county}-JZ{uuid.uuid4().hex[:12].upper()}",

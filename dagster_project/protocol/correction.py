@@ -6,16 +6,19 @@ decides what is wrong is the sender's business.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from dagster_project.errors import PackageError
 from dagster_project.protocol import dsse
 from dagster_project.protocol.canonical import canonical_json, parse_canonical
 from dagster_project.protocol.keys import PublicKey, Signer
-from dagster_project.protocol.manifest import Code, Instant, Name
+from dagster_project.protocol.manifest import PACKAGE_ID, Code, Instant, Name
 
 ASKED_TYPE = "application/vnd.countylake.correction+json"
 ANSWER_TYPE = "application/vnd.countylake.correction-answer+json"
@@ -24,8 +27,59 @@ ASKED, ANSWERED = ".correction.json", ".answer.json"
 FOLDER = "corrections"
 MOST_BYTES = 64 << 10
 
+MOST_WORDS = 2000
+_NUMBERS = re.compile(
+    r"(?<![0-9.])(?:1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4}(?![0-9])|[0-9]{13,}"
+    r"|[0-9]{6}[ -][0-9]{8}[ -][0-9]{3}|[0-9]{4}(?:[ -][0-9]{4}){3})"
+)
+"""Phones, citizen numbers and accounts, also in groups; a division's code has twelve digits."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text has no character that steers a terminal or turns the reading direction."""
+    return all(one.isprintable() or one in "\n\u3000" for one in text)
+
+
+def words_fault(text: str) -> str:
+    """Why words may not go to the other site, as a clause; empty when they may.
+
+    Names cannot be told from other words; numbers of persons and accounts can.
+    """
+    read = unicodedata.normalize("NFKC", text)
+    if not text.strip():
+        return "it is without a reason"
+    if len(text) > MOST_WORDS:
+        return f"the reason has more than {MOST_WORDS:,} characters"
+    if not is_plain(text):
+        return "the reason holds control characters"
+    if _NUMBERS.search(read):
+        return "the reason holds what looks like the number of a person, a phone or an account"
+    return ""
+
+
+def _plain(text: str) -> str:
+    if not is_plain(text):
+        raise ValueError("control characters")
+    return text
+
+
+def _package(text: str) -> str:
+    if not PACKAGE_ID.match(text):
+        raise ValueError("no package")
+    return text
+
+
+def _moment(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
 CorrectionId = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}-JZ[0-9A-F]{12}$")]
-Words = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+Words = Annotated[
+    str, StringConstraints(min_length=1, max_length=MOST_WORDS), AfterValidator(_plain)
+]
+Value = Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)]
+Moment = Annotated[Instant, AfterValidator(_moment)]
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 _Message = TypeVar("_Message", bound=BaseModel)
 
@@ -42,12 +96,12 @@ class Correction(BaseModel):
     correction_id: CorrectionId
     county: Code
     city: Code
-    package_id: Annotated[str, StringConstraints(max_length=120)]
+    package_id: Annotated[str, StringConstraints(max_length=120), AfterValidator(_package)]
     report: Name
-    place: dict[Name, Annotated[str, StringConstraints(max_length=200)]]
+    place: dict[Name, Value]
     column: Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,62})?$")]
     why: Words
-    asked_at: Instant
+    asked_at: Moment
 
 
 class CorrectionAnswer(BaseModel):
@@ -61,7 +115,7 @@ class CorrectionAnswer(BaseModel):
     city: Code
     outcome: Literal["corrected", "unfounded"]
     answer: Words
-    answered_at: Instant
+    answered_at: Moment
 
 
 def sign_correction(message: Correction | CorrectionAnswer, signer: Signer) -> bytes:

@@ -79,7 +79,9 @@ def write_file(path: Path, data: bytes) -> None:
     """Write a small file so that readers see the old bytes or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as stream:
+    part.unlink(missing_ok=True)
+    # Whoever shares the folder must not lead the bytes elsewhere by a link of that name.
+    with part.open("xb") as stream:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())

@@ -30,11 +30,16 @@ from dagster_project.protocol.correction import (
     read_correction,
     sign_correction,
 )
-from dagster_project.protocol.folders import read_untrusted, write_file
+from dagster_project.protocol.folders import read_untrusted, shown, write_file
+from dagster_project.protocol.site_card import SiteCard
 from dagster_project.reporting.identity import parent_card, signer_of
 
 MOST = 500
 """So many corrections are taken in at one meeting; the others at the next."""
+MOST_READ = 20_000
+"""So many files are looked at for them: what is no correction must not keep one waiting."""
+MOST_TOLD = 20
+"""So many files that cannot be believed are named."""
 LEDGER = "lake.ops.correction"
 
 
@@ -69,30 +74,51 @@ def _fresh(workshop: Workshop, folder: Path, remarks: list[str]) -> Iterable[Cor
         }
     names = sorted(path.name for path in folder.glob(f"[!.]*{ASKED}"))
     new = [name for name in names if name.removesuffix(ASKED) not in known]
-    card = parent_card(workshop.home)
-    for name in new[:MOST]:
+    card, found, wrong = parent_card(workshop.home), 0, list[str]()
+    for name in new[:MOST_READ]:
+        if found == MOST:
+            break
         try:
-            if card is None:
-                raise PackageError(
-                    "the parent site's key is not known, so that nothing it asks can be verified",
-                    where=name,
-                    todo="Ask it for its public.json",
-                )
-            data = read_untrusted(folder, name, MOST_BYTES)
-            if data is None:
-                raise PackageError("the file is no correction", where=name, todo="Remove it")
-            found = read_correction(data, card.keys, name)
-            for wrong, what in (
-                (name != found.correction_id + ASKED, "the file is named after another"),
-                (found.county != workshop.site.code, "it is for another site"),
-                (found.city != card.code, "it comes from another site than the parent"),
-                (found.package_id not in packages, "it is about a package never sealed here"),
-            ):
-                if wrong:
-                    raise PackageError(what, where=name, todo="Ask the parent site")
-            yield found
+            correction = _believed(workshop, card, folder / name, packages)
         except CountyLakeError as error:
-            remarks.append(str(error))
+            wrong.append(str(error))
+            continue
+        found += 1
+        yield correction
+    remarks += wrong[:MOST_TOLD]
+    if len(wrong) > MOST_TOLD:
+        remarks.append(f"{folder}: {len(wrong) - MOST_TOLD:,} more files are no corrections.")
+
+
+def _believed(
+    workshop: Workshop, card: SiteCard | None, path: Path, packages: set[str]
+) -> Correction:
+    """A file as the correction that the parent signed.
+
+    Raises:
+        PackageError: It cannot be believed.
+    """
+    where = shown(path.name)
+    if card is None:
+        raise PackageError(
+            "the parent site's key is not known, so that nothing it asks can be verified",
+            where=where,
+            todo="Ask it for its public.json",
+        )
+    data = read_untrusted(path.parent, path.name, MOST_BYTES)
+    if data is None:
+        raise PackageError("the file is no correction", where=where, todo="Remove it")
+    found = read_correction(data, card.keys, where)
+    for wrong, what in (
+        (path.name != found.correction_id + ASKED, "the file is named after another"),
+        (found.county != workshop.site.code, "it is for another site"),
+        (found.city != card.code, "it comes from another site than the parent"),
+        (found.package_id not in packages, "it is about a package never sealed here"),
+        (found.package_id.split("-")[1] != found.report, "it names another report"),
+    ):
+        if wrong:
+            raise PackageError(what, where=where, todo="Ask the parent site")
+    return found
 
 
 def _known(con: duckdb.DuckDBPyConnection) -> set[str]:

@@ -20,6 +20,7 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import UsageError
 from dagster_project.lake.engine import quoted
+from dagster_project.protocol.correction import is_plain, words_fault
 
 _MOST_DAYS = 250
 Write = Callable[[duckdb.DuckDBPyConnection, CaseLine, datetime], None]
@@ -158,6 +159,15 @@ def answer(workshop: Workshop, case_id: str, *, corrected: bool, by: str, why: s
                 f"case {case_id} is no correction that somebody asked for",
                 todo=f"`countylake case show {case_id}` says what it is",
             )
+        goes_up = con.execute(
+            "SELECT count(*) FROM lake.ops.correction WHERE case_id = ? AND origin = 'city'",
+            [case_id],
+        ).fetchone()
+        if goes_up and goes_up[0] and (fault := words_fault(why)):
+            raise UsageError(
+                f"the answer to {case_id} goes to the parent site, and {fault}",
+                todo="Say it without naming a person",
+            )
         con.execute(
             "UPDATE lake.ops.correction SET state = 'closed', how = ?, answer = ?,"
             " answered_by = ?, answered_at = ?::TIMESTAMPTZ WHERE case_id = ?",
@@ -217,6 +227,8 @@ def _note(
 def _said(text: str, option: str, fault: str) -> str:
     if not text.strip():
         raise UsageError(fault, todo=f"Add {option}")
+    if not is_plain(text):
+        raise UsageError(f"{option} holds control characters", todo="Leave them out")
     return text.strip()
 
 
