@@ -29,7 +29,8 @@ def query_faults(text: str, key: tuple[str, ...]) -> Iterator[str]:
 
     Args:
         text: The SELECT, thresholds filled in.
-        key: The key columns of the rule's feed, which it must give.
+        key: The key columns of the rule's feed, which it must give; none are asked of a feed
+            without a key, which is refused for that.
     """
     try:
         tree = sqlglot.parse(text, dialect="duckdb")
@@ -40,7 +41,7 @@ def query_faults(text: str, key: tuple[str, ...]) -> Iterator[str]:
         return
     query = tree[0]
     given = tuple(name.lower() for name in query.named_selects)
-    if sorted(given) != sorted(key):
+    if key and sorted(given) != sorted(key):
         yield f"`records` gives {', '.join(given) or 'nothing'}; it must give {', '.join(key)}"
     yield from _source_faults(query)
     if any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star)):

@@ -44,8 +44,9 @@ def load(root: Path) -> Contracts:
         for name, feed in feeds.items()
     }
     drafts = {name: feeds.pop(name) for name, feed in list(feeds.items()) if feed.status == "draft"}
-    feeds, unsound = settle(feeds, refused)
-    feeds, unfit = settle_rules(feeds, refused, drafts)
+    sound, unsound = settle(feeds, refused)
+    refused |= {name: Refused(feed.path, feed) for name, feed in feeds.items() if name not in sound}
+    feeds, unfit = settle_rules(sound, refused, drafts)
     unsound += unfit
     unsound += threshold_problems(policy, feeds, root)
     tables = _tables(root, codes, problems)

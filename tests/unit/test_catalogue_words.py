@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,8 @@ import pytest
 from dagster_project.contracts import load
 from dagster_project.contracts.catalogue import CYCLES, catalogued, is_credit_code, table_level
 from dagster_project.contracts.model import Contracts
-from dagster_project.paths import PROJECT
+from tests.schemas_kit import SCHEMAS, copy_feeds
 
-SCHEMAS = PROJECT / "schemas"
 ENTRY = "{code: 303005/000001, shareType: '2', updateCycle: 每季度}"
 DRAFT = """\
 apiVersion: v3.1.0
@@ -41,12 +39,7 @@ schema:
 @pytest.fixture
 def schemas(tmp_path: Path) -> Path:
     """A folder of contracts that a test may change: three feeds and the code lists."""
-    folder = tmp_path / "schemas"
-    shutil.copytree(SCHEMAS / "codes", folder / "codes")
-    (folder / "feeds").mkdir()
-    for name in ("asset", "collective_org", "division"):
-        shutil.copy(SCHEMAS / "feeds" / f"{name}.yaml", folder / "feeds")
-    return folder
+    return copy_feeds(tmp_path, ("asset", "collective_org", "division"))
 
 
 def with_entry(schemas: Path, entry: str) -> Contracts:

@@ -10,11 +10,11 @@ import pytest
 
 from dagster_project.contracts import feed_order, load
 from dagster_project.contracts.model import Contracts, Problem
-from dagster_project.paths import PROJECT
+from tests.schemas_kit import SCHEMAS, copy_feeds
 
-SCHEMAS = PROJECT / "schemas"
 UNTOUCHED = {"division", "collective_org", "bank_account"}
-FEEDS = (*UNTOUCHED, "grid", "house", "population", "asset", "resource", "payment", "contract")
+OTHERS = ("grid", "std_address", "house", "population", "asset", "resource", "payment", "contract")
+FEEDS = (*UNTOUCHED, *OTHERS)
 
 
 class Wrong(NamedTuple):
@@ -34,7 +34,7 @@ MISTAKES = {
     "unknown key": Wrong(
         "asset", "status: active", "status: active\nstatuss: x", "statuss", "`statuss` is no word"
     ),
-    "missing key": Wrong("asset", "version: 1.0.0\n", "", "apiVersion", "lacks `version`; add it"),
+    "missing key": Wrong("asset", "kind: DataContract\n", "", "apiVersion", "lacks `kind`; add it"),
     "not yaml": Wrong(
         "asset", "domain: three_assets", "domain: [three", "description:", "not valid YAML"
     ),
@@ -262,11 +262,7 @@ MISTAKES = {
 @pytest.fixture
 def schemas(tmp_path: Path) -> Path:
     """A copy of feeds and code lists that may be spoilt."""
-    shutil.copytree(SCHEMAS / "codes", tmp_path / "schemas" / "codes")
-    (tmp_path / "schemas" / "feeds").mkdir()
-    for feed in FEEDS:
-        shutil.copy(SCHEMAS / "feeds" / f"{feed}.yaml", tmp_path / "schemas" / "feeds")
-    return tmp_path / "schemas"
+    return copy_feeds(tmp_path, FEEDS)
 
 
 def spoil(schemas: Path, wrong: Wrong) -> int:
@@ -333,6 +329,18 @@ def test_feeds_that_wait_for_one_another_are_refused(schemas: Path) -> None:
     assert {"contract", "payment"}.isdisjoint(contracts.feeds)
     assert all("in a circle" in p.sentence for p in problems_of(contracts, "contract"))
     assert "asset" in contracts.feeds
+
+
+def test_a_rule_that_asks_a_refused_feed_waits(tmp_path: Path) -> None:
+    """However a contract came to be refused, what asks its records is not refused with it."""
+    folder = copy_feeds(tmp_path, (*FEEDS, "contract_due", "voucher_line"))
+    old = "        description: 资产编号或地块编号。\n"
+    circle = "        relationships: [{type: foreignKey, to: payment.pay_no}]\n"
+    spoil(folder, Wrong("contract", old, circle, "name", ""))
+    contracts = load(folder)
+    assert "contract" not in contracts.feeds
+    asked = {name for rule in contracts.feeds["contract_due"].table_rules for name in rule.inputs}
+    assert "contract" in asked
 
 
 def test_a_file_that_is_not_utf_8_is_refused(schemas: Path) -> None:
