@@ -216,8 +216,10 @@ def _group_by_all(select: exp.Select) -> bool:
     return group is not None and bool(group.args.get("all"))
 
 
-def _not_day(diff: exp.Expr) -> bool:
-    return str(diff.args.get("unit") or "DAY").upper().strip("'") != "DAY"
+def _counts_borders(diff: exp.Expr) -> bool:
+    """DuckDB counts the borders passed, Spark whole units; of these two that is the same."""
+    unit = str(diff.args.get("unit") or "DAY").upper().strip("'")
+    return unit not in {"DAY", "MICROSECOND"}
 
 
 def _not_global(replace: exp.RegexpReplace) -> bool:
@@ -304,8 +306,8 @@ RULES: tuple[_Rule, ...] = (
         (exp.DateDiff, exp.TimestampDiff),
         "date-diff",
         SPARK,
-        "Compare with a date plus an INTERVAL",
-        _not_day,
+        "Compare with a date plus an INTERVAL, or count microseconds",
+        _counts_borders,
     ),
     _Rule(WEEKS, "day-of-week", SPARK, "Join with a calendar table"),
     _Rule(

@@ -122,7 +122,9 @@ SELECT
   delivered.feed IS NOT NULL AND COALESCE(held.live_cnt, 0) = 0 AS is_empty,
   promised.is_update_promised AND delivered.feed IS NOT NULL AND COALESCE(missed.missed_cnt, 0) >= 2
     AS is_zombie,
-  CAST(DATE_DIFF('second', renewed.valid_at, :cut_off_at) // 86400 AS BIGINT) AS data_age_days,
+  CAST(
+    DATE_DIFF('microsecond', renewed.valid_at, :cut_off_at) // 86400000000 AS BIGINT
+  ) AS data_age_days,
   waiting.feed IS NOT NULL AS is_held,
   waiting.held_since_at,
   COALESCE(waiting.held_row_cnt, 0) AS held_row_cnt

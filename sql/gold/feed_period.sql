@@ -83,7 +83,7 @@ SELECT
   END AS state,
   CASE
     WHEN served_at > due_at
-      THEN CAST(DATE_DIFF('second', due_at, served_at) // 60 AS BIGINT)
+      THEN CAST(DATE_DIFF('microsecond', due_at, served_at) // 60000000 AS BIGINT)
   END AS late_minute_cnt
 FROM served
 ORDER BY feed, first_day
