@@ -142,6 +142,8 @@ CASES: dict[str, tuple[Row, dict[str, Row]]] = {
                 "id_no": None,
             },
             "born_since_1900": {"birth_date": "1890-01-01", "id_no": "14032118900101001X"},
+            "age_within_120": {"birth_date": "1902-03-07", "id_no": "140321190203071232"},
+            "gone_is_no_resident": {"status": "2", "is_resident": True},
             "death_not_before_birth": {"status": "3", "death_date": "1989-01-01"},
             "death_date_only_when_dead": {"death_date": "2023-01-01"},
             "inflow_only_floating": {"inflow_date": "2022-01-01"},
