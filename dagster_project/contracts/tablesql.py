@@ -35,9 +35,25 @@ def feeds_of(query: str) -> tuple[str, ...]:
 def breaking(feed: Feed, rule: TableRule) -> str:
     """The SELECT of ``record_key`` and place of every live record that breaks a rule."""
     made = {"unique": _unique, "group": _group, "sequence": _sequence, "records": _records}
-    key = ", '|', ".join(f"CAST({_quoted(name)} AS VARCHAR)" for name in feed.key)
     place = ", ".join(_quoted(name) for name in PLACE)
-    return f"SELECT concat({key}) AS record_key, {place} FROM ({made[rule.form](feed, rule)})"
+    found = made[rule.form](feed, rule)
+    return f"SELECT {record_key(feed)} AS record_key, {place} FROM ({found})"
+
+
+def record_key(feed: Feed) -> str:
+    """A record's key as one text, as every ledger has it: the key columns, a bar between them.
+
+    In a key of several columns a bar within a cell is written with a backslash: no two are alike.
+    """
+    columns = [feed.column(name) for name in feed.key]
+    texts = [f"CAST({_quoted(one.name)} AS VARCHAR)" for one in columns]
+    if len(texts) == 1:
+        return texts[0]
+    escaped = (
+        f"replace(replace({text}, '\\', '\\\\'), '|', '\\|')" if one.type == "string" else text
+        for one, text in zip(columns, texts, strict=True)
+    )
+    return f"concat_ws('|', {', '.join(escaped)})"
 
 
 def asked(feed: Feed, rule: TableRule) -> str:

@@ -15,6 +15,7 @@ from datetime import datetime
 import duckdb
 
 from dagster_project.contracts.model import Feed
+from dagster_project.contracts.tablesql import record_key
 from dagster_project.lake.emptiness import has_rows
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.quality.table_rules import BREAKING, Judged
@@ -115,9 +116,8 @@ def settle(
         f" FROM {FINDINGS} WHERE feed = ? AND rule_id IN (SELECT rule_id FROM finding_asked)",
         [feed.name],
     )
-    key = ", '|', ".join(f"CAST({quoted(name)} AS VARCHAR)" for name in feed.key)
     text = _NEXT.format(
-        breaking=BREAKING, key=f"concat({key})", silver=f"lake.silver.{quoted(feed.name)}"
+        breaking=BREAKING, key=record_key(feed), silver=f"lake.silver.{quoted(feed.name)}"
     )
     con.execute(text, {"feed": feed.name, "at": at})
     _write(con)

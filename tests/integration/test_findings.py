@@ -212,6 +212,26 @@ def test_the_basis_follows_what_an_answer_rests_on(bench: Bench) -> None:
     assert basis(plain, rule, ["1"], day) != basis(plain, stricter, ["1"], day)
 
 
+def test_a_bar_within_a_key_makes_no_two_records_one(bench: Bench) -> None:
+    """('a|b', 'c') and ('a', 'b|c') have findings of their own, and a rejected one saves none."""
+    made = ledger("barred", form="unique", columns=("voucher",))
+    columns = [
+        replace(one, key_position=number, required=True) if number else one
+        for one, number in zip(made.columns, (1, 2, 0, 0, 0, 0), strict=True)
+    ]
+    feed = replace(made, columns=tuple(columns))
+    rows = [line("a|b", "c", "7"), line("a", "b|c", "7"), line("a\\", "b|c", "8")]
+    bench.deliver(plan_of(feed), rows)
+    for hour in (0, 1, 2):
+        ask(bench, feed, at=hour)
+        assert [key for key, *_ in cases(bench, feed)] == ["a\\|b|c", "a|b\\|c"]
+    rejected = [line("a|b", "c", "7", debit="viel"), line("x", "y", "9")]
+    bench.deliver(plan_of(feed), rejected, at=NOON + HOUR)
+    ask(bench, feed, at=3)
+    found = {key: state for key, state, *_ in cases(bench, feed)}
+    assert found == {"a\\|b|c": "closed", "a|b\\|c": "withdrawn"}
+
+
 def test_a_rule_that_never_ends_is_interrupted(bench: Bench) -> None:
     """The lake waits for a rule as long as it is told to, and goes on afterwards."""
     query = (
@@ -240,7 +260,7 @@ def test_any_history_ends_as_an_oracle_says(bench: Bench, seed: int) -> None:
         bench.deliver(plan_of(feed), rows, at=NOON + step * HOUR)
         ask(bench, feed, at=step)
         orgs = [row["org"] for row in rows]
-        wrong = {row["no"] for row in rows if row["org"] and orgs.count(row["org"]) > 1}
+        wrong = {str(row["no"]) for row in rows if row["org"] and orgs.count(row["org"]) > 1}
         found = cases(bench, feed)
         assert sorted(key for key, state, *_ in found if state == "open") == sorted(wrong)
         numbers = cases(bench, feed, "case_id")

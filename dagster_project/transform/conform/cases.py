@@ -16,11 +16,11 @@ from datetime import datetime
 import duckdb
 
 from dagster_project.contracts.model import Feed
+from dagster_project.contracts.tablesql import record_key
 from dagster_project.contracts.words import CASE_PATTERN, RETURN_COLUMNS
 from dagster_project.lake.emptiness import has_rows
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.transform.conform.counts import reasons_list
-from dagster_project.transform.conform.merge import key_text
 from dagster_project.transform.conform.plan import Plan
 from dagster_project.transform.conform.records import Head
 
@@ -228,7 +228,7 @@ def _valid(con: duckdb.DuckDBPyConnection, feed: Feed) -> None:
             SELECT record_key FROM case_open WHERE record_key IS NOT NULL
             UNION SELECT record_key FROM case_failed WHERE record_key IS NOT NULL
         ),
-        keys AS (SELECT {key_text(feed)} AS key FROM conform_rows WHERE _ok)
+        keys AS (SELECT {record_key(feed)} AS key FROM conform_rows WHERE _ok)
         SELECT DISTINCT key, NULL::VARCHAR AS said FROM keys
         WHERE key IN (SELECT record_key FROM asked)
         UNION ALL

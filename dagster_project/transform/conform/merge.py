@@ -12,6 +12,7 @@ from datetime import datetime
 import duckdb
 
 from dagster_project.contracts.model import Feed
+from dagster_project.contracts.tablesql import record_key
 from dagster_project.errors import LakeError
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.transform.conform.tables import SILVER_COLUMNS, silver
@@ -155,7 +156,7 @@ def _replace(con: duckdb.DuckDBPyConnection, feed: Feed, arrival: Arrival) -> Me
     seen = "SELECT _key FROM conform_rows WHERE NOT _ok AND _key IS NOT NULL"
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE conform_rest AS
-            SELECT * REPLACE ({key_text(feed)} NOT IN ({seen}) AS _is_deleted), _is_deleted AS was
+            SELECT * REPLACE ({record_key(feed)} NOT IN ({seen}) AS _is_deleted), _is_deleted AS was
             FROM {table} ANTI JOIN conform_winners USING ({keys})"""
     )
     deleted = _one(con, "SELECT count(*) FROM conform_rest WHERE _is_deleted AND NOT was")
@@ -218,7 +219,7 @@ def _deletion(feed: Feed, newest: str) -> str:
         f" WHERE coalesce(b.source_batch_id, b.batch_id) = {literal(newest)}"
         " AND q.record_key IS NOT NULL"
     )
-    return f"{key_text(feed)} NOT IN ({rejected})"
+    return f"{record_key(feed)} NOT IN ({rejected})"
 
 
 def _is_newer(feed: Feed, arrival: Arrival) -> str:
@@ -277,11 +278,6 @@ def _key_names(feed: Feed) -> list[str]:
 
 def _keys(feed: Feed) -> str:
     return ", ".join(_key_names(feed))
-
-
-def key_text(feed: Feed) -> str:
-    """A key as ``ops.quarantine.record_key`` spells it (see ``select``)."""
-    return f"concat_ws('|', {', '.join(f'CAST({name} AS VARCHAR)' for name in _key_names(feed))})"
 
 
 def _instant(arrival: Arrival) -> str:

@@ -7,11 +7,12 @@ of them once. What happens to the result is ``batch``'s business.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from sqlglot import exp
 
+from dagster_project.contracts.model import Column
 from dagster_project.lake.engine import quoted
 from dagster_project.transform.conform import coordinates, mojibake, naming
 from dagster_project.transform.conform.ast import (
@@ -294,14 +295,7 @@ def _is_ok(plan: Plan) -> Node:
 def _result(plan: Plan) -> list[Named]:
     values = [stage(cell.column, "v") for cell in plan.cells]
     keys = {cell.column.name: cell for cell in plan.cells}
-    key = fn(
-        "concat_ws",
-        "|",
-        *(
-            fn("coalesce", cast(stage(keys[n].column, "v"), "VARCHAR"), stage(keys[n].column, "t"))
-            for n in plan.feed.key
-        ),
-    )
+    key = _key_text([keys[name].column for name in plan.feed.key])
     rejected = all_of([negate(col("_ok")), negate(_is_marked(plan)), ne(key, "")])
     return [
         *((cell.column.name, value) for cell, value in zip(plan.cells, values, strict=True)),
@@ -313,6 +307,17 @@ def _result(plan: Plan) -> list[Named]:
         *((f"_w{w}", col(f"_w{w}")) for w in range(plan.words)),
         *((f"_r{w}", col(f"_r{w}")) for w in range(plan.repair_words)),
     ]
+
+
+def _key_text(columns: Sequence[Column]) -> Node:
+    """As ``tablesql.record_key``, over typed values or what could not be typed."""
+    texts: list[Node] = [
+        fn("coalesce", cast(stage(one, "v"), "VARCHAR"), stage(one, "t")) for one in columns
+    ]
+    if len(texts) == 1:
+        return texts[0]
+    escaped = (fn("replace", fn("replace", one, "\\", "\\\\"), "|", "\\|") for one in texts)
+    return fn("concat_ws", "|", *escaped)
 
 
 def _record_hash(plan: Plan) -> Node:
