@@ -30,6 +30,8 @@ CodeRows = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 LAYERS = ("feeds", "gold", "report", "city")
 _NAMES = ("property", "name", "id", "server")
+_NAMELESS = "''"
+"""How a name is shown that is written as nothing: a place has to be somewhere."""
 ORDER = "order"
 
 
@@ -212,9 +214,10 @@ def _named(items: object) -> dict[str, Mapping[str, Any]] | None:
         return None
     named: dict[str, Mapping[str, Any]] = {}
     for item in items:
-        name, times = str(item[word]), 2
+        written = str(item[word]) or _NAMELESS
+        name, times = written, 2
         while name in named:
-            name, times = f"{item[word]} ({times})", times + 1
+            name, times = f"{written} ({times})", times + 1
         named[name] = {key: value for key, value in item.items() if key != word}
     return named
 

@@ -87,6 +87,12 @@ def test_no_edit_of_any_word_escapes(wording: Wording, draw: st.DataObject) -> N
     assert needed_bump(found) != "none"
 
 
+def test_a_property_without_a_name_stands_somewhere() -> None:
+    """A name written as nothing is shown as nothing written, and not as no place."""
+    found = changes(HOUSE, edited(HOUSE, "property: delivery", "property: ''"))
+    assert {one.place for one in found} >= {"''", "delivery"}
+
+
 @settings(max_examples=60, deadline=None)
 @given(ALL.filter(lambda w: bool(w.codes)), st.data())
 def test_no_edit_of_a_code_list_escapes(wording: Wording, draw: st.DataObject) -> None:
