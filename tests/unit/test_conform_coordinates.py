@@ -177,7 +177,7 @@ def test_every_contract_with_a_longitude_says_what_a_place_is() -> None:
     """Wherever the county's files hold places, exchanged ones are put right."""
     contracts = load(schemas_dir())
     feeds = [f for f in contracts.feeds.values() if any(c.name == "lon" for c in f.columns)]
-    assert len(feeds) == 4
+    assert {"asset", "component", "division", "hotline_order"} < {feed.name for feed in feeds}
     for feed in feeds:
         (row,) = judge(compile_feed(feed, contracts), {"lon": "37.804988", "lat": "113.630107"})
         assert _pair(row) == (Decimal("113.630107"), Decimal("37.804988"))
