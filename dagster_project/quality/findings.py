@@ -2,8 +2,9 @@
 
 A finding is open as long as a live record breaks the rule, whoever delivered last. It closes when
 the record obeys, is withdrawn when the record or the rule is gone, and may be confirmed: somebody
-looked and the record is right. A confirmed finding stays so while the record says the same. Asking
-twice changes nothing. Which rules are asked, and when, is decided by the caller.
+looked and the record is right. A confirmed finding stays so while the record says the same and the
+rule asks the same. Asking twice changes nothing. Which rules are asked, and when, is decided by the
+caller.
 """
 
 from __future__ import annotations
@@ -18,25 +19,26 @@ from dagster_project.contracts.model import Feed
 from dagster_project.contracts.tablesql import record_key
 from dagster_project.lake.emptiness import has_rows
 from dagster_project.lake.engine import literal, quoted
-from dagster_project.quality.table_rules import BREAKING, Judged
+from dagster_project.quality.table_rules import BREAKING, Judged, question
 
 FINDINGS = "lake.ops.finding"
 COLUMNS = (
     *("case_id", "feed", "rule_id", "severity", "record_key", "record_hash", "batch_id", "sheet"),
     *("source_row", "opened_at", "opened_batch_id", "opened_sheet", "opened_row", "failed_at"),
-    *("attempts", "returned_at", "state", "closed_at", "closed_batch_id", "how"),
+    *("attempts", "returned_at", "state", "closed_at", "closed_batch_id", "how", "rule_hash"),
 )
 
 _NEXT = """
 CREATE OR REPLACE TEMP TABLE finding_next AS
 WITH broken AS (
-    SELECT b.*, a.severity
+    SELECT b.*, a.severity, a.rule_hash
     FROM temp.{breaking} AS b JOIN finding_asked AS a USING (rule_id)
     WHERE b.feed = $feed
 ),
 earlier AS (
     SELECT rule_id, record_key, count(*) AS cases,
-        arg_max(record_hash, (closed_at, case_id)) FILTER (state = 'confirmed') AS confirmed
+        arg_max(record_hash, (closed_at, case_id)) FILTER (state = 'confirmed') AS confirmed,
+        arg_max(rule_hash, (closed_at, case_id)) FILTER (state = 'confirmed') AS confirmed_of
     FROM finding_known
     WHERE state <> 'open'
     GROUP BY ALL
@@ -54,7 +56,9 @@ present AS (
         coalesce(b.source_row, o.source_row) AS source_row,
         b.record_hash IS DISTINCT FROM o.record_hash AS is_changed,
         b.batch_id IS DISTINCT FROM o.batch_id OR b.sheet IS DISTINCT FROM o.sheet
-            OR b.source_row IS DISTINCT FROM o.source_row AS is_moved,
+            OR b.source_row IS DISTINCT FROM o.source_row
+            OR b.rule_hash IS DISTINCT FROM o.rule_hash AS is_moved,
+        coalesce(b.rule_hash, o.rule_hash) AS rule_hash,
         coalesce(e.cases, 0) AS earlier_cases,
         o.case_id, o.opened_at, o.opened_batch_id, o.opened_sheet, o.opened_row, o.failed_at,
         o.attempts, o.returned_at
@@ -63,6 +67,7 @@ present AS (
         ON o.rule_id = b.rule_id AND o.record_key = b.record_key
     LEFT JOIN earlier AS e ON e.rule_id = b.rule_id AND e.record_key = b.record_key
     WHERE o.case_id IS NOT NULL OR e.confirmed IS DISTINCT FROM b.record_hash
+        OR e.confirmed_of <> b.rule_hash
 ),
 living AS (
     SELECT {key} AS record_key, _batch_id AS batch_id
@@ -86,7 +91,8 @@ SELECT
     CASE WHEN NOT p.fails THEN $at::TIMESTAMPTZ END AS closed_at,
     CASE WHEN NOT p.fails THEN l.batch_id END AS closed_batch_id,
     CASE WHEN p.fails THEN NULL WHEN l.record_key IS NULL THEN 'withdrawn' ELSE 'corrected' END
-        AS how
+        AS how,
+    p.rule_hash
 FROM present AS p LEFT JOIN living AS l ON NOT p.fails AND l.record_key = p.record_key
 WHERE p.is_new OR NOT p.fails OR p.is_changed OR p.is_moved
 """
@@ -106,10 +112,13 @@ def settle(
     anything = any(one.failed for one in judged)
     if not judged or not (anything or has_rows(con, FINDINGS)):
         return
-    asked = ", ".join(f"({literal(o.rule.id)}, {literal(o.rule.severity)})" for o in judged)
+    asked = ", ".join(
+        f"({literal(o.rule.id)}, {literal(o.rule.severity)}, {literal(question(feed, o.rule))})"
+        for o in judged
+    )
     con.execute(
         "CREATE OR REPLACE TEMP TABLE finding_asked AS"
-        f" SELECT * FROM (VALUES {asked}) AS asked(rule_id, severity)"
+        f" SELECT * FROM (VALUES {asked}) AS asked(rule_id, severity, rule_hash)"
     )
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE finding_known AS SELECT {', '.join(COLUMNS)}"

@@ -59,7 +59,6 @@ def evaluate(
         duckdb.Error: A rule could not be asked of these records, or took longer
             (``InterruptException``). Its text may hold cells: tell its kind only.
     """
-    install(con)
     con.execute(
         f"CREATE TEMP TABLE IF NOT EXISTS {BREAKING} (feed VARCHAR, rule_id VARCHAR,"
         " record_key VARCHAR, batch_id VARCHAR, sheet VARCHAR, source_row BIGINT,"
@@ -88,6 +87,7 @@ def _at_most(con: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
 def _evaluate(con: duckdb.DuckDBPyConnection, feed: Feed, rule: TableRule, day: date) -> Judged:
     con.execute(f"DELETE FROM temp.{BREAKING} WHERE feed = ? AND rule_id = ?", [feed.name, rule.id])
     found = breaking(feed, rule)
+    install(con, found)
     given = {"feed": feed.name, "rule": rule.id, **_day(found, day)}
     con.execute(f"INSERT INTO temp.{BREAKING} SELECT $feed, $rule, * FROM ({found})", given)
     failed = con.execute(
@@ -108,6 +108,11 @@ def _day(sql: str, day: date) -> dict[str, str]:
 def forget(con: duckdb.DuckDBPyConnection) -> None:
     """Give back the memory of the broken records."""
     con.execute(f"DROP TABLE IF EXISTS temp.{BREAKING}")
+
+
+def question(feed: Feed, rule: TableRule) -> str:
+    """What a rule asks, thresholds filled in; another title or severity asks the same."""
+    return hashlib.sha256(breaking(feed, rule).encode()).hexdigest()
 
 
 def basis(feed: Feed, rule: TableRule, versions: Sequence[str], day: date) -> str:

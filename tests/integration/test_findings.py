@@ -184,6 +184,29 @@ def test_a_confirmed_record_is_asked_again_only_when_it_changes(bench: Bench) ->
     assert cases(bench, feed) == [sure, ("1", "open", None, 1), ("2", "open", None, 1)]
 
 
+def test_a_confirmed_record_is_asked_again_when_the_rule_asks_something_else(bench: Bench) -> None:
+    """Another threshold is another question; another title or severity is not."""
+    feed = ledger("stricter", form="group", columns=("no",), holds="sum(debit) < 5")
+    bench.deliver(plan_of(feed), [line("1", debit="9")])
+    ask(bench, feed)
+    with bench.writer.transaction("confirm") as tx:
+        tx.con.execute(
+            "UPDATE lake.ops.finding SET state = 'confirmed', how = 'confirmed', closed_at = ?"
+            " WHERE feed = 'stricter'",
+            [NOON],
+        )
+    (rule,) = feed.table_rules
+    sure = ("1", "confirmed", "confirmed", 1)
+    told = replace(feed, table_rules=(replace(rule, message="另一题名", severity="warn"),))
+    ask(bench, told, at=1)
+    assert cases(bench, feed) == [sure]
+    other = replace(feed, table_rules=(replace(rule, holds="sum(debit) < 7"),))
+    ask(bench, other, at=2)
+    assert cases(bench, feed) == [sure, ("1", "open", None, 1)]
+    ask(bench, feed, at=3)
+    assert cases(bench, feed) == [sure, ("1", "open", None, 1)]
+
+
 def test_findings_of_a_rule_that_is_gone_are_withdrawn(bench: Bench) -> None:
     """Only of feeds whose contract is read: a refused one may come back with its rules."""
     feed = ledger("ruled", form="unique", columns=("org",))

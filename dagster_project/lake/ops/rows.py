@@ -102,6 +102,7 @@ state VARCHAR 状态：open待核实、closed已办结、withdrawn已撤回、co
 closed_at TIMESTAMPTZ 办结时间（UTC）
 closed_batch_id VARCHAR 办结时该记录所在批次
 how VARCHAR 办结方式：corrected已相符、withdrawn记录已不存在、rule_gone规则已取消、confirmed核实无误
+rule_hash VARCHAR 该记录所违反的规则（含阈值）的SHA-256
 """,
         personal=True,
     ),
