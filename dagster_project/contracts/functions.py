@@ -77,11 +77,22 @@ END
 """
 
 
-def install(con: duckdb.DuckDBPyConnection) -> None:
+_FUNCTIONS = {
+    "ring_numbers": _RING_NUMBERS,
+    "ring_edges": _RING_EDGES,
+    "edge_met": _EDGE_MET,
+    "ring_holds": _RING_HOLDS,
+}
+
+
+def install(con: duckdb.DuckDBPyConnection, sql: str = "") -> None:
     """Make the functions known to a connection; they are gone with it.
 
     Args:
         con: Any connection; what it has attached does not matter. Calling it again does no harm.
+        sql: What will be asked; nothing is done where it names none of them.
     """
-    for macro in (_RING_NUMBERS, _RING_EDGES, _EDGE_MET, _RING_HOLDS):
+    if sql and not any(name in sql.lower() for name in _FUNCTIONS):
+        return
+    for macro in _FUNCTIONS.values():
         con.execute(macro)

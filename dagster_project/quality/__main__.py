@@ -71,6 +71,8 @@ def relations(
     con: duckdb.DuckDBPyConnection, asked: Sequence[Mapping[str, Any]]
 ) -> Iterator[Relation]:
     """Read what was asked for, one after the other: a frame is gone before the next is read."""
+    ours = _ours(con, [one["batch_id"] for one in asked if one.get("batch_id")])
+    past = _past(con)
     for one in asked:
         suite, batch_id = from_json(one["suite"]), one.get("batch_id", "")
         found = frame(con, one["sql"])
@@ -82,29 +84,35 @@ def relations(
             batch_id,
             rows if sampled else len(found),
             found,
-            {} if sampled or not batch_id else _ours(con, batch_id),
-            _past(con, suite.name),
+            {} if sampled else ours.get(batch_id, {}),
+            past.get(suite.name, {}),
         )
 
 
-def _ours(con: duckdb.DuckDBPyConnection, batch_id: str) -> dict[str, int]:
-    rows = con.execute(
-        "SELECT rule_id, failed FROM lake.ops.batch_rule"
-        " WHERE batch_id = ? AND kind IN ('rule', 'warn')",
-        [batch_id],
-    ).fetchall()
-    return {str(rule): int(failed) for rule, failed in rows}
+def _ours(con: duckdb.DuckDBPyConnection, batches: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many rows each rule failed in the merge, by batch."""
+    found: dict[str, dict[str, int]] = {}
+    for batch, rule, failed in con.execute(
+        "SELECT batch_id, rule_id, failed FROM lake.ops.batch_rule"
+        " WHERE list_contains(?, batch_id) AND kind IN ('rule', 'warn')",
+        [list(batches)],
+    ).fetchall():
+        found.setdefault(batch, {})[rule] = int(failed)
+    return found
 
 
-def _past(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, tuple[float, ...]]:
-    rows = con.execute(
-        "SELECT rule_id, list_slice(list(failed / greatest(checked, 1)"
+def _past(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, tuple[float, ...]]]:
+    """The shares that failed in earlier runs, by table and rule."""
+    found: dict[str, dict[str, tuple[float, ...]]] = {}
+    for table, rule, shares in con.execute(
+        "SELECT table_name, rule_id, list_slice(list(failed / greatest(checked, 1)"
         " ORDER BY checked_at), ?, -1)"
         " FROM lake.ops.check_result"
-        " WHERE table_name = ? AND suite IN ('great_expectations', 'own') GROUP BY rule_id",
-        [-PAST, table],
-    ).fetchall()
-    return {str(rule): tuple(shares) for rule, shares in rows}
+        " WHERE suite IN ('great_expectations', 'own') GROUP BY table_name, rule_id",
+        [-PAST],
+    ).fetchall():
+        found.setdefault(table, {})[rule] = tuple(shares)
+    return found
 
 
 def _row(run_id: str, relation: Relation, outcome: Outcome, at: datetime) -> list[Any]:
