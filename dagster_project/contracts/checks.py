@@ -20,6 +20,7 @@ from dagster_project.contracts.rowsql import (
     expression_fault,
     parse,
 )
+from dagster_project.contracts.rule_forms import rule_form_problems
 from dagster_project.contracts.servers import server_problems
 from dagster_project.contracts.table_checks import table_rule_problems
 from dagster_project.contracts.table_rule import TableRule
@@ -44,8 +45,9 @@ def feed_problems(
     for column in feed.columns:
         for sentence in (*column_faults(column, codes), *flag_faults(column, codes)):
             yield Problem(feed.path, column.line, f"column `{column.name}`: {sentence}")
+    yield from rule_form_problems(document)
     yield from _rule_problems(feed)
-    yield from table_rule_problems(feed)
+    yield from table_rule_problems(feed, document)
 
 
 def table_problems(

@@ -120,6 +120,11 @@ def _shown(has: Any, error: ValidationError) -> str:
     return "is not written as it should be" if is_secret else f"is `{has}`"
 
 
+_KINDS: Final = {
+    "array": "a list: [a, b]", "boolean": "true or false", "integer": "a whole number",
+    "number": "a number", "object": "a mapping: {word: value}", "string": "a text",
+}  # fmt: skip
+
 _Say = Callable[[str, Any, Any, ValidationError], str]
 
 _SENTENCES: Final[dict[str, _Say]] = {
@@ -134,7 +139,7 @@ _SENTENCES: Final[dict[str, _Say]] = {
     ),
     "const": lambda place, has, rule, _error: f"{place} is `{has}`; write `{rule}`",
     "type": lambda place, _has, rule, _error: (
-        f"{place} is of the wrong kind; write a {rule if isinstance(rule, str) else rule[0]}"
+        f"{place} is of the wrong kind; write {_KINDS[rule if isinstance(rule, str) else rule[0]]}"
     ),
     "pattern": lambda place, has, rule, error: (
         f"{place} {_shown(has, error)}; it must match `{rule}`"

@@ -6,8 +6,10 @@ Two walls: words of the SELECT are compared here, and DuckDB binds it where it c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -15,6 +17,7 @@ from sqlglot.errors import SqlglotError
 from dagster_project.contracts.rowsql import called, looks_at_clock
 from dagster_project.contracts.tablesql import DAY
 
+_NAMED = re.compile(r"(?<!:):([A-Za-z_]\w*)")
 _NO_TABLE = (exp.Pivot, exp.TableFromRows, exp.Describe, exp.Summarize, exp.Show, exp.Command)
 _TABLE_WORDS = frozenset({"this", "db", "catalog", "alias"})
 _WHICHEVER = frozenset({"any_value", "arbitrary", "first", "last"})
@@ -35,7 +38,8 @@ def query_faults(text: str, key: tuple[str, ...]) -> Iterator[str]:
     try:
         tree = sqlglot.parse(text, dialect="duckdb")
     except (SqlglotError, RecursionError):
-        tree = []
+        yield f"`records` is not SQL{_complaint(text)}; correct it"
+        return
     if len(tree) != 1 or not isinstance(tree[0], exp.Query):
         yield "`records` is not one SELECT; write a SELECT of this feed's key columns"
         return
@@ -48,6 +52,16 @@ def query_faults(text: str, key: tuple[str, ...]) -> Iterator[str]:
         yield "`records` holds a star; name the columns, so that a new one changes nothing"
     if fault := repeatable_fault(query) or _order_fault(query):
         yield fault
+
+
+def _complaint(text: str) -> str:
+    """Where DuckDB stumbles over a text, in brackets."""
+    try:
+        duckdb.extract_statements(_NAMED.sub(r"$\1", text))
+    except duckdb.Error as error:
+        said = str(error).splitlines()[0].removeprefix("Parser Error: ")
+        return f" ({said})"
+    return ""
 
 
 def repeatable_fault(tree: exp.Expr) -> str:

@@ -6,12 +6,15 @@ empty tables of silver's form. No row is looked at.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import duckdb
 from sqlglot import exp
 
+from dagster_project.contracts.document import Document
 from dagster_project.contracts.functions import install
 from dagster_project.contracts.model import Column, Feed, Problem, Reference
 from dagster_project.contracts.query_checks import query_faults, repeatable_fault
@@ -23,9 +26,11 @@ from dagster_project.contracts.tablesql import DAY, PLACE, asked, breaking
 from dagster_project.contracts.words import PLACEHOLDERS
 
 _PLACE_TYPES = ("VARCHAR", "VARCHAR", "BIGINT", "VARCHAR")
+_SOME_DAY = "'2026-01-01'"
+"""As text of the statement: the first parameter of a process makes DuckDB load pandas."""
 
 
-def table_rule_problems(feed: Feed) -> Iterator[Problem]:
+def table_rule_problems(feed: Feed, document: Document) -> Iterator[Problem]:
     """What does not fit within one contract: of its table rules and of its gate."""
     names = {column.name for column in feed.columns}
     for rule in feed.table_rules:
@@ -33,10 +38,20 @@ def table_rule_problems(feed: Feed) -> Iterator[Problem]:
             yield Problem(feed.path, rule.line, f"rule `{rule.id}`: {fault}")
     alone = {rule.id for rule in feed.table_rules if rule.inputs == (feed.name,)}
     known = {*feed_rule_ids(feed), CONTROL_TOTALS, *alone}
+    said = {entry["property"]: number for number, entry in enumerate(_custom(document))}
     for name in feed.gate.hard:
         if name not in known:
-            what = f"`gate` names the rule `{name}`, which this feed alone cannot answer"
-            yield Problem(feed.path, 1, f"{what}; name one of its own rules")
+            asks = any(rule.id == name for rule in feed.table_rules)
+            what = "which asks other feeds too" if asks else "which this contract does not have"
+            what = f"`gate` names the rule `{name}`, {what}; name a rule of this feed alone"
+            like = difflib.get_close_matches(name, known, 1)
+            what += f": `{like[0]}`?" if like else ""
+            yield document.problem(what, "customProperties", said["gate"])
+
+
+def _custom(document: Document) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = document.data.get("customProperties") or []
+    return found
 
 
 def _faults(rule: TableRule, names: set[str], key: tuple[str, ...]) -> Iterator[str]:
@@ -142,9 +157,8 @@ def _binding_fault(con: duckdb.DuckDBPyConnection, feed: Feed, rules: list[Table
     parts = [f"SELECT count(*) FROM ({breaking(feed, rule)})" for rule in rules]
     parts += [asked(feed, rule) for rule in rules]
     text = " UNION ALL ".join(f"({part})" for part in parts)
-    day = {DAY: "2026-01-01"} if f"${DAY}" in text else None
     try:
-        con.execute(f"EXPLAIN {text}", day)
+        con.execute(f"EXPLAIN {text.replace(f'${DAY}', _SOME_DAY)}")
     except duckdb.Error as error:
         return str(error).splitlines()[0]
     return ""

@@ -91,6 +91,11 @@ UNSOUND = {
     "{unique: [org_code], where: debit > :day, parameters: {day: 1}}": "filled in by the programme",
     "{unique: [org_code], extra: 1}": "`extra` is no word",
     "{group: [org_code], holds: sum(summary) = 1}": "DuckDB cannot evaluate",
+    "{unique: [org_code], group: [period], holds: count(*) = 1}": "write two rules",
+    "{unique: [org_code], parameters: {limit: 1}}": "use the threshold or leave it out",
+    "{unique: [org_code], where: debit > :limit, parameters: {limt: 1, limit: 2}}": "`:limt`",
+    "{records: 'SELECT v.org_code FORM silver.voucher_line AS v'}": 'near "silver"',
+    "{unique: org_code}": "write a list",
 }
 
 
@@ -124,3 +129,27 @@ def test_a_threshold_that_no_rule_has_is_told(schemas: Path) -> None:
     found = load(written(schemas, form, policy))
     (told,) = (str(one) for one in found.problems if "quality.yaml" in str(one))
     assert "quality.yaml:2: `voucher_line.added` has no threshold `limits`; it has: limit" in told
+
+
+def test_a_row_rule_that_rejects_has_a_dimension(schemas: Path) -> None:
+    """Rejecting is no flag: what it rejects counts in a score."""
+    copy = written(schemas, "{row: 'debit <> 7'}")
+    contract = copy / "feeds" / "voucher_line.yaml"
+    text = contract.read_text(encoding="utf-8")
+    contract.write_text(text.replace("        dimension: consistency\n", "", 1), encoding="utf-8")
+    found = load(copy)
+    assert any("without a `dimension`" in str(one) for one in found.problems)
+    assert "voucher_line" not in found.feeds
+
+
+def test_a_misspelt_hard_rule_is_told_with_its_line(schemas: Path) -> None:
+    """The sentence names the gate's line and the rule that is most like it."""
+    copy = written(schemas, "{unique: [org_code, period, voucher_no, line_no]}")
+    contract = copy / "feeds" / "voucher_line.yaml"
+    text = contract.read_text(encoding="utf-8")
+    gate = "customProperties:\n  - {property: gate, value: {hard: [voucher_balancd]}}\n"
+    contract.write_text(text.replace("customProperties:\n", gate, 1), encoding="utf-8")
+    (told,) = (str(one) for one in load(copy).problems if "`gate`" in str(one))
+    line = contract.read_text(encoding="utf-8")[: text.index("customProperties:")].count("\n") + 2
+    assert f"voucher_line.yaml:{line}:" in told
+    assert "`voucher_balanced`?" in told
