@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,26 +14,45 @@ from typer.testing import CliRunner
 
 from dagster_project import clock
 from dagster_project.cli.main import app
+from dagster_project.components.steps.correcting.decisions import confirm
 from dagster_project.components.steps.model import build_model
-from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.occasion import Occasion, manual
+from dagster_project.components.steps.rebuild import look_again
 from dagster_project.components.steps.scoring.places import places
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.policy import DIMENSIONS
 from dagster_project.paths import schemas_dir
+from tests.integration import correction_kit
 from tests.integration.correction_kit import OPEN, ROWS, Place, make_place
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quality_scores")]
 REPORT = "report.aggregation_summary"
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A county whose department delivered rows, five of them wrong, and whose report is made."""
-    root = tmp_path_factory.mktemp("scores")
+ALIKE = """\
+      - id: qty_differs
+        type: custom
+        engine: countylake
+        dimension: accuracy
+        severity: warn
+        description: 数量不应重复
+        implementation: {{unique: [qty]}}
+"""
+
+
+def site(root: Path) -> Path:
+    """The contracts of scores and reports, without a feed."""
     shipped = schemas_dir()
     for layer in ("gold", "report", "codes"):
         shutil.copytree(shipped / layer, root / "schemas" / layer)
     shutil.copy(shipped / "quality.yaml", root / "schemas")
+    return root
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A county whose department delivered rows, five of them wrong, and whose report is made."""
+    root = site(tmp_path_factory.mktemp("scores"))
     with pytest.MonkeyPatch.context() as patch:
         for made in make_place("csv", "full", root, patch):
             build(made.workshop)
@@ -112,3 +132,19 @@ def test_another_day_is_no_day_of_the_score(place: Place) -> None:
         assert why in str(answer.exception)
     earlier = call(place, "quality", "explain", place.name, "--day", "2024-01-01")
     assert (earlier["score"], earlier["costs"]) == (None, [])
+
+
+@pytest.mark.thorough
+def test_what_somebody_confirmed_costs_nothing_and_has_no_place(tmp_path: Path) -> None:
+    """Two records break a rule of records together, one is confirmed: one is left, and shown."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(correction_kit, "CONTRACT", correction_kit.CONTRACT + ALIKE)
+        for made in make_place("csv", "full", site(tmp_path), patch):
+            look_again(made.workshop, manual())
+            ((number,), _) = made.ask("SELECT case_id FROM lake.ops.finding ORDER BY case_id")
+            confirm(made.workshop, number, by="王数据", why="已看过原件")
+            look_again(made.workshop, manual())
+            build(made.workshop)
+            told = places(made.workshop, made.name, "qty_differs")
+            assert (told.failed, told.found, len(told.places)) == (1, 1, 1)
+            assert told.places[0].case_id != number

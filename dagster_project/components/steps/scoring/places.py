@@ -219,7 +219,7 @@ def _warned(plan: Plan, rule: RuleInfo) -> str:
 def _found() -> str:
     return f"""
         SELECT batch_id, sheet, source_row, case_id FROM {findings.LEDGER}
-        WHERE feed = $feed AND rule_id = $rule AND state IN ('open', 'confirmed')"""
+        WHERE feed = $feed AND rule_id = $rule AND state = 'open'"""
 
 
 def _differing() -> str:
