@@ -58,12 +58,25 @@ def threshold_problems(policy: Policy, feeds: Mapping[str, Feed], root: Path) ->
         feed, _, rule_id = name.partition(".")
         if feed not in feeds:
             continue
-        row_rules = {one.id: one.parameters for one in feeds[feed].rules}
-        rules = {**row_rules, **{one.id: one.parameters for one in feeds[feed].table_rules}}
-        known = rules.get(rule_id, {})
-        for parameter in values:
+        known = _own_thresholds(root / "feeds" / f"{feed}.yaml").get(rule_id, {})
+        for parameter, value in values.items():
+            what = ""
             if parameter not in known:
                 shown = ", ".join(known) or "none"
                 what = f"`{name}` has no threshold `{parameter}`; it has: {shown}"
+            elif sql_value(known[parameter]).startswith("'") != value.startswith("'"):
+                kind = "text" if value.startswith("'") else "number"
+                what = f"`{parameter}` is a {kind}; `{name}` has {known[parameter]}: write its like"
+            if what:
                 found.append(document.problem(what, "thresholds", name, parameter))
     return found
+
+
+def _own_thresholds(contract: Path) -> dict[str, dict[str, float | str]]:
+    """Rule -> the parameters that its contract gives it."""
+    document = read(contract, contract.name)
+    rules = [] if isinstance(document, Problem) else document.data["schema"][0].get("quality") or ()
+    said = {rule["id"]: rule["implementation"] for rule in rules}
+    return {
+        name: form.get("parameters", {}) for name, form in said.items() if isinstance(form, dict)
+    }

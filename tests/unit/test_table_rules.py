@@ -131,6 +131,14 @@ def test_a_threshold_that_no_rule_has_is_told(schemas: Path) -> None:
     assert "quality.yaml:2: `voucher_line.added` has no threshold `limits`; it has: limit" in told
 
 
+def test_a_threshold_of_another_kind_is_told(schemas: Path) -> None:
+    """A word where the contract has a number would fail in the middle of a run."""
+    form = "{group: [org_code], holds: 'sum(debit) < :limit', parameters: {limit: 7}}"
+    policy = "thresholds:\n  voucher_line.added: {limit: 一千}\n"
+    (told,) = (str(p) for p in load(written(schemas, form, policy)).problems if "quality" in str(p))
+    assert "quality.yaml:2: `limit` is a text; `voucher_line.added` has 7" in told
+
+
 def test_a_row_rule_that_rejects_has_a_dimension(schemas: Path) -> None:
     """Rejecting is no flag: what it rejects counts in a score."""
     copy = written(schemas, "{row: 'debit <> 7'}")
