@@ -79,6 +79,7 @@ def feeds(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
                         "key": feed.key,
                         "columns": len(feed.columns),
                         "rules": len(feed.rules),
+                        "table_rules": len(feed.table_rules),
                         "catalogue": dict(feed.catalogue),
                         "contract": feed.path,
                     }
@@ -101,7 +102,7 @@ def feeds(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
             f"{feed.delivery} / {feed.sla.every}{feed.sla.unit}",
             literally("\n".join(_channel(server) for server in feed.servers)),
             str(len(feed.columns)),
-            str(len(feed.rules)),
+            str(len(feed.rules) + len(feed.table_rules)),
         )
     console().print(table)
     for problem in contracts.problems:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from dagster_project.components.steps.describing.handbook import Handbook
+from dagster_project.contracts.table_rule import Gate
 from dagster_project.errors import UsageError
 from dagster_project.quality.dictionary_pages import (
     Page,
@@ -35,6 +37,24 @@ def test_a_page_needs_nothing_but_itself(book: Handbook) -> None:
         assert f"<code>{column.name}</code>" in made
     for word in ("house_usage", "房屋用途", "主键 key", "脱敏 mask: phone", "gold."):
         assert word in made
+
+
+def test_rules_of_records_together_stand_with_sentence_condition_and_thresholds(
+    book: Handbook,
+) -> None:
+    """A department reads what its records are held to, by whose records, and from which value."""
+    feeds = book.contracts.feeds
+    for name in ("payment", "house", "voucher_line"):
+        made = as_markdown(book.page(feeds[name]))
+        for rule in feeds[name].table_rules:
+            assert f"`{rule.id}` | {rule.message}" in made
+            for one, value in rule.parameters.items():
+                assert f"`{one}` = {value}".replace("|", r"\|") in made
+    assert "另读 reads: [population](population.md)" in as_markdown(book.page(feeds["house"]))
+    gated = replace(feeds["voucher_line"], gate=Gate(500, 0.05, ("one_side",)))
+    made = as_markdown(book.page(gated))
+    assert "500 行 rows 或 or 5.0%" in made
+    assert "one failure of `one_side`" in made
 
 
 def test_the_index_leads_to_every_page(book: Handbook) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from dagster_project.components.steps.describing.rule_sections import gate_text, rule_sections
 from dagster_project.contracts import cell_rules, feed_order, load
 from dagster_project.contracts.model import Column, Contracts, Feed, Server
 from dagster_project.errors import UsageError
@@ -48,7 +49,6 @@ COLUMN_HEAD = (
     *("名称 name", "标题 title", "类型 type", "取值 values", "级别 level"),
     "处理与规则 repairs and rules",
 )
-RULE_HEAD = ("编号 id", "说明 meaning", "级 severity", "条件 condition")
 LIST_HEAD = ("代码表 list", "名称 name", "条 entries", "来源 source")
 ENTRIES = 40
 """So many entries of a code list stand on a page."""
@@ -134,13 +134,7 @@ class Handbook:
             COLUMN_HEAD,
             tuple(self._column(feed, column) for column in feed.columns),
         )  # fmt: skip
-        rules = tuple(
-            (code(rule.id), rule.message, "拒收 fail" if rule.severity == "fail" else "提示 warn",
-             code(rule.expression))
-            for rule in feed.rules
-        )  # fmt: skip
-        if rules:
-            yield Section("记录规则", "row rules", RULE_HEAD, rules)
+        yield from rule_sections(feed)
         yield _example(feed)
         lists = dict.fromkeys(column.codes for column in feed.columns if column.codes)
         entries = tuple((self._list_name(name), self._entries(name)) for name in lists)
@@ -279,6 +273,7 @@ def _facts(feed: Feed) -> dict[str, str]:
         "交付 delivery": _delivery(feed),
         "通道 channels": "\n".join(_channel(server) for server in feed.servers),
         "时限 schedule": _schedule(feed),
+        "待定 held when": gate_text(feed),
         "更新次序 order": code(feed.order_by),
         "接受 accepts": f"{'、'.join(feed.formats)}；{'、'.join(feed.encodings)}",
         "主键 key": " ".join(code(name) for name in feed.key),
