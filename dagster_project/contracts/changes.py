@@ -19,6 +19,8 @@ Bump = Literal["major", "minor", "patch", "none"]
 BUMPS: dict[Grade, Bump] = {"breaking": "major", "compatible": "minor", "cosmetic": "patch"}
 LONGEST = 60
 """A value is shown up to so many characters."""
+_WITHIN = ("logicalTypeOptions.", "implementation.parameters.")
+"""Words that are known to people by their last step."""
 _MISSING = object()
 
 
@@ -189,7 +191,7 @@ def _subject(part: Part) -> str:
 
 
 def _told(word: str, kind: Kind, old: object, new: object) -> str:
-    short = word.rpartition(".")[2] if word.startswith("logicalTypeOptions.") else word
+    short = word.rpartition(".")[2] if word.startswith(_WITHIN) else word
     if short == ORDER or short.endswith(f".{ORDER}"):
         stem = short.removesuffix(ORDER).rstrip(".")
         return f": the order of {stem or 'its entries'} is another"

@@ -130,8 +130,11 @@ def _column_order(edit: Edit) -> Grade:
 
 
 def _implementation(edit: Edit) -> Grade:
-    """Whether an expression became stricter cannot be read from it."""
-    if str(edit.old).split() == str(edit.new).split():
+    """Whether SQL or a threshold became stricter cannot be read from it."""
+    old, new = edit.old, edit.new
+    if edit.word in _ROW:  # one expression, written alone or as the object form has it
+        old, new = (next(filter(None, map(w.get, _ROW)), "") for w in (edit.before, edit.after))
+    if str(old).split() == str(new).split():
         return "cosmetic"
     return "breaking" if edit.after.get("severity") == "fail" else "compatible"
 
@@ -156,6 +159,7 @@ def _synonyms(edit: Edit) -> Grade:
     return "breaking" if gone else "cosmetic"
 
 
+_ROW = ("implementation", "implementation.row")
 _DESCRIBED = {"description": SAYS, "*.description": SAYS, "*.order": SAYS}
 
 CONTRACT: Mapping[str, Judge] = {
@@ -183,6 +187,10 @@ CONTRACT: Mapping[str, Judge] = {
     "parts": _flag(on="compatible", off="breaking"),
     "vanishing": _unless(0.05, "compatible"),
     "volume": _unless(0.3, "compatible"),
+    "gate.rows": ADDS,
+    "gate.share": ADDS,
+    # One failure of such a rule keeps a whole delivery waiting: its sender has to know.
+    "gate.hard": _entries(less="compatible", more="breaking"),
     "shifts.nulls": _unless(0.1, "compatible"),
     "shifts.shares": _unless(0.2, "compatible"),
     "period.*": _added_or_not(added="breaking", removed="compatible", changed="breaking"),
@@ -225,6 +233,7 @@ RULE: Mapping[str, Judge] = {
     "dimension": ADDS,
     "severity": _severity,
     "implementation": _implementation,
+    "implementation.*": _implementation,
     "type": SAYS,
     "engine": SAYS,
 }

@@ -163,6 +163,85 @@ def test_each_sort_of_change_has_its_grade(old: str, new: str, grade: str, says:
     assert says in "\n".join(change.sentence for change in found)
 
 
+PAYMENT = WORDINGS["feeds", "payment"]
+
+
+def ruled(wording: Wording, rule_id: str, severity: str, **how: Any) -> Wording:
+    """The contract with one rule's severity and implementation written anew."""
+    data = copy.deepcopy(dict(wording.data))
+    rule = next(rule for rule in data["schema"][0]["quality"] if rule["id"] == rule_id)
+    rule["severity"], rule["implementation"] = severity, how
+    return reworded(wording, data)
+
+
+@pytest.mark.parametrize(("severity", "grade"), [("warn", "compatible"), ("fail", "breaking")])
+def test_a_threshold_or_a_condition_counts_as_much_as_its_rule(severity: str, grade: str) -> None:
+    """What a department must mend breaks; what is only to be looked at does not."""
+    was = ruled(
+        PAYMENT, "cash_over_limit", severity, row="amount <= :limit", parameters={"limit": 1}
+    )
+    now = ruled(
+        PAYMENT, "cash_over_limit", severity, row="amount <= :limit", parameters={"limit": 2}
+    )
+    (change,) = changes(was, now)
+    assert change.sentence == "rule `cash_over_limit`: `limit` was 1 and is 2"
+    assert change.grade == grade
+    groups = [
+        ruled(PAYMENT, "cash_over_limit", severity, group=["org_code"], holds=holds)
+        for holds in ("sum(amount) > 0", "sum(amount) > 1")
+    ]
+    assert {one.grade for one in changes(*groups)} == {grade}
+    assert {one.grade for one in changes(was, groups[0])} == {grade}
+
+
+def test_an_expression_in_its_other_form_is_the_same_rule() -> None:
+    """`implementation: x` and `implementation: {row: x}` ask the same."""
+    rule = next(r for r in PAYMENT.data["schema"][0]["quality"] if r["id"] == "paid_has_time")
+    now = ruled(PAYMENT, "paid_has_time", rule["severity"], row=rule["implementation"])
+    assert gravest(changes(PAYMENT, now)) == "cosmetic"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "grade"),
+    [
+        ({}, {"share": 0.05}, "compatible"),
+        ({"share": 0.05}, {"share": 0.2}, "compatible"),
+        ({"share": 0.05}, {"share": 0.05, "rows": 10}, "compatible"),
+        ({}, {"hard": ["paid_has_time"]}, "breaking"),
+        ({"hard": ["a", "b"]}, {"hard": ["b"]}, "compatible"),
+        ({"hard": ["a", "b"]}, {"hard": ["b", "a"]}, "cosmetic"),
+    ],
+)
+def test_a_gate_breaks_where_one_failure_holds_a_delivery(
+    old: dict[str, Any], new: dict[str, Any], grade: str
+) -> None:
+    """More of what may be wrong, or less, is the county's patience; a hard rule is a duty."""
+    found = changes(*(gated(gate) for gate in (old, new)))
+    assert gravest(found) == grade, found
+
+
+def gated(gate: dict[str, Any]) -> Wording:
+    """The payments' contract with this gate, or without one."""
+    data = copy.deepcopy(dict(PAYMENT.data))
+    customs = [one for one in data["customProperties"] if one["property"] != "gate"]
+    data["customProperties"] = [*customs, *([{"property": "gate", "value": gate}] if gate else [])]
+    return reworded(PAYMENT, data)
+
+
+@pytest.mark.parametrize(("severity", "grade"), [("warn", "compatible"), ("fail", "breaking")])
+def test_a_table_rule_that_comes_or_goes_is_graded_by_its_severity(
+    severity: str, grade: str
+) -> None:
+    """A new duty of the department breaks; a rule less asks nothing of anybody."""
+    old = ruled(PAYMENT, "cash_over_limit", severity, unique=["pay_no"])
+    data = copy.deepcopy(dict(old.data))
+    rules = data["schema"][0]["quality"]
+    data["schema"][0]["quality"] = [rule for rule in rules if rule["id"] != "cash_over_limit"]
+    less = reworded(PAYMENT, data)
+    assert [one.grade for one in changes(less, old)] == [grade]
+    assert [one.grade for one in changes(old, less)] == ["compatible"]
+
+
 def test_a_title_may_change_when_the_old_one_is_still_read() -> None:
     """The department's files keep their header; only the page shows another one."""
     data = copy.deepcopy(dict(HOUSE.data))
