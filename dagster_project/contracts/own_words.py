@@ -213,7 +213,9 @@ def _bound_fault(value: object, column: Column) -> str:
     if column.type in {"integer", "decimal"}:
         fits = _is_number(value)
         digits = column.scale if column.type == "decimal" else 0
-        if fits and abs(Decimal(value)) * 10**digits >= INEXACT:  # type: ignore[arg-type]
+        # Compared by its places first: a number of a billion digits is never written out.
+        number = Decimal(value) if fits else Decimal(0)  # type: ignore[arg-type]
+        if number.adjusted() > MOST_DIGITS or abs(number) * 10**digits >= INEXACT:
             return "it is larger than what is compared exactly; leave it out"
     else:
         fits = isinstance(value, str) and _is_moment(value, column)
@@ -247,7 +249,7 @@ def condition_fault(value: object, columns: Mapping[str, Column], depth: int = 0
     if not isinstance(value, dict) or depth > DEEPEST:
         return NO_CONDITION
     kind, keys = value.get("type"), value.keys()
-    if kind in {"and", "or"} and keys == {"type", "conditions"}:
+    if isinstance(kind, str) and kind in {"and", "or"} and keys == {"type", "conditions"}:
         parts = value["conditions"]
         if not isinstance(parts, list) or not 0 < len(parts) <= DEEPEST:
             return f"write 1 to {DEEPEST} conditions"

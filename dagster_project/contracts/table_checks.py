@@ -108,11 +108,20 @@ def settle_rules(
         _empty_silver(con, feeds.values())
         _shut(con)
         for feed in feeds.values():
-            faults = list(_unbound(con, feed, {*feeds}, {*refused, *drafts}))
+            faults = [*_unbound(con, feed, {*feeds}, {*refused, *drafts}), *_soft(feed)]
             if faults:
                 problems += faults
                 del kept[feed.name]
     return {name: _with_references(feed) for name, feed in kept.items()}, problems
+
+
+def _soft(feed: Feed) -> Iterator[Problem]:
+    """Hard rules that hold nothing: references to another department are asked after a merge."""
+    for column in feed.columns:
+        name = f"{column.name}.reference"
+        if column.reference and not column.reference.rejects and name in feed.gate.hard:
+            what = f"`gate` names the rule `{name}`, which this feed alone cannot answer"
+            yield Problem(feed.path, column.line, f"{what}; name one of its own rules")
 
 
 def _empty_silver(con: duckdb.DuckDBPyConnection, feeds: Iterable[Feed]) -> None:

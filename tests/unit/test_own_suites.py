@@ -161,6 +161,20 @@ def test_what_may_not_stand_there_is_refused(tmp_path: Path, entry: object, word
         ('{"expectations": {}}', "no list"),
         ('{"expectations": [], "expectations": []}', "twice"),
         ('{"expectations": [NaN]}', "valid JSON"),
+        (
+            (
+                '{"expectations": [{"type": "expect_column_values_to_be_between",'
+                ' "kwargs": {"column": "amount", "max_value": -1e999999999}}]}'
+            ),
+            "compared exactly",
+        ),
+        (
+            (
+                '{"expectations": [{"type": "expect_table_row_count_to_be_between", "kwargs":'
+                ' {"min_value": 1, "row_condition": {"type": ["and"], "conditions": []}}}]}'
+            ),
+            "is no column",
+        ),
     ],
 )
 def test_a_file_that_is_no_suite_is_refused(tmp_path: Path, text: str, words: str) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from dagster_project.contracts.model import Column, Reference
 from dagster_project.contracts.query_checks import query_faults
 from dagster_project.contracts.rowsql import expression_fault
+from dagster_project.contracts.table_checks import settle_rules
+from dagster_project.contracts.table_rule import Gate
+from tests.conform_kit import feed_of
 
 SILVER = "only `silver.<feed>` may be read"
 CLOCK = "at a clock or at chance"
@@ -85,3 +91,15 @@ def test_a_select_over_silver_is_left_alone(query: str) -> None:
 def test_a_row_rule_has_no_clock_either(rule: str) -> None:
     """The same clocks are refused in rules of single rows."""
     assert expression_fault(rule, ("d", "o"))
+
+
+def test_a_reference_to_another_department_holds_no_delivery() -> None:
+    """It is asked after the merge; a gate that names it is told instead of holding nothing."""
+    parent = feed_of(Column("no", "编号", "string"), name="parent")
+    for rejects in (True, False):
+        link = Column("of", "上级", "string", reference=Reference("parent", "no", rejects))
+        child = feed_of(Column("no", "编号", "string"), link, name="child")
+        gated = replace(child, gate=Gate(hard=("of.reference",)))
+        kept, problems = settle_rules({"parent": parent, "child": gated}, {}, {})
+        assert ("child" in kept) is rejects
+        assert [("of.reference" in str(one)) for one in problems] == ([] if rejects else [True])

@@ -58,7 +58,7 @@ def review(workshop: Workshop, writer: Writer, occasion: Occasion) -> Reviewed:
     waiting = []
     for feed in feeds.values():
         for rule in feed.table_rules:
-            if any(name not in versions for name in rule.inputs):
+            if any(name not in versions or name not in feeds for name in rule.inputs):
                 waiting.append(f"{feed.name}.{rule.id}")
                 continue
             state = [versions[name] for name in rule.inputs]
