@@ -121,10 +121,11 @@ def binding_fault(expressions: Iterable[str], columns: Iterable[Column]) -> str:
     if not filled:
         return ""
     conditions = ", ".join(f"({condition})" for condition in filled)
+    question = f"SELECT {conditions} FROM (SELECT {row})"
     try:
-        kinds = (
-            _connection().execute(f"DESCRIBE SELECT {conditions} FROM (SELECT {row})").fetchall()
-        )
+        kinds = _connection().execute(f"DESCRIBE {question}").fetchall()
+        # An empty row is asked: a constant that is no number or day fails now, not each delivery.
+        _connection().execute(question)
     except duckdb.Error as error:
         return str(error).splitlines()[0]
     wrong = [kind[1] for kind in kinds if kind[1] != "BOOLEAN"]
