@@ -24,7 +24,7 @@ def check_name(rule: TableRule) -> str:
 def table_rule_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
     """One check per table rule on the feed's silver table; none where no feed has any.
 
-    A rule that waits for another feed passes with ``checked`` 0.
+    A rule that waits for another feed has no answer yet, and none is told.
     """
     rules = {(feed.name, check_name(rule)): rule for feed in feeds for rule in feed.table_rules}
     specs = [
@@ -46,7 +46,9 @@ def table_rule_checks(feeds: Sequence[Feed]) -> list[dg.AssetChecksDefinition]:
         for key in sorted(context.selected_asset_check_keys):
             feed = key.asset_key.path[-1]
             rule = rules[feed, key.name]
-            checked, failed = known.get((feed, rule.id), (0, 0))
+            if (feed, rule.id) not in known:
+                continue
+            checked, failed = known[feed, rule.id]
             yield dg.AssetCheckResult(
                 asset_key=key.asset_key,
                 check_name=key.name,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
+
 from dagster_project import clock
 from dagster_project.components.steps import overview
 from dagster_project.components.steps.arriving.deliveries import known_marks
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
 from dagster_project.ingest.channels import InboxChannel
+from dagster_project.ingest.channels.base import Mark
 from dagster_project.lake.publish import replica_path
 
 _RUN = """
@@ -40,10 +43,13 @@ def summary(workshop: Workshop, run_id: str, failures: dict[str, str]) -> dict[s
     state = overview.status(workshop)
     troubled = delivered = sealed = 0
     day = None
+    said: list[str] = []
+    marks: set[Mark] = set()
     if workshop.home.catalog.exists():
         with workshop.lake.reader() as con:
             row = con.execute(_RUN, {"run": run_id}).fetchone()
             troubled, delivered, sealed, day = row or (0, 0, 0, None)
+            said, marks = _of_run(con, run_id), known_marks(con)
     if failures:
         status = "failed"
     elif troubled or state["problems"]:
@@ -58,31 +64,23 @@ def summary(workshop: Workshop, run_id: str, failures: dict[str, str]) -> dict[s
         "day": str(day or clock.local_day(clock.now())),
         **state,
         "failures": failures,
-        "remarks": [*_of_run(workshop, run_id), *_of_inbox(workshop)],
+        "remarks": [*said, *_of_inbox(workshop, marks)],
         "replica": _replica(workshop),
         "docs": _docs(workshop),
     }
 
 
-def _of_run(workshop: Workshop, run_id: str) -> list[str]:
+def _of_run(con: duckdb.DuckDBPyConnection, run_id: str) -> list[str]:
     """What is to be said of contracts and files that this run took."""
-    if not workshop.home.catalog.exists():
-        return []
-    with workshop.lake.reader() as con:
-        rows = [
-            row
-            for query in (_CONTRACTS, _SKIPPED, _TAKEN)
-            for row in con.execute(query, [run_id]).fetchall()
-        ]
-    return [str(message) for (message,) in rows]
+    return [
+        str(message)
+        for query in (_CONTRACTS, _SKIPPED, _TAKEN)
+        for (message,) in con.execute(query, [run_id]).fetchall()
+    ]
 
 
-def _of_inbox(workshop: Workshop) -> list[str]:
+def _of_inbox(workshop: Workshop, marks: set[Mark]) -> list[str]:
     """Files of the inbox that no feed takes, or not yet."""
-    marks = set()
-    if workshop.home.catalog.exists():
-        with workshop.lake.reader() as con:
-            marks = known_marks(con)
     channel = InboxChannel(workshop.site.folder(workshop.home, "inbox"), wait=lambda _s: None)
     found = channel.discover(workshop.contracts.feeds.values(), marks, now=clock.now())
     remarks = (*found.unclaimed, *found.refused, *found.unfinished)
