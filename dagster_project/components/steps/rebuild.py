@@ -58,12 +58,12 @@ def _was_asked_for(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     return bool(row and row[0])
 
 
-def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, int]:
+def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
     """After all feeds: replay rows whose parent came later, and ask the rules of whole tables.
 
     Returns:
         ``replays``; of the table rules how many were ``judged``, found ``broken``, are ``waiting``
-        for a feed, and ``failed`` because their SQL did.
+        for a feed, and ``failed`` because their SQL did; ``told`` says so in sentences, if any.
     """
     replays = 0
     with workshop.lake.writer("looking again at references") as writer:
@@ -92,6 +92,7 @@ def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, int]:
         "broken": found.broken,
         "waiting": len(found.waiting),
         "failed": len(found.failures),
+        **({"told": "\n".join(found.failures)} if found.failures else {}),
     }
 
 
