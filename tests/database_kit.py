@@ -10,6 +10,7 @@ import contextlib
 import shutil
 import socket
 import socketserver
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -240,3 +241,31 @@ def _wait(socket: Path) -> None:
             return
         time.sleep(0.1)
     pytest.fail("MariaDB did not start within 20 s")
+
+
+def marked(database: Postgres | MariaDb, kind: str = "") -> None:
+    """An empty table with a watermark and an index."""
+    kind = kind or ("timestamptz" if isinstance(database, Postgres) else "datetime(6)")
+    database.run(
+        "DROP TABLE IF EXISTS marks CASCADE",
+        f"CREATE TABLE marks (id int PRIMARY KEY, v int, at {kind} NULL)",
+        "CREATE INDEX marks_at ON marks (at)",
+    )
+
+
+def ids(rows: list[dict[str, str | None]]) -> list[int]:
+    """The ids of rows."""
+    return [int(row["id"] or 0) for row in rows]
+
+
+def ledger(inbox: Path, *statements: str, mode: str = "WAL") -> Server:
+    """An SQLite file below an inbox."""
+    path = inbox / "农经站" / "账.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    con = sqlite3.connect(path)
+    con.execute(f"PRAGMA journal_mode = {mode}")
+    with con:
+        for statement in statements:
+            con.execute(statement)
+    con.close()
+    return Server("ledger", "sqlite", "parquet", path="农经站/账.db", table="凭证 1")

@@ -10,10 +10,15 @@ import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
+from dagster_project.contracts.model import Contracts, Problem
 from dagster_project.paths import PROJECT
 
 SCHEMAS = PROJECT / "schemas"
+UNTOUCHED = {"division", "collective_org", "bank_account"}
+OTHERS = ("grid", "std_address", "house", "population", "asset", "resource", "payment", "contract")
+FEEDS = (*UNTOUCHED, *OTHERS)
 _RULE = re.compile(r"^      - id: .*\n(?:       .*\n)*", re.MULTILINE)
 _READS = re.compile(r"\bsilver\.(\w+)")
 
@@ -30,3 +35,28 @@ def copy_feeds(root: Path, feeds: Collection[str]) -> Path:
         )
         (folder / "feeds" / f"{feed}.yaml").write_text(alone, "utf-8")
     return folder
+
+
+class Wrong(NamedTuple):
+    """One mistake: ``old`` becomes ``new``; the problem stands at the line of ``at``."""
+
+    feed: str
+    old: str
+    new: str
+    at: str
+    says: str
+
+
+def spoil(schemas: Path, wrong: Wrong) -> int:
+    """Make the mistake; gives the line where the problem is expected."""
+    path = schemas / "feeds" / f"{wrong.feed}.yaml"
+    text = path.read_text("utf-8")
+    assert wrong.old in text
+    text = text.replace(wrong.old, wrong.new, 1)
+    path.write_text(text, "utf-8")
+    return text[: text.index(wrong.at)].count("\n") + 1
+
+
+def problems_of(contracts: Contracts, feed: str) -> list[Problem]:
+    """The problems of one feed."""
+    return [problem for problem in contracts.problems if f"/{feed}.yaml" in problem.path]

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+from remote_kit import Puller
+
+from dagster_project.contracts.model import Server
 
 USER, PASSWORD = "minzheng", "right horse"
 
@@ -149,3 +152,18 @@ class _Files(asyncssh.SFTPServer):
                 yield one
         for one in made or ():
             yield one
+
+
+def puller(drop: Drop, tmp_path: Path, path: str = "export/低保_*.csv", **words: object) -> Puller:
+    """A channel of the server."""
+    spool = tmp_path / "spool"
+    spool.mkdir(exist_ok=True)
+    server = Server(
+        name="drop",
+        type="sftp",
+        format="csv",
+        location=drop.location(path),
+        credentials="env:DROP",
+        options={"hostKey": drop.fingerprints[0]},
+    )
+    return Puller(server, spool, dict(words))

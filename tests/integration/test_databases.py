@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import random
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,150 +13,18 @@ from dagster_project.contracts.model import Server, Watermark
 from dagster_project.errors import ChannelError
 from dagster_project.ingest.channels.database import sqlite
 from dagster_project.ingest.channels.pull import Memory, Window, pull_channel
-from dagster_project.paths import PROJECT
 from tests.database_kit import (
     PASSWORD,
     MariaDb,
     Postgres,
     feed,
+    ids,
+    ledger,
+    marked,
     pulled,
-    running_mariadb,
-    running_postgres,
 )
 
-pytestmark = pytest.mark.xdist_group("databases")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def secret() -> Iterator[None]:
-    """The reader's credentials, by reference."""
-    os.environ["COUNTYLAKE_TEST_READER_USER"] = "reader"
-    os.environ["COUNTYLAKE_TEST_READER_PASSWORD"] = PASSWORD
-    yield
-    del os.environ["COUNTYLAKE_TEST_READER_USER"], os.environ["COUNTYLAKE_TEST_READER_PASSWORD"]
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL."""
-    with running_postgres() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def mariadb() -> Iterator[MariaDb]:
-    """A MariaDB."""
-    with running_mariadb() as found:
-        yield found
-
-
-PG_TYPES = {
-    "numeric": [("'1.50'", "1.50"), ("'NaN'", "NaN"), ("'Infinity'", "Infinity")],
-    "numeric(38,10)": [("1234567890123456789012345678.0123456789",) * 2],
-    "double precision": [("0.1", "0.1"), ("1.7976931348623157e308", "1.7976931348623157e+308")],
-    "bigint": [("-9223372036854775808",) * 2],
-    "money": [("12.34", "12.34")],
-    "boolean": [("true", "true"), ("NULL", None)],
-    "timestamptz": [("'2026-11-22 16:00:00.000001Z'", "2026-11-23 00:00:00.000001+08")],
-    "timestamp": [("'2026-11-22 08:00:00'", "2026-11-22 08:00:00"), ("'infinity'", "infinity")],
-    "date": [("'0001-01-01'", "0001-01-01"), ("'2024-02-29'", "2024-02-29")],
-    "time": [("'23:59:59.5'", "23:59:59.5")],
-    "interval": [("'1 day 2 hours'", "1 day 02:00:00")],
-    "uuid": [("'00000000-0000-0000-0000-00000000000a'", "00000000-0000-0000-0000-00000000000a")],
-    "jsonb": [("'{\"名\": 1.10}'", '{"名": 1.10}')],
-    "text[]": [("ARRAY['a','b,c']", '{a,"b,c"}')],
-    "bytea": [("'\\xff00'", "ff00")],
-    "bit(4)": [("B'0101'", "0101")],
-    "text": [("'王𠀀''\\\n'", "王𠀀'\\\n"), ("''", "")],
-    "char(4)": [("'ab'", "ab")],
-    "inet": [("'10.0.0.1/8'", "10.0.0.1/8")],
-}
-MY_TYPES = {
-    "decimal(38,10)": [("1234567890123456789012345678.0123456789",) * 2],
-    "bigint unsigned": [("18446744073709551615",) * 2],
-    "int(6) zerofill": [("7", "000007")],
-    "double": [("0.1", "0.1")],
-    "date": [("'0000-00-00'", "0000-00-00"), ("'2024-02-29'", "2024-02-29")],
-    "datetime(6)": [("'2026-11-22 08:00:00.000001'", "2026-11-22 08:00:00.000001")],
-    "time": [("'-838:59:59'", "-838:59:59")],
-    "year": [("2026", "2026")],
-    "bit(8)": [("b'101'", "5")],
-    "tinyint(1)": [("1", "1"), ("NULL", None)],
-    "enum('男','女')": [("'女'", "女")],
-    "set('a','b')": [("'a,b'", "a,b")],
-    "json": [("'{\"名\": 1.10}'", '{"名": 1.10}')],
-    "varchar(9)": [("'王𠀀\\'", "王𠀀\\"), ("''", "")],
-    "varchar(9) character set gbk": [("'王'", "王")],
-    "varchar(9) character set latin1": [("'é'", "é")],
-    "longtext": [("repeat('长', 90000)", "长" * 90_000), ("repeat('x', 300)", "x" * 300)],
-    "varbinary(9)": [("x'ff00'", "FF00")],
-}
-
-
-@pytest.mark.parametrize(("kind", "cells"), PG_TYPES.items(), ids=PG_TYPES)
-def test_postgres_writes_every_type_itself(
-    postgres: Postgres, tmp_path: Path, kind: str, cells: list[tuple[str, str | None]]
-) -> None:
-    """What an extract holds is the server's own text of a value."""
-    postgres.run(
-        "DROP TABLE IF EXISTS kinds",
-        f"CREATE TABLE kinds (n int, 值 {kind})",
-        *(f"INSERT INTO kinds VALUES ({n}, {sql})" for n, (sql, _) in enumerate(cells)),
-    )
-    (taken,) = pulled(postgres.server("kinds"), tmp_path, titles=["值"])
-    assert [row["值"] for row in taken.rows] == [text for _, text in cells]
-
-
-@pytest.mark.parametrize(("kind", "cells"), MY_TYPES.items(), ids=MY_TYPES)
-def test_mariadb_writes_every_type_itself(
-    mariadb: MariaDb, tmp_path: Path, kind: str, cells: list[tuple[str, str | None]]
-) -> None:
-    """What an extract holds is the server's own text of a value, whatever its length and codec."""
-    mariadb.run(
-        "DROP TABLE IF EXISTS kinds",
-        f"CREATE TABLE kinds (n int, 值 {kind})",
-        *(f"INSERT INTO kinds VALUES ({n}, {sql})" for n, (sql, _) in enumerate(cells)),
-    )
-    (taken,) = pulled(mariadb.server("kinds"), tmp_path, titles=["值"])
-    assert [row["值"] for row in taken.rows] == [text for _, text in cells]
-
-
-@pytest.fixture(params=["postgres", "mariadb"])
-def database(request: pytest.FixtureRequest) -> Postgres | MariaDb:
-    """Each of the servers."""
-    found: Postgres | MariaDb = request.getfixturevalue(request.param)
-    return found
-
-
-def test_odd_names_and_wide_tables(database: Postgres | MariaDb, tmp_path: Path) -> None:
-    """Quotes, reserved words, Chinese names and 65 columns are names like any other."""
-    q = '"' if isinstance(database, Postgres) else "`"
-    names = ["select", "a b", "姓名", "x'y", 'd"q', "t.u", "%s", *(f"列{n}" for n in range(58))]
-    quoted = [q + name.replace(q, q * 2) + q for name in names]
-    database.run(
-        f"DROP TABLE IF EXISTS {q}Order 表{q}",
-        f"CREATE TABLE {q}Order 表{q} ({', '.join(f'{name} varchar(20)' for name in quoted)})",
-    )
-    values = ", ".join(f"'{n}'" for n in range(65))
-    database.run(f"INSERT INTO {q}Order 表{q} VALUES ({values})".replace("%", "%"))
-    (taken,) = pulled(database.server("Order 表"), tmp_path)
-    assert taken.rows == [{name: str(n) for n, name in enumerate(names)}]
-    assert taken.path.startswith(("civil_db/Order_表-", "civil_my/Order_表-"))
-
-
-def marked(database: Postgres | MariaDb, kind: str = "") -> None:
-    """An empty table with a watermark and an index."""
-    kind = kind or ("timestamptz" if isinstance(database, Postgres) else "datetime(6)")
-    database.run(
-        "DROP TABLE IF EXISTS marks CASCADE",
-        f"CREATE TABLE marks (id int PRIMARY KEY, v int, at {kind} NULL)",
-        "CREATE INDEX marks_at ON marks (at)",
-    )
-
-
-def ids(rows: list[dict[str, str | None]]) -> list[int]:
-    """The ids of rows."""
-    return [int(row["id"] or 0) for row in rows]
+pytestmark = [pytest.mark.xdist_group("databases"), pytest.mark.usefixtures("reader")]
 
 
 def test_slices_lose_no_row_and_part_no_tie(database: Postgres | MariaDb, tmp_path: Path) -> None:
@@ -365,19 +227,6 @@ def test_reading_takes_no_lock_that_a_writer_waits_for(
     assert {cell for batch in found for cell in batch.column(1).to_pylist()} == {"0"}
 
 
-def ledger(inbox: Path, *statements: str, mode: str = "WAL") -> Server:
-    """An SQLite file below an inbox."""
-    path = inbox / "农经站" / "账.db"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    con = sqlite3.connect(path)
-    con.execute(f"PRAGMA journal_mode = {mode}")
-    with con:
-        for statement in statements:
-            con.execute(statement)
-    con.close()
-    return Server("ledger", "sqlite", "parquet", path="农经站/账.db", table="凭证 1")
-
-
 def test_sqlite_keeps_every_digit_and_lets_writers_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -477,62 +326,3 @@ def test_the_hook_writes_plain_texts(tmp_path: Path) -> None:
     )  # fmt: skip
     (taken,) = pulled(server, tmp_path)
     assert taken.rows == [{"id": "1", "金额": "1.50", "日": "2026-01-02", "是": "true"}]
-
-
-PULL_ONCE = """
-import json, pathlib, sys
-from dagster_project.ingest.channels.pull import Memory
-from dagster_project.contracts.model import Watermark
-from tests import database_kit as kit
-kind, host, home = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
-words = dict(watermark=Watermark("at"), slice_rows=700)
-if kind == "sqlite":
-    from dagster_project.contracts.model import Server
-    server = Server("ledger", "sqlite", "parquet", path="农经站/账.db", table="凭证 1", **words)
-else:
-    made = kit.Postgres(host) if kind == "postgres" else kit.MariaDb(host)
-    server = made.server("marks", **words)
-book = home / "book.jsonl"
-lines = book.read_text().splitlines() if book.exists() else []
-mark = json.loads(lines[-1])["until"] if lines else ""
-for one in kit.pulled(server, home / "spool", Memory(watermark=mark), inbox=home):
-    line = json.dumps({"until": one.until, "ids": [row["id"] for row in one.rows]}) + "\\n"
-    part = home / "book.part"
-    part.write_text((book.read_text() if book.exists() else "") + line)
-    part.replace(book)
-"""
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["postgres", "mariadb", "sqlite"])
-def test_ten_kills_lose_and_keep_nothing_twice(
-    request: pytest.FixtureRequest, tmp_path: Path, kind: str
-) -> None:
-    """A pulling process is killed at ten random points; what was committed is whole."""
-    host, (dice, rows) = "", (random.Random(10), 20_000)  # noqa: S311
-    values = ", ".join(f"({n}, 0, '2026-01-01 {n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}')"
-                       for n in range(rows))  # fmt: skip
-    if kind == "sqlite":
-        ledger(tmp_path, 'CREATE TABLE "凭证 1" (id INTEGER PRIMARY KEY, v, at TEXT)',
-               f'INSERT INTO "凭证 1" VALUES {values}')  # fmt: skip
-    else:
-        database = request.getfixturevalue(kind)
-        marked(database)
-        database.run(f"INSERT INTO marks VALUES {values}")
-        host = database.host
-    (tmp_path / "spool").mkdir()
-    command = [sys.executable, "-c", PULL_ONCE, kind, host, str(tmp_path)]
-    for _ in range(10):
-        child = subprocess.Popen(command, cwd=PROJECT)
-        try:
-            child.wait(1.0 + dice.random() * 2.0)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-    assert subprocess.run(command, cwd=PROJECT, check=False).returncode == 0
-    book = [json.loads(one) for one in (tmp_path / "book.jsonl").read_text().splitlines()]
-    seen = [int(one) for part in book for one in part["ids"]]
-    assert sorted(set(seen)) == list(range(rows))
-    # A pull begins at the last mark itself: only rows of such marks may come again.
-    assert len(seen) - rows <= len(book)
-    assert list((tmp_path / "spool").iterdir()) == []
