@@ -73,11 +73,18 @@ class Reference:
 
     ``rejects`` is true when the parent is a reference feed or of the same department; between
     departments a missing parent only warns, and is counted over silver after the merge.
+    ``title`` is the parent's own, for people.
     """
 
     feed: str
     column: str
     rejects: bool
+    title: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The parent as a Chinese sentence names it."""
+        return f"“{self.title}”" if self.title else f" {self.feed} "
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,8 @@ def _decided(
         return column
     parent = feeds.get(reference.feed)
     if parent is not None:
-        return replace(column, reference=replace(reference, rejects=_rejects(feed, parent)))
+        rejects = _rejects(feed, parent)
+        return replace(column, reference=replace(reference, rejects=rejects, title=parent.title))
     refused = gone[reference.feed]
     if refused.feed and not _rejects(feed, refused.feed):
         return replace(column, reference=None)

@@ -187,7 +187,7 @@ def _reference_rule(feed: Feed, column: Column, parent: Reference) -> TableRule:
     keys = ", ".join(f'c."{name}"' for name in feed.key)
     return TableRule(
         id=f"{column.name}.reference",
-        message=f"{column.title}在 {parent.feed} 中不存在",
+        message=f"{column.title}在{parent.shown}中不存在",
         form="records",
         dimension="consistency",
         severity="warn",

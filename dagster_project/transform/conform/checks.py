@@ -5,6 +5,7 @@ Which rules a column has, and their order, is the contract room's knowledge (``c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,7 +68,7 @@ def _check(column: Column, spelling: codes.Spelling | None, rule: CellRule) -> C
         "length": lambda: (_longer(v, limit), f"超过 {limit} 个字", str(limit)),
         "pattern": lambda: (
             negate(fn("regexp_matches", cast(v, "VARCHAR"), column.pattern)),
-            f"不符合格式 {column.pattern}",
+            _pattern_message(column.pattern),
             column.pattern,
         ),
         "masked": lambda: (identity.is_masked(v, column.format), "已脱敏，无法使用", ""),
@@ -90,7 +91,7 @@ def _check(column: Column, spelling: codes.Spelling | None, rule: CellRule) -> C
         ),
         "code": lambda: (
             negate(one_of(v, known)),
-            f"不在代码表 {column.codes} 中",
+            (spelling and spelling.asked) or f"不在代码表 {column.codes} 中",
             column.codes,
         ),
         "range": lambda: (_outside(column), _range_message(column), _range_text(column)),
@@ -144,3 +145,16 @@ def _range_message(column: Column) -> str:
     if column.minimum and column.maximum:
         return f"应在 {column.minimum} 与 {column.maximum} 之间"
     return f"不得小于 {column.minimum}" if column.minimum else f"不得大于 {column.maximum}"
+
+
+_DIGITS = re.compile(r"\^(\[1-9\])?\\d\{(\d+)(?:,(\d+))?\}\$")
+
+
+def _pattern_message(pattern: str) -> str:
+    """A pattern in words, as far as it asks for digits alone."""
+    found = _DIGITS.fullmatch(pattern)
+    if found is None:
+        return f"不符合格式 {pattern}"
+    first, least, most = found.groups()
+    lengths = dict.fromkeys(int(n) + bool(first) for n in (least, most) if n)
+    return f"应为 {' 至 '.join(map(str, lengths))} 位数字{'，首位不为 0' if first else ''}"

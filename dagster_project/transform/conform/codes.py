@@ -22,6 +22,9 @@ from dagster_project.transform.conform.ast import (
 )
 from dagster_project.transform.conform.repair import Repair
 
+_SHOWN = 8
+"""Lists of as many codes are told as a whole; of longer ones the title."""
+
 
 @dataclass(frozen=True)
 class Spelling:
@@ -29,11 +32,14 @@ class Spelling:
 
     codes: tuple[str, ...]
     synonyms: dict[str, str]
+    asked: str = ""
+    """What a cell should hold, in words for who fills it in."""
 
     @classmethod
     def of(cls, codes: CodeList) -> Spelling:
         """From a contract's list, whose spellings are unambiguous."""
-        return cls(codes.codes, {s: code for s, code in spellings(codes) if s != code})
+        others = {s: code for s, code in spellings(codes) if s != code}
+        return cls(codes.codes, others, _asked(codes))
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -74,3 +80,9 @@ def repairs(t: Node, column: Column, spelling: Spelling | None) -> tuple[Repair,
 
 def _is_short(value: Node, width: int) -> Node:
     return all_of([lt(fn("strlen", value), width), matches(value, "[0-9]+")])
+
+
+def _asked(codes: CodeList) -> str:
+    if len(codes.entries) <= _SHOWN:
+        return f"应为{'、'.join(f'{one.code} {one.title}' for one in codes.entries)}之一"
+    return f"不在代码表“{codes.title or codes.name}”中"

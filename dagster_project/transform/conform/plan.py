@@ -257,7 +257,7 @@ def _references(cell: Cell, off: frozenset[str]) -> list[RuleInfo]:
     column, parent = cell.column, cell.column.reference
     if parent is None:
         return []
-    message, value = f"{column.title}在 {parent.feed} 中不存在", f"{parent.feed}.{parent.column}"
+    message, value = f"{column.title}在{parent.shown}中不存在", f"{parent.feed}.{parent.column}"
     asked = (r for r in cell_rules(column) if r.kind == "reference" and r.id not in off)
     return [rule_info(rule, message, value) for rule in asked]
 
