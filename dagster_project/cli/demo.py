@@ -169,6 +169,8 @@ def show(counties: list[dict[str, Any]], city: dict[str, Any], root: Path, secon
         "  countylake tasks            归集任务：到期、迟到、失败 what is due, late, failed"
     )
     screen.print("  countylake status           每个归集任务与报表 feeds and reports")
+    screen.print("  countylake quality show     六个维度的得分 scores by dimension")
+    screen.print("  countylake case list        谁该在哪天之前办什么 who must do what by when")
     screen.print(
         "  countylake quarantine       问题数据退回部门 rows that departments must correct"
     )

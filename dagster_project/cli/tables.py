@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -30,6 +31,7 @@ HEADS = {
 MARKS = {
     "success": "[green]✓[/green]",
     "partial": "[yellow]![/yellow]",
+    "held": "[yellow]‖[/yellow]",
     "failed": "[red]✗[/red]",
     "skipped": "[dim]·[/dim]",
     "never": "[dim]–[/dim]",
@@ -76,7 +78,8 @@ def _head(words: str) -> str:
 def feed_table(title: str, feeds: Iterable[Mapping[str, Any]]) -> Table:
     """Feed by feed: read = accepted + rejected + duplicate + superseded + dropped.
 
-    Counts are never cut off, however narrow the screen is.
+    Counts are never cut off, however narrow the screen is. A feed with a held delivery is marked
+    as held; its counts are of what was merged.
     """
     shown = list(feeds)
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_footer=True)
@@ -91,10 +94,10 @@ def feed_table(title: str, feeds: Iterable[Mapping[str, Any]]) -> Table:
         if feed["rejected"]:
             counts["rejected"] = f"[yellow]{counts['rejected']}[/yellow]"
         table.add_row(
-            MARKS.get(feed["last_status"], ""),
+            MARKS["held"] if feed.get("holds") else MARKS.get(feed["last_status"], ""),
             f"{feed['title']} [dim]{feed['feed']}[/dim]",
             *counts.values(),
-            "–" if feed["score"] is None else f"{feed['score']}",
+            "–" if feed["score"] is None else f"{Decimal(str(feed['score'])):.2f}",
         )
     return table
 

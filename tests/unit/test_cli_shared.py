@@ -11,7 +11,7 @@ from rich.console import Console
 from dagster_project.cli.quarantine import _rows_table
 from dagster_project.cli.run import tell
 from dagster_project.cli.shared import complain, folders, literally
-from dagster_project.cli.tables import answer_tables
+from dagster_project.cli.tables import HEADS, answer_tables, feed_table
 from dagster_project.components.steps.overview import RejectedRow
 from dagster_project.paths import Home
 
@@ -84,3 +84,18 @@ def test_a_case_number_stands_on_one_line_of_a_narrow_screen() -> None:
         assert row.case_id in shown.getvalue()
         assert ("归集任务" in shown.getvalue()) is not one_feed
         assert "工作表" not in shown.getvalue()
+
+
+def test_a_feed_with_a_held_delivery_has_a_mark_of_its_own() -> None:
+    """Held is neither done nor failed; scores have two decimals also where they end in a zero."""
+    line = {name: 1 for name in HEADS} | {
+        "feed": "house", "title": "实有房屋", "last_status": "failed", "score": 99.8,
+    }  # fmt: skip
+    drawn = []
+    for held in ([], [{"hold_id": "house-1"}]):
+        screen = Console(width=140, record=True, file=StringIO())
+        screen.print(feed_table("", [{**line, "holds": held}]))
+        drawn.append(screen.export_text())
+    assert "✗" in drawn[0]
+    assert "‖" in drawn[1]
+    assert "99.80" in drawn[0]
