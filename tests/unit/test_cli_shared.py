@@ -88,7 +88,7 @@ def test_a_case_number_stands_on_one_line_of_a_narrow_screen() -> None:
 
 def test_a_feed_with_a_held_delivery_has_a_mark_of_its_own() -> None:
     """Held is neither done nor failed; scores have two decimals also where they end in a zero."""
-    line = {name: 1 for name in HEADS} | {
+    line = dict.fromkeys(HEADS, 1) | {
         "feed": "house", "title": "实有房屋", "last_status": "failed", "score": 99.8,
     }  # fmt: skip
     drawn = []
