@@ -1,7 +1,8 @@
 """Answers of rules that nobody asks any more: they must not stand in a score for ever.
 
 An answer counts until the rule is asked again (``sql/gold/quality_beside.sql``). The last answer of
-a rule that is gone is that nothing was checked. Of feeds whose contract did not load nothing is
+a rule that is gone is that nothing was checked; a flag's, too, so that one that comes back is asked
+anew. Of feeds whose contract did not load nothing is
 known, so theirs stay.
 """
 
@@ -19,7 +20,7 @@ DIFFERS = ".differs"
 _STANDING = f"""
 SELECT table_name, rule_id
 FROM lake.ops.check_result
-WHERE suite = 'countylake' AND dimension <> '' AND starts_with(table_name, 'silver.')
+WHERE suite = 'countylake' AND starts_with(table_name, 'silver.')
     AND (basis IS NOT NULL OR ends_with(rule_id, '{DIFFERS}'))
 GROUP BY table_name, rule_id
 HAVING arg_max(checked, checked_at) > 0

@@ -1,4 +1,4 @@
-"""A table rule whose SQL fails on what was delivered: told, and nothing else is touched by it."""
+"""Table rules that fail on what was delivered, and flags that are taken back and put back."""
 
 from __future__ import annotations
 
@@ -45,3 +45,25 @@ def test_a_rule_that_cannot_be_asked_is_told_and_stops_no_other(
         assert answers == [("qty_differs",)]
         again = look_again(place.workshop, manual())
         assert (again["judged"], again["failed"]) == (0, 1)
+
+
+def test_a_flag_that_comes_back_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cases were withdrawn with it: the same text over the same records opens new ones."""
+    text = correction_kit.CONTRACT + RULES.partition("      - id: qty")[0]
+    flagged = correction_kit.CONTRACT + RULES[RULES.index("      - id: qty") :]
+    monkeypatch.setattr(correction_kit, "CONTRACT", flagged)
+    (tmp_path / "site").mkdir()
+    for place in make_place("csv", "full", tmp_path / "site", monkeypatch):
+        contract = tmp_path / "site" / "schemas" / "feeds" / "cert_csv.yaml"
+        whole, seen = contract.read_text(encoding="utf-8"), []
+        without = text.format(name="cert_csv", ending="csv", delivery="full")
+        for said in (whole, without, whole):
+            contract.write_text(said, encoding="utf-8")
+            site = place.workshop.renewed()
+            assert [str(one) for one in site.contracts.problems] == []
+            look_again(site, manual())
+            seen.append(place.ask("SELECT state FROM lake.ops.finding ORDER BY state"))
+        is_open, gone = ("open",), ("withdrawn",)
+        assert seen == [[is_open] * 2, [gone] * 2, [is_open, is_open, gone, gone]]
