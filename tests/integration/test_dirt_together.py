@@ -99,7 +99,8 @@ def test_names_of_towns(tmp_path: Path) -> None:
         bench.deliver(plan_of(register), towns, at=NOON + DAY)
         counts = bench.deliver(plan, rows, at=NOON + 2 * DAY)
         repairs = bench.all(
-            "SELECT raw_value, fixed_value, rule_id FROM lake.ops.repair WHERE feed = 'house' ORDER BY ALL"
+            "SELECT raw_value, fixed_value, rule_id FROM lake.ops.repair WHERE feed = 'house'"
+            " ORDER BY ALL"
         )
         assert early.rejected == 0
         assert (counts.accepted, counts.rejected) == (3, 4)
