@@ -17,7 +17,7 @@ from dagster_project.paths import schemas_dir
 from tests.delivery_kit import County, rows
 from tests.unit.test_catalogue_words import DRAFT
 
-MODELS = ("feed_batch", "catalogue_item", "catalogue_indicator")
+MODELS = ("feed_period", "quality_span", "feed_batch", "catalogue_item", "catalogue_indicator")
 
 
 @pytest.fixture
