@@ -199,8 +199,10 @@ def _print_cases(found: list[CaseLine], limit: int) -> None:
     from dagster_project.cli.tables import local
 
     table = Table(pad_edge=False, title="校核事项 cases", title_justify="left")
-    for head in ("编号 id", "任务 feed", "类别 kind", "责任 owner", "立项 opened", "应办结 due"):
+    heads = ("编号 id", "任务 feed", "类别 kind", "规则 rules", "责任 owner", "立项 opened")
+    for head in heads:
         table.add_column(head, overflow="fold")
+    table.add_column("应办结 due")
     table.add_column("状态 state")
     for one in found:
         late = "[red]" if one.is_overdue and one.state == "open" else ""
@@ -208,6 +210,7 @@ def _print_cases(found: list[CaseLine], limit: int) -> None:
             one.case_id,
             one.feed,
             KINDS[one.kind],
+            ", ".join(one.rules),
             literally(one.owner),
             local(one.opened_at),
             f"{late}{one.due_day or ''}",
@@ -217,6 +220,14 @@ def _print_cases(found: list[CaseLine], limit: int) -> None:
     if len(found) == limit:
         note(f"the first {limit}; `--limit` shows more")
     note("`countylake case show ID` tells the history")
+
+
+_ABOUT = {
+    "rules": "规则 rules", "sentences": "要求 asked", "file": "文件 file", "sheet": "工作表 sheet",
+    "row": "行 row", "held_for": "原因 why", "message": "说明 message", "table": "表 table",
+    "column": "列 column", "package": "报送包 package", "why": "理由 why", "answer": "答复 answer",
+    "asked_by": "提出 asked by", "origin": "来源 origin",
+}  # fmt: skip
 
 
 def _print_story(found: CaseStory) -> None:
@@ -235,10 +246,10 @@ def _print_story(found: CaseStory) -> None:
         "责任 owner": case.owner,
         "应办结 due": case.due_day or "",
         "状态 state": STATES[case.state] + (" 超期 overdue" if case.is_overdue else ""),
-        **{name: value for name, value in found.about.items() if value},
+        **{_ABOUT.get(name, name): value for name, value in found.about.items() if value},
     }
     for name, value in lines.items():
-        shown = ", ".join(value) if isinstance(value, list) else value
+        shown = "；".join(value) if isinstance(value, list) else value
         table.add_row(name, literally(shown))
     for event in found.history:
         words = (event.event, event.detail, event.by, event.why)

@@ -99,6 +99,7 @@ def test_a_finding_is_assigned_extended_and_confirmed(place: Place) -> None:
     ]
     assert {(one["by"], one["why"]) for one in story["history"][1:3]} == {("王数据", "已看过原件")}
     assert story["about"]["rules"] == ["one_holder"]
+    assert story["about"]["sentences"][0] not in {"", "one_holder"}
     assert "张三" not in json.dumps(story, ensure_ascii=False)
 
 

@@ -7,7 +7,7 @@ that screens and reports count alike. What a case is about stands in its own led
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ import duckdb
 from sqlglot import exp
 
 from dagster_project import clock
+from dagster_project.components.steps.sentences import reason_sentence
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
 from dagster_project.lake.batch_files import real_file
@@ -34,7 +35,10 @@ _UNDATED = " UNION ALL ".join(
 
 @dataclass(frozen=True)
 class CaseLine:
-    """One case. ``owner`` is a person where it was assigned, else the department."""
+    """One case. ``owner`` is a person where it was assigned, else the department.
+
+    ``rules`` are those that a row or record breaks, where the case is about one.
+    """
 
     case_id: str
     kind: str
@@ -52,6 +56,7 @@ class CaseLine:
     closed_at: datetime | None
     is_overdue: bool | None
     open_day_cnt: int | None
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,9 @@ def cases(
             " ORDER BY due_day, opened_at, case_id LIMIT $limit",
             {**{name: value for name, value in wanted.items() if value}, "limit": limit},
         )
-        return _lines(found)
+        lines = _lines(found)
+        rules = _rules(con, [line.case_id for line in lines])
+    return [replace(line, rules=rules.get(line.case_id, ())) for line in lines]
 
 
 @dataclass(frozen=True)
@@ -160,6 +167,9 @@ def story(workshop: Workshop, case_id: str) -> CaseStory:
     with workshop.lake.reader() as con:
         case = case_of(workshop, con, case_id)
         about = _about(con, case)
+        if case.kind in {"fail", "warn"} and case.feed in workshop.contracts.feeds:
+            plan = workshop.plan(case.feed)
+            about["sentences"] = [reason_sentence(plan, rule) for rule in about.get("rules", ())]
         history = sorted(
             (*_own_events(case), *_attempts(con, case, about), *_decisions(con, case_id)),
             key=lambda one: one.at,
@@ -213,6 +223,18 @@ _LEDGERS = {
     "disagreement": (("disagreement", "[l.entity || '.' || l.item]"),),
 }
 """Where cases of a kind stand that are about a row, and what says which rules."""
+
+
+def _rules(con: duckdb.DuckDBPyConnection, cases: list[str]) -> dict[str, tuple[str, ...]]:
+    """Case -> the rules, or the data item, that it is about."""
+    asked = " UNION ALL ".join(
+        f"SELECT l.case_id, {rules} AS rules FROM lake.ops.{ledger} AS l"
+        for ledger, rules in sorted({one for ledgers in _LEDGERS.values() for one in ledgers})
+    )
+    found = con.execute(
+        f"SELECT case_id, rules FROM ({asked}) WHERE case_id IN (SELECT unnest(?))", [cases]
+    )
+    return {case: tuple(rules or ()) for case, rules in found.fetchall()}
 
 
 def _about(con: duckdb.DuckDBPyConnection, case: CaseLine) -> dict[str, Any]:
