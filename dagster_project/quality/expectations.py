@@ -110,7 +110,7 @@ class _Maker:
         yield self.rule(
             "range",
             "ExpectColumnValuesToBeBetween",
-            f"在 {low or '-∞'} 与 {high or '+∞'} 之间",
+            _between(low, high),
             min_value=first,
             max_value=last,
         )
@@ -161,3 +161,9 @@ def _filled() -> Expectation:
         "至少有一行",
         severity="warn",
     )
+
+
+def _between(low: str, high: str) -> str:
+    if low and high:
+        return f"在 {low} 与 {high} 之间"
+    return f"不小于 {low}" if low else f"不大于 {high}"
