@@ -224,7 +224,8 @@ def _print_cases(found: list[CaseLine], limit: int) -> None:
 
 _ABOUT = {
     "rules": "规则 rules", "sentences": "要求 asked", "file": "文件 file", "sheet": "工作表 sheet",
-    "row": "行 row", "held_for": "原因 why", "message": "说明 message", "table": "表 table",
+    "row": "行 row", "place": "所指行 row", "held_for": "原因 why", "message": "说明 message",
+    "table": "表 table",
     "column": "列 column", "package": "报送包 package", "why": "理由 why", "answer": "答复 answer",
     "asked_by": "提出 asked by", "origin": "来源 origin",
 }  # fmt: skip

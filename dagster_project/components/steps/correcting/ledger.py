@@ -257,11 +257,12 @@ def _about(con: duckdb.DuckDBPyConnection, case: CaseLine) -> dict[str, Any]:
         return dict(zip(("held_for", "file", "message"), row, strict=True)) if row else {}
     if case.kind == "correction":
         row = con.execute(
-            "SELECT table_name, column_name, package_id, why, answer, asked_by, origin"
-            " FROM lake.ops.correction WHERE case_id = ?",
+            # A row of a report is no person's; a record's key may be.
+            "SELECT table_name, CASE WHEN origin = 'city' THEN place END, column_name, package_id,"
+            " why, answer, asked_by, origin FROM lake.ops.correction WHERE case_id = ?",
             [case.case_id],
         ).fetchone()
-        names = ("table", "column", "package", "why", "answer", "asked_by", "origin")
+        names = ("table", "place", "column", "package", "why", "answer", "asked_by", "origin")
         return dict(zip(names, row, strict=True)) if row else {}
     return {}
 
