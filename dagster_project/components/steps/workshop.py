@@ -111,6 +111,11 @@ class Workshop:
     def _cut_offs(self) -> dict[str, datetime]:
         return {}
 
+    @cached_property
+    def registered(self) -> set[str]:
+        """The runs of this process that have told the lake what its contracts say."""
+        return set()
+
     def described(self, table: str) -> tuple[Column, ...]:
         """Every column of a model's table, with what it inherits along lineage."""
         return self._descriptions[table]

@@ -24,10 +24,12 @@ def prepare(workshop: Workshop, writer: Writer, feed: Feed, occasion: Occasion) 
     """Make the feed's tables as its contract says; keep the wording of contracts that changed."""
     with writer.transaction(f"tables of {feed.name}", run_id=occasion.run_id, feed=feed.name):
         evolve(writer.con, feed)
-        register_feeds(writer.con, workshop.contracts)
+        if occasion.run_id not in workshop.registered:
+            register_feeds(writer.con, workshop.contracts)
+            register_weights(writer.con, workshop.contracts)
         register_deadlines(writer.con, workshop.contracts, clock.now(), feed.name)
-        register_weights(writer.con, workshop.contracts)
         record_contracts(writer.con, workshop, occasion.run_id)
+    workshop.registered.add(occasion.run_id)
 
 
 def take_all(
