@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from dagster_project.contracts.build import sql_value
 from dagster_project.contracts.document import read
-from dagster_project.contracts.model import Feed, Problem
+from dagster_project.contracts.model import Problem
 from dagster_project.contracts.policy import Policy
 from dagster_project.contracts.profile import form_problems
 
@@ -48,17 +47,26 @@ def read_policy(root: Path, problems: list[Problem]) -> Policy:
     )
 
 
-def threshold_problems(policy: Policy, feeds: Mapping[str, Feed], root: Path) -> list[Problem]:
-    """Thresholds of rules and parameters that no contract has; those of feeds not loaded pass."""
+def threshold_problems(policy: Policy, root: Path) -> list[Problem]:
+    """Thresholds of feeds, rules and parameters that there are not, or of another kind.
+
+    A threshold of the wrong kind spoils its rule, so contracts that were refused are asked, too.
+    """
     document = read(root / FILE, policy.path) if policy.thresholds else None
     if document is None or isinstance(document, Problem):
         return []
     found = []
     for name, values in policy.thresholds.items():
         feed, _, rule_id = name.partition(".")
-        if feed not in feeds:
+        contract = root / "feeds" / f"{feed}.yaml"
+        if not contract.exists():
+            what = f"`{name}`: there is no feed `{feed}`; write feed.rule"
+            found.append(document.problem(what, "thresholds", name))
             continue
-        known = _own_thresholds(root / "feeds" / f"{feed}.yaml").get(rule_id, {})
+        rules = _own_thresholds(contract)
+        if rules is None:
+            continue
+        known = rules.get(rule_id, {})
         for parameter, value in values.items():
             what = ""
             if parameter not in known:
@@ -72,10 +80,12 @@ def threshold_problems(policy: Policy, feeds: Mapping[str, Feed], root: Path) ->
     return found
 
 
-def _own_thresholds(contract: Path) -> dict[str, dict[str, float | str]]:
-    """Rule -> the parameters that its contract gives it."""
+def _own_thresholds(contract: Path) -> dict[str, dict[str, float | str]] | None:
+    """Rule -> the parameters that its contract gives it; None where the contract has no form."""
     document = read(contract, contract.name)
-    rules = [] if isinstance(document, Problem) else document.data["schema"][0].get("quality") or ()
+    if isinstance(document, Problem) or any(form_problems(document, "feed")):
+        return None
+    rules = document.data["schema"][0].get("quality") or ()
     said = {rule["id"]: rule["implementation"] for rule in rules}
     return {
         name: form.get("parameters", {}) for name, form in said.items() if isinstance(form, dict)

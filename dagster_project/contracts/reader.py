@@ -48,7 +48,7 @@ def load(root: Path) -> Contracts:
     refused |= {name: Refused(feed.path, feed) for name, feed in feeds.items() if name not in sound}
     feeds, unfit = settle_rules(sound, refused, drafts)
     unsound += unfit
-    unsound += threshold_problems(policy, feeds, root)
+    unsound += threshold_problems(policy, root)
     tables = _tables(root, codes, problems)
     items = read_items(root, feeds, codes, problems)
     entries: tuple[Feed | Table, ...] = (*feeds.values(), *drafts.values(), *tables.values())

@@ -131,9 +131,16 @@ def test_a_threshold_that_no_rule_has_is_told(schemas: Path) -> None:
     assert "quality.yaml:2: `voucher_line.added` has no threshold `limits`; it has: limit" in told
 
 
+def test_a_threshold_of_an_unknown_feed_is_told(schemas: Path) -> None:
+    """A misspelt feed would leave the contract's own threshold in force in silence."""
+    policy = "thresholds:\n  voucher.added: {limit: 9}\n"
+    told = [str(one) for one in load(written(schemas, SOUND["unique"], policy)).problems]
+    assert any("quality.yaml:2:" in one and "there is no feed" in one for one in told), told
+
+
 def test_a_threshold_of_another_kind_is_told(schemas: Path) -> None:
     """A word where the contract has a number would fail in the middle of a run."""
-    form = "{group: [org_code], holds: 'sum(debit) < :limit', parameters: {limit: 7}}"
+    form = "{group: [org_code], holds: 'sum(debit) < 2 * :limit', parameters: {limit: 7}}"
     policy = "thresholds:\n  voucher_line.added: {limit: 一千}\n"
     (told,) = (str(p) for p in load(written(schemas, form, policy)).problems if "quality" in str(p))
     assert "quality.yaml:2: `limit` is a text; `voucher_line.added` has 7" in told
