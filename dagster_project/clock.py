@@ -16,3 +16,8 @@ def now() -> datetime:
 def local_day(instant: datetime) -> date:
     """The calendar day of an instant in the county (Asia/Shanghai)."""
     return instant.astimezone(SHANGHAI).date()
+
+
+def utc_text(instant: datetime) -> str:
+    """An instant as packages carry it: ISO 8601 in UTC, with a Z."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 
 from dagster_project.city.register import counties
+from dagster_project.clock import utc_text
 from dagster_project.errors import CountyLakeError, PackageError, UsageError
 from dagster_project.lake import Lake
 from dagster_project.paths import Home
@@ -105,7 +106,7 @@ def ask(
         place=dict(place),
         column=column,
         why=why.strip(),
-        asked_at=_instant(at),
+        asked_at=utc_text(at),
     )
     with lake.writer("asking for a correction") as writer:
         with writer.transaction(f"correction {message.correction_id}", county=county) as tx:
@@ -189,7 +190,7 @@ def _send(home: Home, one: Asked, site: Site, signer: Signer) -> None:
         place=one.place,
         column=one.column_name,
         why=one.why,
-        asked_at=_instant(one.asked_at),
+        asked_at=utc_text(one.asked_at),
     )
     folder = home.exchange / one.county_code / FOLDER
     if folder.is_symlink() or folder.parent.is_symlink():
@@ -216,10 +217,6 @@ def _present(data: Path, place: Mapping[str, str], column: str, package_id: str)
 
 def _plain(package_id: str) -> str:
     return "".join(one for one in package_id if one.isalnum() or one in "-_")
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 def _asked(con: duckdb.DuckDBPyConnection) -> list[Asked]:

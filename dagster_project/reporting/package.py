@@ -13,13 +13,14 @@ import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from dagster_project.clock import utc_text
 from dagster_project.contracts.model import Column, Table
 from dagster_project.errors import PackageError
 from dagster_project.paths import Home
@@ -246,8 +247,8 @@ def _header(site: Site, draft: Draft, spot: _Place, table: pa.Table, content_has
         replaces=named(spot.revision - 1) if corrects else "",
         reason=draft.reason or (spot.news(content_hash, draft.holds) if corrects else ""),
         previous_hash=spot.previous_hash,
-        cut_off_at=_instant(draft.cut_off_at),
-        sealed_at=_instant(draft.sealed_at),
+        cut_off_at=utc_text(draft.cut_off_at),
+        sealed_at=utc_text(draft.sealed_at),
         contract_version=draft.contract.version,
         contract_hash=draft.contract.hash,
         sql_hash=draft.sql_hash,
@@ -340,7 +341,3 @@ def _record(
             holds.model_dump_json(include={"held"}),
         ],
     )
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

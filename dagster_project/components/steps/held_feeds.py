@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import duckdb
 
+from dagster_project.clock import utc_text
 from dagster_project.components.steps.arriving.holds import Hold, State, hold_of, waiting_at
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.protocol.held import HeldFeed, Holds, Reason, Settled
@@ -95,8 +96,8 @@ def _held(workshop: Workshop, hold: Hold, until: datetime | None) -> HeldFeed:
         title=workshop.contracts.feeds[hold.feed].title[:200],
         hold_id=hold.hold_id,
         kind=hold.kind,
-        since=_instant(hold.opened_at),
-        data_until=_instant(until) if until else "",
+        since=utc_text(hold.opened_at),
+        data_until=utc_text(until) if until else "",
         rows=hold.rows,
         reasons=tuple(reasons(hold)),
     )
@@ -110,7 +111,7 @@ def _settled(con: duckdb.DuckDBPyConnection, before: HeldFeed) -> Settled:
         hold_id=before.hold_id,
         outcome=_OUTCOMES.get(hold.state, "superseded"),
         since=before.since,
-        settled_at=_instant(hold.decided_at or hold.opened_at),
+        settled_at=utc_text(hold.decided_at or hold.opened_at),
     )
 
 
@@ -141,7 +142,3 @@ def _of_structure(found: dict[str, Any]) -> Reason:
         checked=checked if isinstance(checked, int) else None,
         failed=failed if isinstance(failed, int) else None,
     )
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -205,12 +204,8 @@ def _answer(workshop: Workshop, folder: Path) -> None:
             city=city,
             outcome="corrected" if corrected else "unfounded",
             answer=words[:2000],
-            answered_at=_instant(at),
+            answered_at=clock.utc_text(at),
         )
         text, name = sign_correction(message, signer), correction_id + ANSWERED
         if read_untrusted(folder, name, MOST_BYTES) != text:
             write_file(folder / name, text)
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
