@@ -273,7 +273,7 @@ def _facts(feed: Feed) -> dict[str, str]:
         "交付 delivery": _delivery(feed),
         "通道 channels": "\n".join(_channel(server) for server in feed.servers),
         "时限 schedule": _schedule(feed),
-        "待定 held when": gate_text(feed),
+        "搁置条件 held when": gate_text(feed),
         "更新次序 order": code(feed.order_by),
         "接受 accepts": f"{'、'.join(feed.formats)}；{'、'.join(feed.encodings)}",
         "主键 key": " ".join(code(name) for name in feed.key),

@@ -13,7 +13,7 @@ from dagster_project.contracts.table_rule import TableRule
 from dagster_project.quality.dictionary_pages import Section, code, link
 
 HEAD = (
-    *("编号 id", "说明 meaning", "级 severity", "维度 dimension", "条件 condition"),
+    *("编号 id", "说明 meaning", "级别 severity", "维度 dimension", "条件 condition"),
     "阈值 thresholds",
 )
 DIMENSIONS = {
