@@ -33,8 +33,8 @@ def _faults(entry: Mapping[str, Any], form: Mapping[str, Any]) -> Iterator[str]:
     if len(said) > 1:
         both = " and ".join(f"`{name}`" for name in said)
         yield f"it has {both}; a rule has one form: write two rules"
-    if "row" in form and entry["severity"] == "fail" and not entry.get("dimension"):
-        yield "it rejects rows without a `dimension`; add one, or write `severity: warn` for a flag"
+    if "row" in form and not entry.get("dimension"):
+        yield "a row rule counts in a dimension; name its `dimension`, or write a flag as `records`"
     named = {
         node.name
         for text in (form.get(word) for word in _TEXTS)

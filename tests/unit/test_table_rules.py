@@ -146,14 +146,14 @@ def test_a_threshold_of_another_kind_is_told(schemas: Path) -> None:
     assert "quality.yaml:2: `limit` is a text; `voucher_line.added` has 7" in told
 
 
-def test_a_row_rule_that_rejects_has_a_dimension(schemas: Path) -> None:
-    """Rejecting is no flag: what it rejects counts in a score."""
+def test_a_row_rule_has_a_dimension(schemas: Path) -> None:
+    """Flags open cases, which rules of records do; a row rule without one would be seen nowhere."""
     copy = written(schemas, "{row: 'debit <> 7'}")
     contract = copy / "feeds" / "voucher_line.yaml"
     text = contract.read_text(encoding="utf-8")
     contract.write_text(text.replace("        dimension: consistency\n", "", 1), encoding="utf-8")
     found = load(copy)
-    assert any("without a `dimension`" in str(one) for one in found.problems)
+    assert any("name its `dimension`" in str(one) for one in found.problems)
     assert "voucher_line" not in found.feeds
 
 
