@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
@@ -93,20 +91,8 @@ def build_feed(document: Document, policy: Policy) -> Feed:
         catalogue=custom.get("catalogue", {}),
         status=cast("Any", odcs.status),
         path=document.path,
-        hash=_hash(document, policy),
+        hash=policy.hash_of(document.stem, document.hash),
     )
-
-
-def _hash(document: Document, policy: Policy) -> str:
-    """The file's hash; with thresholds of its rules that quality.yaml changes, also theirs."""
-    own = {
-        rule: dict(values)
-        for rule, values in sorted(policy.thresholds.items())
-        if rule.startswith(f"{document.stem}.")
-    }
-    if not own:
-        return document.hash
-    return hashlib.sha256(f"{document.hash}{json.dumps(own, sort_keys=True)}".encode()).hexdigest()
 
 
 def _gate(said: Mapping[str, Any], policy: Policy) -> Gate:

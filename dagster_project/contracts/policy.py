@@ -5,6 +5,8 @@ What a county decides about quality once, for all its feeds. Which rules there a
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -48,3 +50,15 @@ class Policy:
     )
     thresholds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     path: str = ""
+
+    def hash_of(self, feed: str, file_hash: str) -> str:
+        """What a feed's contract amounts to: its file, and the thresholds that are set for it."""
+        own = {
+            rule: dict(values)
+            for rule, values in sorted(self.thresholds.items())
+            if rule.startswith(f"{feed}.")
+        }
+        if not own:
+            return file_hash
+        told = json.dumps(own, sort_keys=True)
+        return hashlib.sha256(f"{file_hash}{told}".encode()).hexdigest()

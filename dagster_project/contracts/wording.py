@@ -100,7 +100,10 @@ def wordings(root: Path, contracts: Contracts) -> dict[tuple[str, str], Wording]
         path = root.parent / contract.path
         raw = path.read_bytes() if path.exists() else b""
         # A file that was changed since is another contract than the one at work.
-        if hashlib.sha256(raw).hexdigest() == contract.hash:
+        found_hash = hashlib.sha256(raw).hexdigest()
+        if isinstance(contract, Feed):
+            found_hash = contracts.policy.hash_of(contract.name, found_hash)
+        if found_hash == contract.hash:
             worded = _worded(contract, raw.decode("utf-8"), contracts.codes)
             made[worded.layer, worded.name] = worded
     return made

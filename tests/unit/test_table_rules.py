@@ -9,6 +9,7 @@ import pytest
 
 from dagster_project.contracts import load
 from dagster_project.contracts.tablesql import asked, breaking, uses_day
+from dagster_project.contracts.wording import wordings
 from dagster_project.paths import PROJECT
 
 RULE = """      - id: {id}
@@ -120,6 +121,13 @@ def test_thresholds_are_changed_by_the_policy(schemas: Path) -> None:
         "SUM(debit) < 9",
     ]
     assert usual.hash != changed.hash
+
+
+def test_a_feed_with_thresholds_of_the_county_keeps_its_wording(schemas: Path) -> None:
+    """Its contract is the file as it stands: it is on record, compared and checked."""
+    form = "{group: [org_code], holds: 'sum(debit) < :limit', parameters: {limit: 7}}"
+    root = written(schemas, form, "thresholds: {voucher_line.added: {limit: 8}}\n")
+    assert ("feeds", "voucher_line") in wordings(root, load(root))
 
 
 def test_a_threshold_that_no_rule_has_is_told(schemas: Path) -> None:

@@ -271,7 +271,7 @@ def _own_events(case: CaseLine) -> Iterator[Event]:
     yield Event(case.opened_at, "opened", detail=case.kind)
     if case.returned_at:
         yield Event(case.returned_at, "returned", detail=case.department_name)
-    if case.closed_at:
+    if case.closed_at and case.kind != "held":  # a hold's end is the decision on it
         yield Event(case.closed_at, case.state, detail=case.how or "")
 
 
