@@ -33,6 +33,14 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker makes a county that several tests read; each module's own is made once, too."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if "sample_county" in names:
+            item.add_marker(pytest.mark.xdist_group("sample_county"))
+
+
 @dataclass(frozen=True)
 class SampleCounty:
     """A county whose feeds took the samples' day; models and reports are not built."""

@@ -30,7 +30,7 @@ from dagster_project.contracts.model import Column, Feed, Server, Sla
 from dagster_project.ingest.channels.pull import Memory, pull_channel
 
 PASSWORD = "p@ss w'o:rd/%"  # noqa: S105 - of a database that lives for one test run
-READER = "env:COUNTYLAKE_TEST_READER"
+READER = "env:DEPARTMENT_READER"
 GET_MARIADB = "mariadbd is not installed; install it (Debian: apt-get install mariadb-server-core)"
 
 

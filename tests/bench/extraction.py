@@ -26,7 +26,7 @@ from dagster_project.ingest.channels.pull import CHANNELS, Memory, pull_channel
 from tests.bench.timing import Timed, timed
 from tests.database_kit import PASSWORD, MariaDb, Postgres, feed, running_mariadb, running_postgres
 
-ENV = {"COUNTYLAKE_TEST_READER_USER": "reader", "COUNTYLAKE_TEST_READER_PASSWORD": PASSWORD}
+ENV = {"DEPARTMENT_READER_USER": "reader", "DEPARTMENT_READER_PASSWORD": PASSWORD}
 CHANGED = 1000
 COLUMNS = (
     "id bigint PRIMARY KEY, id_no varchar(18), name varchar(20), sex smallint, birth date,"

@@ -17,10 +17,10 @@ from tests.database_kit import PASSWORD, MariaDb, Postgres, running_mariadb, run
 @pytest.fixture(scope="session")
 def reader() -> Iterator[None]:
     """The reader's credentials, by reference."""
-    os.environ["COUNTYLAKE_TEST_READER_USER"] = "reader"
-    os.environ["COUNTYLAKE_TEST_READER_PASSWORD"] = PASSWORD
+    os.environ["DEPARTMENT_READER_USER"] = "reader"
+    os.environ["DEPARTMENT_READER_PASSWORD"] = PASSWORD
     yield
-    del os.environ["COUNTYLAKE_TEST_READER_USER"], os.environ["COUNTYLAKE_TEST_READER_PASSWORD"]
+    del os.environ["DEPARTMENT_READER_USER"], os.environ["DEPARTMENT_READER_PASSWORD"]
 
 
 @pytest.fixture(scope="session")

@@ -253,8 +253,8 @@ class Table(Source):
         super().__init__()
         self.delivery = delivery
         self.kind, self.run, self._upsert = told.kind, told.run, told.upsert
-        self.secrets = {"COUNTYLAKE_TEST_READER_USER": "reader"}
-        self.secrets["COUNTYLAKE_TEST_READER_PASSWORD"] = PASSWORD
+        self.secrets = {"DEPARTMENT_READER_USER": "reader"}
+        self.secrets["DEPARTMENT_READER_PASSWORD"] = PASSWORD
         mark = f"{{column: updated_at, overlap: {OVERLAP_S}}}"
         custom = ["custom"] if told.kind in {"sqlite", "sqlalchemy"} else [told.kind]
         entries = ["{property: table, value: licences}"]

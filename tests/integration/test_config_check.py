@@ -175,6 +175,7 @@ def test_a_server_that_does_not_answer_is_named_within_its_time(
     assert list((site / "spool").rglob("*")) == []
 
 
+@pytest.mark.thorough
 def test_a_key_a_link_or_a_home_in_the_wrong_place_is_told(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_doubted_figure_becomes_cases_and_is_answered(
     assert [one.outcome for one in city.receive().decisions] == []
 
 
+@pytest.mark.thorough
 def test_only_what_was_reported_can_be_doubted(
     pair: tuple[CityKit, CountyKit, Workshop],
 ) -> None:
@@ -117,6 +118,7 @@ def test_what_is_not_signed_by_the_parent_opens_nothing(
     assert cases(workshop, kind="correction")
 
 
+@pytest.mark.thorough
 def test_an_answer_of_another_hand_is_not_believed(
     pair: tuple[CityKit, CountyKit, Workshop], tmp_path: Path
 ) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.cross_kit import ABOVE, SOUND, Case, Departments, World, cases, departments
 
+pytestmark = pytest.mark.xdist_group("cross_department")
+
 FEEDS = (
     *("population", "house", "building", "std_address", "unit", "market_entity", "death"),
     *("component", "grid", "division", "built_up_area"),

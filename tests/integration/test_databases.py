@@ -300,7 +300,7 @@ def test_the_hook_asks_other_dialects_alike(mariadb: MariaDb, tmp_path: Path) ->
     url = f"mysql+pymysql:///civil?unix_socket={mariadb.host}&charset=utf8mb4"
     server = Server(
         "legacy", "sqlalchemy", "parquet", location=url, table="marks",
-        credentials="env:COUNTYLAKE_TEST_READER", watermark=Watermark("at"), slice_rows=25,
+        credentials="env:DEPARTMENT_READER", watermark=Watermark("at"), slice_rows=25,
     )  # fmt: skip
     taken = list(pulled(server, tmp_path))
     assert [len(one.rows) for one in taken] == [30, 30, 30, 11]

@@ -123,8 +123,8 @@ def test_a_table_of_postgresql_is_described_by_its_catalogue(
     tmp_path: Path, schemas: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Comments are titles, the primary key is the key, NOT NULL is required; rows arrive."""
-    monkeypatch.setenv("COUNTYLAKE_TEST_READER_USER", "reader")
-    monkeypatch.setenv("COUNTYLAKE_TEST_READER_PASSWORD", PASSWORD)
+    monkeypatch.setenv("DEPARTMENT_READER_USER", "reader")
+    monkeypatch.setenv("DEPARTMENT_READER_PASSWORD", PASSWORD)
     with running_postgres() as database, reached(database.socket) as port:
         database.run(
             "CREATE TABLE v_aid (bh text PRIMARY KEY, xm text NOT NULL, je numeric(10,2),"

@@ -24,7 +24,7 @@ from tests.conftest import founded_county
 from tests.metrics_kit import parsed, values
 
 # One county for the whole module, wherever it runs.
-pytestmark = pytest.mark.xdist_group("metrics_server")
+pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("metrics_server")]
 FEEDS = ("division", "grid")
 PATIENT_S = 3.0
 """What a scrape may take on a machine that does much else; alone it takes a tenth."""

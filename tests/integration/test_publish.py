@@ -105,7 +105,8 @@ def lake(tmp_path: Path) -> Lake:
         "INSERT INTO ops.control_total VALUES"
         " ('b1', 'population', '张三丰', 9, 'amount', '1,234.5', '1234.50', true),"
         " ('b1', 'population', '', 10, 'name', '王小明', NULL, false)",
-        "INSERT INTO ops.batch_rule VALUES"
+        "INSERT INTO ops.batch_rule (batch_id, feed, rule_id, kind, dimension, column_name,"
+        " checked, failed) VALUES"
         " ('b1', 'population', 'id_no.format', 'rule', 'accuracy', 'id_no', 100, 1)",
     )
     return made

@@ -9,6 +9,8 @@ import pytest
 from tests.conform_kit import open_bench
 from tests.red_flag_kit import Case, cases, contracts, found_in
 
+pytestmark = pytest.mark.xdist_group("red_flags")
+
 FLAGS = {f"R{number:02d}" for number in range(1, 26)}
 DATA_ERRORS = {
     "bank_account.one_basic_account",

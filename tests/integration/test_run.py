@@ -201,6 +201,7 @@ def test_a_bad_file_stops_nobody_else(place: Place) -> None:
     assert place.feed("grid")["last_status"] == "success"
 
 
+@pytest.mark.thorough
 def test_a_bad_contract_stops_nobody_else(place: Place) -> None:
     """A contract that does not load is named with file and line; the other feeds run."""
     contract = place.schemas / "feeds" / "hotline_order.yaml"
@@ -211,6 +212,7 @@ def test_a_bad_contract_stops_nobody_else(place: Place) -> None:
     assert any("hotline_order.yaml:" in problem for problem in run["problems"])
 
 
+@pytest.mark.thorough
 def test_a_new_contract_is_all_a_new_feed_needs(place: Place) -> None:
     """A sixth department's contract and file flow to silver, checks and assets included."""
     (place.schemas / "feeds" / "certificate.yaml").write_text(CERTIFICATE, encoding="utf-8")

@@ -27,6 +27,8 @@ from dagster_project.settings import Settings
 from dagster_project.simulate import simulate
 from dagster_project.transform.conform import BatchInput, compile_feed, conform, evolve
 
+pytestmark = pytest.mark.xdist_group("simulated_county")
+
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 COUNTY = "140322"
 

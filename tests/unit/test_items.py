@@ -82,7 +82,7 @@ def test_an_item_is_guarded_as_its_most_personal_source(tmp_path: Path) -> None:
         ("  person:", "  police:", "has the name of a feed"),
         ("      name:", "      id_no:", "needs the column `id_no`, as does the key"),
         ("      name:", "      order:", "is a word that SQL keeps for itself"),
-        ("blank: true", "blank: maybe", "write a boolean"),
+        ("blank: true", "blank: maybe", "write true or false"),
         ("blank: true", "unknown: true", "`unknown` is no word of"),
         ("blank: true", "map: {'1': '7', '*': '2'}", "is mapped to 7, which the code list sex"),
         ("blank: true", "map: {'1': '1'}", "lacks 0, 2; add them, or `'*'` for all others"),

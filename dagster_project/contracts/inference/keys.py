@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dagster_project.contracts.inference.guess import Guess, percent
 from dagster_project.contracts.inference.profiles import KeyCandidate, TableProfile
-from dagster_project.contracts.inference.titles import ORDINAL, POSITION, key_likeness
+from dagster_project.contracts.inference.titles import ORDINAL, POSITION, is_moment, key_likeness
 from dagster_project.errors import ContractError
 
 UNIQUE = 0.97
@@ -38,6 +38,7 @@ def key_of(
     good = [c for c in profile.keys if c.share >= UNIQUE and _is_fit(c, profile, guesses)]
     if not good:
         raise _none(profile, guesses)
+    good = [candidate for candidate in good if not _is_moment(candidate)] or good
     size = min(len(candidate.titles) for candidate in good)
     order = {column.title: n for n, column in enumerate(profile.columns)}
     best = max(
@@ -67,6 +68,11 @@ def doubt(keyed: Sequence[str], guesses: Mapping[str, Guess]) -> str:
 def _is_position(candidate: KeyCandidate) -> bool:
     """Whether it is only the rows' numbers, which say nothing of whose row it is."""
     return len(candidate.titles) == 1 and bool(POSITION.search(candidate.titles[0].strip()))
+
+
+def _is_moment(candidate: KeyCandidate) -> bool:
+    """Whether it is only a time, in which rows happen to differ."""
+    return len(candidate.titles) == 1 and is_moment(candidate.titles[0])
 
 
 def _chosen(said: str, guesses: Mapping[str, Guess]) -> str:

@@ -161,6 +161,12 @@ def without_unit(title: str) -> tuple[str, str]:
     return (found[1], found[2].strip()) if found and found[1] else (title, "")
 
 
+def is_moment(title: str) -> bool:
+    """Whether a title is that of a time or day: rows may differ in it, it is nobody's number."""
+    plain = title.strip()
+    return bool(TIME.search(plain) or DAY.search(plain))
+
+
 def key_likeness(title: str) -> int:
     """How much a title sounds like a part of a key: 0 not at all, 5 like the key itself."""
     return next((weight for pattern, weight in KEY if pattern.search(title)), 0)

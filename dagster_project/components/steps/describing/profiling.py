@@ -22,7 +22,7 @@ from dagster_project.contracts.inference.profiles import (
     SourceColumn,
     TableProfile,
 )
-from dagster_project.contracts.inference.titles import key_likeness, without_unit
+from dagster_project.contracts.inference.titles import is_moment, key_likeness, without_unit
 from dagster_project.contracts.inference.vocabulary import SURNAMES
 from dagster_project.contracts.model import Contracts
 from dagster_project.lake.engine import literal, quoted
@@ -239,7 +239,8 @@ def _keys(
         if columns[n].distinct >= NEARLY * columns[n].filled * min(1, distinct / max(every, 1))
         and (share := _unique(con, [n], distinct))
     ]
-    if any(candidate.share >= 0.97 for candidate in single):  # noqa: PLR2004 - see keys.UNIQUE
+    sure = [candidate for candidate in single if not is_moment(candidate.titles[0])]
+    if any(candidate.share >= 0.97 for candidate in sure):  # noqa: PLR2004 - see keys.UNIQUE
         return tuple(single), distinct, every
     return (*single, *_combined(con, table, columns, fit, distinct)), distinct, every
 
