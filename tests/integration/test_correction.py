@@ -223,6 +223,7 @@ def test_a_lost_landing_still_gives_a_copy(place: Place) -> None:
     assert Path(only.path).parent == place.inbox.parent / "out"
 
 
+@pytest.mark.thorough
 def test_the_commands_tell_what_is_open_and_show_no_person(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,8 @@ from dagster_project.transform.conform.batch import bound
 from dagster_project.transform.conform.select import statement
 from tests.conftest import SampleCounty
 
+pytestmark = pytest.mark.xdist_group("sample_county")
+
 CONTRACTS = load(schemas_dir())
 FEEDS = feed_order(CONTRACTS)
 COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
