@@ -1,40 +1,22 @@
 -- The correction loop per department and kind of case, with totals: how much, how fast, what is left.
-WITH members AS (
+WITH totals AS (
   SELECT
-    department_code,
-    department_name,
-    kind,
-    state,
-    is_overdue,
-    open_day_cnt
-  FROM gold.rectification_case
+    FALSE AS is_total
   UNION ALL
   SELECT
-    department_code,
-    department_name,
-    'all' AS kind,
-    state,
-    is_overdue,
-    open_day_cnt
-  FROM gold.rectification_case
-  UNION ALL
+    TRUE AS is_total
+),
+members AS (
   SELECT
-    'all' AS department_code,
-    '合计' AS department_name,
-    kind,
-    state,
-    is_overdue,
-    open_day_cnt
-  FROM gold.rectification_case
-  UNION ALL
-  SELECT
-    'all' AS department_code,
-    '合计' AS department_name,
-    'all' AS kind,
-    state,
-    is_overdue,
-    open_day_cnt
-  FROM gold.rectification_case
+    CASE WHEN departments.is_total THEN 'all' ELSE cases.department_code END AS department_code,
+    CASE WHEN departments.is_total THEN '合计' ELSE cases.department_name END AS department_name,
+    CASE WHEN kinds.is_total THEN 'all' ELSE cases.kind END AS kind,
+    cases.state,
+    cases.is_overdue,
+    cases.open_day_cnt
+  FROM gold.rectification_case AS cases
+  CROSS JOIN totals AS departments
+  CROSS JOIN totals AS kinds
 ),
 ranked AS (
   SELECT
