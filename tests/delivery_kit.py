@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,3 +147,21 @@ class County:
         """The held deliveries."""
         with self.workshop.lake.reader() as con:
             return holds(con, state=state)  # type: ignore[arg-type]
+
+
+def call(county: County, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``countylake`` for the county on a screen of 80 columns."""
+    environment = {
+        **os.environ,
+        "COUNTYLAKE_HOME": str(county.workshop.home.root),
+        "COUNTYLAKE_SCHEMAS": str(county.workshop.schemas),
+        "COUNTYLAKE_THREADS": "1",
+        "COLUMNS": "80",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dagster_project.components.steps import overview
-from tests.delivery_kit import County, rows
+from tests.delivery_kit import County, call, rows
 
 pytestmark = pytest.mark.slow
-
-
-def call(county: County, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``countylake`` for the county on a screen of 80 columns."""
-    environment = {
-        **os.environ,
-        "COUNTYLAKE_HOME": str(county.workshop.home.root),
-        "COUNTYLAKE_SCHEMAS": str(county.workshop.schemas),
-        "COUNTYLAKE_THREADS": "1",
-        "COLUMNS": "80",
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "dagster_project.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +16,7 @@ from dagster_project.components.steps.arriving.release import replay, send_back
 from dagster_project.components.steps.correcting.held import held_rows, return_hold
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.errors import UsageError
-from tests.delivery_kit import County, Row, rows
+from tests.delivery_kit import County, Row, call, rows
 
 pytestmark = pytest.mark.slow
 NOTE = "drift, value: {narrowed: note}"
@@ -44,24 +41,6 @@ def refuse(county: County, hold_id: str) -> Hold:
     """Send a held delivery back."""
     occasion = Occasion(f"refuse-{uuid4()}", clock.now().date())
     return send_back(county.workshop, hold_id, occasion, by="li", why="asked")
-
-
-def call(county: County, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``countylake`` for the county on a screen of 80 columns."""
-    environment = {
-        **os.environ,
-        "COUNTYLAKE_HOME": str(county.workshop.home.root),
-        "COUNTYLAKE_SCHEMAS": str(county.workshop.schemas),
-        "COUNTYLAKE_THREADS": "1",
-        "COLUMNS": "80",
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "dagster_project.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
 
 
 def test_a_later_good_snapshot_answers_a_broken_one(tmp_path: Path) -> None:
