@@ -196,25 +196,27 @@ def _told(case: CaseLine, *, as_json: bool) -> None:
 def _print_cases(found: list[CaseLine], limit: int) -> None:
     from rich.table import Table
 
-    from dagster_project.cli.tables import local
+    from dagster_project.cli.tables import WIDE, local
 
+    # A narrow screen keeps what is acted on: which, whose and by when.
+    is_wide = console().width >= WIDE
     table = Table(pad_edge=False, title="校核事项 cases", title_justify="left")
-    heads = ("编号 id", "任务 feed", "类别 kind", "规则 rules", "责任 owner", "立项 opened")
-    for head in heads:
+    table.add_column("编号 id", no_wrap=True)
+    for head in ("任务 feed", "规则 rules", "责任 owner"):
         table.add_column(head, overflow="fold")
-    table.add_column("应办结 due")
-    table.add_column("状态 state")
+    table.add_column("应办结 due", no_wrap=True)
+    for head in ("类别 kind", "立项 opened", "状态 state") if is_wide else ():
+        table.add_column(head)
     for one in found:
         late = "[red]" if one.is_overdue and one.state == "open" else ""
+        more = (KINDS[one.kind], local(one.opened_at), STATES[one.state])
         table.add_row(
             one.case_id,
             one.feed,
-            KINDS[one.kind],
             ", ".join(one.rules),
             literally(one.owner),
-            local(one.opened_at),
             f"{late}{one.due_day or ''}",
-            STATES[one.state],
+            *(more if is_wide else ()),
         )
     console().print(table)
     if len(found) == limit:
