@@ -34,6 +34,7 @@ VARIABLES = {
     "DEBUG": "1 shows tracebacks, which may show cells",
 }
 """What the environment says besides settings, after the prefix."""
+_CODE = r"[0-9]{6}([0-9]{3}([0-9]{3})?)?"
 _SIZE = r"^\d+(\.\d+)? ?(?i:[KMGT]i?B)$"
 
 
@@ -58,6 +59,8 @@ class Settings(BaseSettings):
     )
 
 
+Duty = Literal["collect", "receive"]
+"""What a site does for whom. Which tier it is of, nobody asks: it has a parent, or children."""
 Matter = Literal["late", "failed", "drifted", "held", "returned", "recovered"]
 """What somebody may be told of."""
 
@@ -82,11 +85,15 @@ class Site(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    code: str = Field(pattern=r"^\d{6}$", description="division code of six digits, GB/T 2260")
-    name: str = Field(description="the county's or city's name")
-    role: Literal["county", "city"] = Field("county", description="county or city")
+    code: str = Field(
+        pattern=rf"^{_CODE}$",
+        description="division code of 6 digits (GB/T 2260), or 9 or 12 (GB/T 10114)",
+    )
+    name: str = Field(description="the division's name")
+    collects: bool = Field(default=True, description="whether departments deliver to it")
+    receives: bool = Field(default=False, description="whether other sites report to it")
     parent: str = Field(
-        "", pattern=r"^(\d{6})?$", description="code of the site that receives our packages"
+        "", pattern=rf"^({_CODE})?$", description="code of the site that receives our packages"
     )
     inbox: str = Field("inbox", description="folder that departments deliver into")
     exchange: str = Field("exchange", description="folder shared with the parent site")
@@ -97,6 +104,11 @@ class Site(BaseModel):
     settings: dict[str, Any] = Field(
         default_factory=dict, description="settings of this home; the environment comes first"
     )
+
+    @property
+    def duties(self) -> tuple[Duty, ...]:
+        """What the site does: collect from departments, receive from other sites, or both."""
+        return (*(("collect",) if self.collects else ()), *(("receive",) if self.receives else ()))
 
     @field_validator("notify")
     @classmethod

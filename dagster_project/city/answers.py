@@ -21,7 +21,7 @@ from dagster_project.protocol.keys import Signer
 _ANSWER_BYTES = 64 << 10
 
 
-def answer(down: Path, entry: Entry, city: str, signer: Signer) -> None:
+def answer(down: Path, entry: Entry, recipient: str, signer: Signer) -> None:
     """Make sure that the county finds our answer in its ``down`` folder."""
     name = entry.package_id + SUFFIX
     text = sign_acknowledgement(
@@ -29,8 +29,11 @@ def answer(down: Path, entry: Entry, city: str, signer: Signer) -> None:
             package_id=entry.package_id,
             package_hash=entry.package_hash,
             received_hash=entry.received_hash,
-            county=entry.county_code,
-            city=city,
+            sender=entry.site_code,
+            recipient=recipient,
+            remarks=entry.remarks,
+            head_no=entry.head_no or 0,
+            head_hash=entry.head_hash,
             outcome=entry.outcome,
             reasons=entry.reasons,
             acknowledged_at=entry.received_at.astimezone(UTC).replace(tzinfo=None).isoformat()

@@ -40,6 +40,7 @@ class Decision:
     outcome: Outcome
     reasons: tuple[str, ...] = ()
     consumed: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 def decide(chain: Chain, manifest: Manifest, faults: Sequence[str]) -> Decision | None:

@@ -37,7 +37,7 @@ from dagster_project.settings import Site
 
 _COLUMNS = {
     "correction_id": ("VARCHAR", "更正请求编号"),
-    "county_code": ("VARCHAR", "报送单位区划代码"),
+    "site_code": ("VARCHAR", "报送单位区划代码"),
     "package_id": ("VARCHAR", "所指的报送包"),
     "report": ("VARCHAR", "报表"),
     "place": ("MAP(VARCHAR, VARCHAR)", "所指行的维度及其取值"),
@@ -57,7 +57,7 @@ class Asked:
     """One correction as the ledger has it; the last three are empty until it is answered."""
 
     correction_id: str
-    county_code: str
+    site_code: str
     package_id: str
     report: str
     place: dict[str, str]
@@ -99,8 +99,8 @@ def ask(
     _present(folder / "data" / f"{report}.parquet", place, column, package_id)
     message = Correction(
         correction_id=f"{county}-JZ{uuid.uuid4().hex[:12].upper()}",
-        county=county,
-        city=site.code,
+        sender=county,
+        recipient=site.code,
         package_id=package_id,
         report=report,
         place=dict(place),
@@ -142,16 +142,16 @@ def collect(lake: Lake, site: Site, signer: Signer) -> list[str]:
     for one in (one for one in asked(lake) if one.outcome is None):
         _send(lake.home, one, site, signer)
         name = one.correction_id + ANSWERED
-        folder = lake.home.exchange / one.county_code / FOLDER
+        folder = lake.home.exchange / one.site_code / FOLDER
         data = read_untrusted(folder, name, MOST_BYTES) if folder.is_dir() else None
-        card = cards.get(one.county_code)
+        card = cards.get(one.site_code)
         if data is None or card is None:
             continue
         try:
             found = read_answer(data, card.keys, name)
-            same = (found.correction_id, found.county, found.city) == (
+            same = (found.correction_id, found.sender, found.recipient) == (
                 one.correction_id,
-                one.county_code,
+                one.site_code,
                 site.code,
             )
             if not same:
@@ -160,7 +160,7 @@ def collect(lake: Lake, site: Site, signer: Signer) -> list[str]:
                 )
             answers[one.correction_id] = found
         except CountyLakeError as error:
-            remarks.append(f"{one.county_code}: {error}")
+            remarks.append(f"{one.site_code}: {error}")
     if answers:
         _store(lake, answers)
     return remarks
@@ -183,8 +183,8 @@ def _send(home: Home, one: Asked, site: Site, signer: Signer) -> None:
     """Make sure that the county finds it; the same bytes every time."""
     message = Correction(
         correction_id=one.correction_id,
-        county=one.county_code,
-        city=site.code,
+        sender=one.site_code,
+        recipient=site.code,
         package_id=one.package_id,
         report=one.report,
         place=one.place,
@@ -192,7 +192,7 @@ def _send(home: Home, one: Asked, site: Site, signer: Signer) -> None:
         why=one.why,
         asked_at=utc_text(one.asked_at),
     )
-    folder = home.exchange / one.county_code / FOLDER
+    folder = home.exchange / one.site_code / FOLDER
     if folder.is_symlink() or folder.parent.is_symlink():
         return
     folder.mkdir(parents=True, exist_ok=True)

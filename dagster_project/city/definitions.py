@@ -18,7 +18,7 @@ def defs() -> dg.Definitions:
     return dg.Definitions.merge(
         tree.build_defs(),
         dg.Definitions(
-            resources={"site": SiteResource(home=city_home(), role="city")},
+            resources={"site": SiteResource(home=city_home(), duty="receive")},
             executor=dg.in_process_executor,
         ),
     )

@@ -130,11 +130,12 @@ class Desk:
 
     def _entry(self, county: str, name: str, verdict: Verdict, decision: Decision) -> Entry:
         entry = Entry(
-            county_code=county,
+            site_code=county,
             package_id=name if PACKAGE_ID.match(name) else f"unnamed {shown(name)}",
             outcome=decision.outcome,
             consumed=decision.consumed,
             reasons=tuple(reason[:400] for reason in decision.reasons[:50]),
+            remarks=tuple(remark[:400] for remark in decision.remarks[:50]),
             received_at=self.at.astimezone(UTC),
             received_hash=verdict.received_hash,
             signature_hash=verdict.signature_hash,
@@ -151,6 +152,7 @@ class Desk:
             revision=header.revision,
             row_count=header.rows,
             cut_off_at=datetime.fromisoformat(header.cut_off_at),
+            kind=header.kind,
             held=json.dumps(verdict.holds.told(), ensure_ascii=False),
         )
 
@@ -158,14 +160,14 @@ class Desk:
         """Keep the copy where it belongs, then commit rows and decision together."""
         home = self.lake.home
         if entry.outcome == "accepted":
-            target = home.received / entry.county_code / entry.package_id
+            target = home.received / entry.site_code / entry.package_id
             shutil.rmtree(target, ignore_errors=True)
             seal_tree(verdict.folder)
             place(verdict.folder, target)
         elif entry.outcome == "rejected":
             self._keep_rejected(verdict, entry)
         with writer.transaction(
-            f"{entry.outcome} {entry.package_id}", county=entry.county_code
+            f"{entry.outcome} {entry.package_id}", county=entry.site_code
         ) as tx:
             if entry.outcome == "accepted":
                 merge(tx.con, verdict)
@@ -179,15 +181,15 @@ class Desk:
         name = entry.package_id if PACKAGE_ID.match(entry.package_id) else "unnamed"
         target = self.lake.home.rejected / f"{name}-{entry.received_hash[:8]}"
         shutil.rmtree(target, ignore_errors=True)
-        if entry.county_code in self.cards:
+        if entry.site_code in self.cards:
             place(verdict.folder, target)
-        reasons = {"county": entry.county_code, "reasons": list(entry.reasons)}
+        reasons = {"county": entry.site_code, "reasons": list(entry.reasons)}
         text = json.dumps(reasons, ensure_ascii=False, indent=2)
         write_file(target / "reasons.json", text.encode("utf-8"))
 
     def _answer(self, down: Path, entry: Entry) -> None:
         """Answer registered counties; a package without a proper name cannot be answered."""
-        if entry.county_code in self.cards and PACKAGE_ID.match(entry.package_id):
+        if entry.site_code in self.cards and PACKAGE_ID.match(entry.package_id):
             answer(down, entry, self.site.code, self.signer)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from typing import Any
 
 import duckdb
 
@@ -15,11 +16,12 @@ from dagster_project.city.chain import Chain
 from dagster_project.protocol.acknowledgement import Outcome
 
 _COLUMNS = {
-    "county_code": ("VARCHAR", "报送单位区划代码"),
+    "site_code": ("VARCHAR", "报送单位区划代码"),
     "package_id": ("VARCHAR", "报送包编号"),
     "outcome": ("VARCHAR", "结果：accepted已入库、rejected已拒收、held待前序"),
     "consumed": ("BOOLEAN", "是否占用报送序号"),
     "reasons": ("VARCHAR[]", "原因"),
+    "remarks": ("VARCHAR[]", "附言：已入库而仍须留意之处"),
     "received_at": ("TIMESTAMPTZ", "接收时间（UTC）"),
     "received_hash": ("VARCHAR", "收到内容的散列值"),
     "signature_hash": ("VARCHAR", "签名文件的散列值"),
@@ -30,22 +32,26 @@ _COLUMNS = {
     "revision": ("BIGINT", "修订次数"),
     "row_count": ("BIGINT", "行数"),
     "cut_off_at": ("TIMESTAMPTZ", "数据截止时间（UTC）"),
+    "kind": ("VARCHAR", "种类：report报送、withdrawal撤回"),
+    "head_no": ("BIGINT", "此后该单位报送链的最后序号"),
+    "head_hash": ("VARCHAR", "此后该单位报送链最后一包的散列值"),
     "held": ("VARCHAR", "报送单位所报的搁置数据项（JSON），旧版本的报送包没有"),
 }
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One decision. The last eight are empty where the package's signature did not hold.
+    """One decision. All after ``signature_hash`` are empty where the signature did not hold.
 
     ``held`` is what its ``status.json`` says of held deliveries, as JSON (``protocol.held``).
     """
 
-    county_code: str
+    site_code: str
     package_id: str
     outcome: Outcome
     consumed: bool
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...]
     received_at: datetime
     received_hash: str
     signature_hash: str
@@ -56,6 +62,9 @@ class Entry:
     revision: int | None = None
     row_count: int | None = None
     cut_off_at: datetime | None = None
+    kind: str = ""
+    head_no: int | None = None
+    head_hash: str = ""
     held: str = ""
 
 
@@ -92,7 +101,7 @@ def _present(con: duckdb.DuckDBPyConnection) -> set[str]:
 def add(con: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     """Write one decision; call it inside a transaction."""
     marks = ", ".join("?" for _ in _COLUMNS)
-    row = [list(entry.reasons) if value is entry.reasons else value for value in astuple(entry)]
+    row = [list(value) if isinstance(value, tuple) else value for value in astuple(entry)]
     names = ", ".join(_COLUMNS)
     con.execute(f"INSERT INTO lake.ops.received ({names}) VALUES ({marks})", row)
 
@@ -103,17 +112,20 @@ def entries(con: duckdb.DuckDBPyConnection, county: str | None = None) -> list[E
     if not present:
         return []
     names = ", ".join(name if name in present else f"NULL AS {name}" for name in _COLUMNS)
-    where, bound = ("WHERE county_code = ?", [county]) if county else ("", [])
+    where, bound = ("WHERE site_code = ?", [county]) if county else ("", [])
     rows = con.execute(
         f"SELECT {names} FROM lake.ops.received {where}"
         " ORDER BY received_at, package_no NULLS FIRST, package_id, outcome",
         bound,
     ).fetchall()
-    named = (dict(zip(_COLUMNS, row, strict=True)) for row in rows)
-    return [
-        Entry(**{**row, "reasons": tuple(row["reasons"]), "held": row["held"] or ""})
-        for row in named
-    ]
+    return [_entry(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    """A row as it was decided; columns that are younger than it are empty."""
+    lists = {name: tuple(row[name] or ()) for name in ("reasons", "remarks")}
+    texts = {name: row[name] or "" for name in ("kind", "head_hash", "held")}
+    return Entry(**{**row, **lists, **texts})
 
 
 def chain_of(decisions: Iterable[Entry]) -> Chain:

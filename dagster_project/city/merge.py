@@ -17,8 +17,8 @@ from dagster_project.contracts.model import Column
 from dagster_project.lake.engine import literal, quoted
 
 _OWN = (
-    Column("county_code", "报送单位区划代码", "string", level="L1"),
-    Column("county_name", "报送单位名称", "string", level="L1"),
+    Column("site_code", "报送单位区划代码", "string", level="L1"),
+    Column("site_name", "报送单位名称", "string", level="L1"),
     Column("period", "报告期", "string", level="L1"),
     Column("revision", "修订次数", "integer", level="L1"),
     Column("package_id", "报送包编号", "string", level="L1"),
@@ -75,16 +75,16 @@ def merge(con: duckdb.DuckDBPyConnection, verdict: Verdict) -> int:
     target = _target(header.report)
     if header.revision > 1:
         con.execute(
-            f"UPDATE {target} SET is_current = false WHERE county_code = ? AND period = ?"
+            f"UPDATE {target} SET is_current = false WHERE site_code = ? AND period = ?"
             " AND is_current",
-            [header.county, header.period],
+            [header.sender, header.period],
         )
     assert verdict.table is not None  # noqa: S101 - only verified packages are merged
     rows: pa.Table = verdict.table.drop_columns(
         [name for name in ENVELOPE if name in verdict.table.column_names]
     )
     own = (
-        "? AS county_code, ? AS county_name, ? AS period, ? AS revision, ? AS package_id,"
+        "? AS site_code, ? AS site_name, ? AS period, ? AS revision, ? AS package_id,"
         " true AS is_current"
     )
     con.register("incoming", rows)
@@ -92,8 +92,8 @@ def merge(con: duckdb.DuckDBPyConnection, verdict: Verdict) -> int:
         con.execute(
             f"INSERT INTO {target} BY NAME SELECT {own}, * FROM incoming",
             [
-                header.county,
-                verdict.county_name,
+                header.sender,
+                verdict.sender_name,
                 header.period,
                 header.revision,
                 header.package_id,

@@ -95,5 +95,5 @@ def _known(lake: Lake) -> dict[str, list[Entry]]:
     if lake.home.catalog.exists():
         with lake.reader() as con:
             for entry in ledger.entries(con):
-                by_county.setdefault(entry.county_code, []).append(entry)
+                by_county.setdefault(entry.site_code, []).append(entry)
     return by_county

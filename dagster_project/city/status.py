@@ -30,7 +30,7 @@ def status(lake: Lake) -> dict[str, Any]:
     if lake.home.catalog.exists():
         with lake.reader() as con:
             for entry in ledger.entries(con):
-                by_county.setdefault(entry.county_code, []).append(entry)
+                by_county.setdefault(entry.site_code, []).append(entry)
     return {
         "counties": [
             {

@@ -24,8 +24,8 @@ from dagster_project.protocol.held import Holds, holds_of
 from dagster_project.protocol.manifest import Header, Manifest
 from dagster_project.protocol.site_card import SiteCard
 
-ENVELOPE = ("county_code", "county_name", "period", "revision", "package_id", "is_current")
-_AGREEING = ("county_code", "period")
+ENVELOPE = ("site_code", "site_name", "period", "revision", "package_id", "is_current")
+_AGREEING = ("site_code", "period")
 _JSON_BYTES = 16 << 20
 _FAMILY = {
     "string": "string",
@@ -45,7 +45,7 @@ class Verdict:
 
     ``genuine``: a registered county signed exactly these bytes. ``faults``: why the package is
     refused, as sentences; a genuine package may have faults too (it then uses up its number).
-    ``county_name`` is the register's, whatever the package says. ``holds`` are the deliveries of
+    ``sender_name`` is the register's, whatever the package says. ``holds`` are the deliveries of
     which the county says that its figures lack them.
     """
 
@@ -56,7 +56,7 @@ class Verdict:
     table: pa.Table | None = None
     fields: list[dict[str, Any]] = field(default_factory=list)
     title: str = ""
-    county_name: str = ""
+    sender_name: str = ""
     holds: Holds = field(default_factory=Holds)
     genuine: bool = False
     faults: list[str] = field(default_factory=list)
@@ -97,7 +97,7 @@ def verify(folder: Path, copied: Copied, expected: Expected) -> Verdict:
         expected: What it must agree with.
     """
     verdict = Verdict(folder, _received_hash(folder, copied, expected))
-    verdict.county_name = expected.card.name if expected.card else ""
+    verdict.sender_name = expected.card.name if expected.card else ""
     signature = folder / fmt.SIGNATURE
     if signature.is_file():
         verdict.signature_hash = sha256_file(signature)
@@ -160,10 +160,10 @@ def _check_signature(verdict: Verdict, expected: Expected) -> None:
     _refuse_large(path)
     manifest = fmt.read_manifest(path.read_bytes(), expected.card.keys)
     header = manifest.header
-    if header.county != expected.county:
+    if header.sender != expected.county:
         raise _fault(
-            f"it reports for county {header.county} but came from county {expected.county}",
-            "header county",
+            f"it reports for county {header.sender} but came from county {expected.county}",
+            "header sender",
         )
     if header.recipient and header.recipient != expected.city:
         raise _fault(f"it is addressed to site {header.recipient}", "header recipient")
@@ -243,7 +243,7 @@ def _parsed(verdict: Verdict, name: str) -> Any:
 
 def _check_envelope(table: pa.Table, header: Header) -> None:
     """Rows that name a county or a period must name the sender's own."""
-    for name, allowed in (("county_code", header.county), ("period", header.period)):
+    for name, allowed in (("site_code", header.sender), ("period", header.period)):
         if name in table.column_names:
             found = set(table.column(name).cast(pa.string()).unique().to_pylist())
             if not found <= {allowed}:

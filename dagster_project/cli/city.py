@@ -44,7 +44,13 @@ def init(
 
     place = Home(home.expanduser().resolve())
     wanted = described_site(
-        {"code": code, "name": name, "role": "city", **folders(place, dagster_home=dagster_home)},
+        {
+            "code": code,
+            "name": name,
+            "collects": False,
+            "receives": True,
+            **folders(place, dagster_home=dagster_home),
+        },
         where="countylake city init",
         todo="Name a division code of six digits with --code",
     )
@@ -65,7 +71,7 @@ def register(
     """Accept a county's packages from now on."""
     from dagster_project.city.register import register as enter
 
-    county = enter(opened(home, "city"), card.expanduser().resolve())
+    county = enter(opened(home, "receive"), card.expanduser().resolve())
     if as_json:
         emit({"county": county.code, "name": county.name, "key_id": county.key_id})
     else:
@@ -75,7 +81,7 @@ def register(
 @app.command()
 def receive(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
     """Verify and merge what counties sent, and answer (the Dagster job city_receive)."""
-    city = opened(home, "city")
+    city = opened(home, "receive")
     os.environ["COUNTYLAKE_CITY_HOME"] = str(city.root)
     with working("receiving"):
         from dagster_project.city.definitions import defs
@@ -84,8 +90,8 @@ def receive(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
         from dagster_project.components.steps import city as step
         from dagster_project.components.steps.workshop import Workshop
 
-        launched = launch(city, defs(), JOB, site={"role": "city"})
-        state = step.overview(Workshop.at(city.root, "city"))
+        launched = launch(city, defs(), JOB, site={"duty": "receive"})
+        state = step.overview(Workshop.at(city.root, "receive"))
     if as_json:
         told = {"failures": dict(launched.failures), "remarks": launched.warnings}
         emit({**state, "run_id": launched.run_id, **told})
@@ -104,7 +110,7 @@ def status(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
     from dagster_project.components.steps import city as step
     from dagster_project.components.steps.workshop import Workshop
 
-    state = step.overview(Workshop.at(opened(home, "city").root, "city"))
+    state = step.overview(Workshop.at(opened(home, "receive").root, "receive"))
     if as_json:
         emit(state)
     else:
@@ -129,7 +135,7 @@ def correct(  # noqa: PLR0917 - options of a command
     from dagster_project.components.steps.workshop import Workshop
     from dagster_project.reporting.identity import signer_of
 
-    workshop = Workshop.at(opened(home, "city").root, "city")
+    workshop = Workshop.at(opened(home, "receive").root, "receive")
     made = ask(
         workshop.lake,
         workshop.site,
@@ -144,7 +150,7 @@ def correct(  # noqa: PLR0917 - options of a command
     if as_json:
         emit(asdict(made))
     else:
-        console().print(f"{made.correction_id}: asked of {made.county_code}", markup=False)
+        console().print(f"{made.correction_id}: asked of {made.site_code}", markup=False)
 
 
 @app.command()
@@ -154,7 +160,7 @@ def corrections(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> No
     from dagster_project.cli.tables import correction_table
     from dagster_project.components.steps.workshop import Workshop
 
-    found = asked(Workshop.at(opened(home, "city").root, "city").lake)
+    found = asked(Workshop.at(opened(home, "receive").root, "receive").lake)
     if as_json:
         emit({"corrections": [asdict(one) for one in found]})
     elif not found:
@@ -174,7 +180,7 @@ def sql(
     from dagster_project.cli.look import show_answer
     from dagster_project.components.steps.question import ask
 
-    show_answer(ask(opened(home, "city"), query, limit), as_json=as_json)
+    show_answer(ask(opened(home, "receive"), query, limit), as_json=as_json)
 
 
 def show(state: dict[str, object]) -> None:

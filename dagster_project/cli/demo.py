@@ -81,7 +81,7 @@ def found_sites(root: Path, samples: Path) -> list[Path]:
     shared = str(root / "dagster")
     city = Home(root / "city")
     code, name = CITY
-    found(city, Site(code=code, name=name, role="city", dagster_home=shared))
+    found(city, Site(code=code, name=name, collects=False, receives=True, dagster_home=shared))
     homes = []
     for number, (code, name, folder) in enumerate(COUNTIES):
         inbox = samples / code

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from dagster_project.components.steps.workshop import Workshop
+    from dagster_project.settings import Duty
 
 PARTIAL = 9
 """Exit code of a run in which some feeds failed or were held and the others went on."""
@@ -168,19 +169,20 @@ def deciding(home: Path) -> Workshop:
     return Workshop.at(county.root)
 
 
-def opened(home: Path, role: str = "county") -> Home:
-    """The home, which must be initialised for that role.
+def opened(home: Path, duty: Duty = "collect") -> Home:
+    """The home of a site that does what the command is for.
 
     Raises:
-        UsageError: No such home, or a home of the other role.
+        UsageError: No such home, or its site does something else.
     """
     from dagster_project.settings import load_site
 
     found = Home(home.expanduser().resolve())
     site = load_site(found)
-    if site.role != role:
+    if duty not in site.duties:
+        deed = "collects from departments" if duty == "collect" else "receives from other sites"
         raise UsageError(
-            f"this home belongs to a {site.role}, the command is for a {role}",
+            f"{site.code} {site.name} is no site that {deed}",
             where=str(found.root),
             todo="Name another home with --home",
         )

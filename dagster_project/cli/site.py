@@ -54,7 +54,7 @@ def init(  # noqa: PLR0917 - options of a command
     place = Home(home.expanduser().resolve())
     named = folders(place, inbox=inbox, exchange=exchange, dagster_home=dagster_home)
     wanted = described_site(
-        {"code": code, "name": name, "role": "county", "parent": parent, **named},
+        {"code": code, "name": name, "parent": parent, **named},
         where="countylake init",
         todo="Name a division code of six digits with --code",
     )

@@ -22,7 +22,7 @@ class ReceivedReports(dg.Component, dg.Model, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """One asset per report that counties owe."""
-        workshop = Workshop.at(city_home(), "city")
+        workshop = Workshop.at(city_home(), "receive")
         shapes = step.report_shapes(workshop)
         keys = [dg.AssetKey(["city", name]) for name in shapes]
         models = [dg.AssetKey(name.split(".")) for name in workshop.graph.models]

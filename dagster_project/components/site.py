@@ -21,7 +21,7 @@ class SiteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """One site's home, and what a run may be told: its day, its cut-off, and what started it."""
 
     home: str
-    role: str = "county"
+    duty: str = "collect"
     day: str = ""
     cut_off_at: str = ""
     trigger: str = ""
@@ -35,7 +35,7 @@ class SiteResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def workshop(self) -> Workshop:
         """The site's workshop, one per process."""
-        found = Workshop.at(self.home, "city" if self.role == "city" else "county")
+        found = Workshop.at(self.home, "receive" if self.duty == "receive" else "collect")
         open_journal(found.home)
         return found
 

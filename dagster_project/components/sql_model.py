@@ -23,7 +23,7 @@ class SqlModel(dg.Component, dg.Model, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
         """One asset per SELECT, with its contract's checks."""
         if self.layer == "city":
-            workshop = Workshop.at(city_home(), "city")
+            workshop = Workshop.at(city_home(), "receive")
         else:
             workshop = Workshop.at(county_home())
         graph = workshop.graph

@@ -14,7 +14,7 @@ from dagster_project.errors import PackageError
 from dagster_project.protocol import dsse
 from dagster_project.protocol.canonical import canonical_json, parse_canonical
 from dagster_project.protocol.keys import PublicKey, Signer
-from dagster_project.protocol.manifest import Code, Hash, HashOrNone, Instant
+from dagster_project.protocol.manifest import Code, Hash, HashOrNone, Instant, Whole
 
 PAYLOAD_TYPE = "application/vnd.countylake.acknowledgement+json"
 SUFFIX = ".ack.json"
@@ -24,9 +24,11 @@ Outcome = Literal["accepted", "rejected", "held"]
 class Acknowledgement(BaseModel):
     """One answer.
 
-    ``accepted``: merged, its number used up. ``held``: genuine, but an earlier number is missing.
-    ``rejected``: not merged, for the ``reasons`` given. ``package_hash`` is empty where the
-    package's signature did not hold; ``received_hash`` names the received bytes in any case.
+    ``accepted``: merged, its number used up; ``remarks`` say what looked odd all the same.
+    ``held``: genuine, but an earlier number is missing. ``rejected``: not merged, for the
+    ``reasons`` given. ``package_hash`` is empty where the package's signature did not hold;
+    ``received_hash`` names the received bytes in any case. ``head_no`` and ``head_hash`` are the
+    last package of the sender's chain that the recipient knows after its decision.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -35,10 +37,13 @@ class Acknowledgement(BaseModel):
     package_id: Annotated[str, StringConstraints(max_length=120)]
     package_hash: HashOrNone
     received_hash: Hash
-    county: Code
-    city: Code
+    sender: Code
+    recipient: Code
     outcome: Outcome
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    head_no: Whole = 0
+    head_hash: HashOrNone = ""
     acknowledged_at: Instant
 
 

@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cryptography.hazmat.primitives import hashes
+
 from dagster_project.errors import PackageError
 
 _BLOCK = 1 << 20
@@ -85,6 +87,16 @@ def sha256_file(path: Path) -> str:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def file_hashes(path: Path) -> tuple[str, str]:
+    """SHA-256 and SM3 (GB/T 32905) of a file's bytes, each as 64 hex digits, in one reading."""
+    sha256, sm3 = hashlib.sha256(), hashes.Hash(hashes.SM3())
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            sha256.update(block)
+            sm3.update(block)
+    return sha256.hexdigest(), sm3.finalize().hex()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

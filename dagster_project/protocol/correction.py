@@ -18,12 +18,12 @@ from dagster_project.errors import PackageError
 from dagster_project.protocol import dsse
 from dagster_project.protocol.canonical import canonical_json, parse_canonical
 from dagster_project.protocol.keys import PublicKey, Signer
-from dagster_project.protocol.manifest import PACKAGE_ID, Code, Instant, Name
+from dagster_project.protocol.manifest import CODE, PACKAGE_ID, Code, Instant, Name
 
 ASKED_TYPE = "application/vnd.countylake.correction+json"
 ANSWER_TYPE = "application/vnd.countylake.correction-answer+json"
 ASKED, ANSWERED = ".correction.json", ".answer.json"
-"""How the files of both end; they lie in ``corrections`` of the county's exchange folder."""
+"""How the files of both end; they lie in ``corrections`` of the sender's exchange folder."""
 FOLDER = "corrections"
 MOST_BYTES = 64 << 10
 
@@ -74,7 +74,7 @@ def _moment(text: str) -> str:
     return text
 
 
-CorrectionId = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}-JZ[0-9A-F]{12}$")]
+CorrectionId = Annotated[str, StringConstraints(pattern=rf"^{CODE}-JZ[0-9A-F]{{12}}$")]
 Words = Annotated[
     str, StringConstraints(min_length=1, max_length=MOST_WORDS), AfterValidator(_plain)
 ]
@@ -94,8 +94,8 @@ class Correction(BaseModel):
 
     format: Literal["countylake-correction/1"] = "countylake-correction/1"
     correction_id: CorrectionId
-    county: Code
-    city: Code
+    sender: Code
+    recipient: Code
     package_id: Annotated[str, StringConstraints(max_length=120), AfterValidator(_package)]
     report: Name
     place: dict[Name, Value]
@@ -111,8 +111,8 @@ class CorrectionAnswer(BaseModel):
 
     format: Literal["countylake-correction-answer/1"] = "countylake-correction-answer/1"
     correction_id: CorrectionId
-    county: Code
-    city: Code
+    sender: Code
+    recipient: Code
     outcome: Literal["corrected", "unfounded"]
     answer: Words
     answered_at: Moment

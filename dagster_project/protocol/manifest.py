@@ -7,7 +7,7 @@ judges no sequence: whether number 7 may come now is the receiver's to decide.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,9 +25,9 @@ from dagster_project.errors import PackageError
 from dagster_project.protocol import dsse
 from dagster_project.protocol.canonical import (
     canonical_json,
+    file_hashes,
     parse_canonical,
     sha256_bytes,
-    sha256_file,
 )
 from dagster_project.protocol.keys import PublicKey, Signer
 
@@ -37,14 +37,17 @@ SIGNATURE = "signature.json"
 DATAPACKAGE = "datapackage.json"
 LINEAGE = "lineage.ndjson"
 STATUS = "status.json"
+RECEIPTS = "receipts.json"
+CODE = r"[0-9]{6}([0-9]{3}([0-9]{3})?)?"
+"""A site's division code: six digits (GB/T 2260), nine or twelve below that (GB/T 10114)."""
 PACKAGE_ID = re.compile(
-    r"[0-9]{6}-[a-z][a-z0-9_]{0,62}-[0-9]{4}([0-9]{2}([0-9]{2})?|Q[1-4])-r[1-9][0-9]{0,5}\Z"
+    rf"{CODE}-[a-z][a-z0-9_]{{0,62}}-[0-9]{{4}}([0-9]{{2}}([0-9]{{2}})?|Q[1-4])-r[1-9][0-9]{{0,5}}\Z"
 )
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 HashOrNone = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")]
-Code = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
-CodeOrNone = Annotated[str, StringConstraints(pattern=r"^([0-9]{6})?$")]
+Code = Annotated[str, StringConstraints(pattern=rf"^{CODE}$")]
+CodeOrNone = Annotated[str, StringConstraints(pattern=rf"^({CODE})?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Period = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}([0-9]{2}([0-9]{2})?|Q[1-4])$")]
 Instant = Annotated[
@@ -61,30 +64,32 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class FileEntry(BaseModel):
-    """One file of the package: its path with forward slashes, size and SHA-256."""
+    """One file of the package: its path with forward slashes, size, SHA-256 and SM3."""
 
     model_config = _STRICT
 
     path: Annotated[str, StringConstraints(pattern=r"^(data/)?[a-z][a-z0-9_]*\.[a-z]+$")]
     bytes: Whole
     sha256: Hash
+    sm3: Hash
 
 
 class Header(BaseModel):
     """Who reports what, for when, in which place of the chain.
 
-    ``previous_hash`` is the ``package_hash`` of the county's package before this one, empty for
+    ``previous_hash`` is the ``package_hash`` of the sender's package before this one, empty for
     the first. ``replaces`` names the revision that this one supersedes. ``content_hash`` is over
-    the values, whatever the Parquet writer; ``rows`` counts them.
+    the values, whatever the Parquet writer; ``rows`` counts them. ``receipt_hash`` is that of the
+    report's receipt. A withdrawal takes a reported period back: it has a reason, and no figures.
     """
 
     model_config = _STRICT
 
-    kind: Literal["report"] = "report"
+    kind: Literal["report", "withdrawal"] = "report"
     package_id: str
     package_no: Whole
-    county: Code
-    county_name: Text
+    sender: Code
+    sender_name: Text
     recipient: CodeOrNone
     report: Name
     period: Period
@@ -99,12 +104,13 @@ class Header(BaseModel):
     sql_hash: Text
     snapshot: Whole
     rows: Whole
-    content_hash: Hash
+    content_hash: HashOrNone
+    receipt_hash: HashOrNone
     writer: Text
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Header:
-        expected = package_id(self.county, self.report, self.period, self.revision)
+        expected = package_id(self.sender, self.report, self.period, self.revision)
         if self.package_id != expected or not PACKAGE_ID.match(expected):
             raise ValueError(f"package_id must be {expected}")
         if min(self.package_no, self.revision) < 1 or min(self.rows, self.snapshot) < 0:
@@ -113,10 +119,21 @@ class Header(BaseModel):
             datetime.fromisoformat(instant)  # a thirteenth month is no instant
         if (self.package_no == 1) != (self.previous_hash == ""):
             raise ValueError("exactly the first package has no previous_hash")
-        earlier = package_id(self.county, self.report, self.period, self.revision - 1)
+        earlier = package_id(self.sender, self.report, self.period, self.revision - 1)
         if self.replaces != (earlier if self.revision > 1 else ""):
             raise ValueError("replaces must name the revision before this one")
+        if self.kind == "report" and not self.content_hash:
+            raise ValueError("a report has a content_hash")
+        if self.kind == "withdrawal" and (
+            self.rows or self.content_hash or not self.replaces or not self.reason.strip()
+        ):
+            raise ValueError("a withdrawal has a reason, replaces a revision, and holds no figures")
         return self
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Every file of the package but the signature, sorted."""
+        return file_names(self.report) if self.kind == "report" else (STATUS,)
 
 
 class Manifest(BaseModel):
@@ -130,7 +147,7 @@ class Manifest(BaseModel):
 
     @model_validator(mode="after")
     def _lists_the_agreed_files(self) -> Manifest:
-        if [entry.path for entry in self.files] != list(file_names(self.header.report)):
+        if [entry.path for entry in self.files] != list(self.header.file_names):
             raise ValueError("files must list the package's files in their order")
         return self
 
@@ -145,9 +162,9 @@ class Manifest(BaseModel):
         return sha256_bytes(self.payload)
 
 
-def package_id(county: str, report: str, period: str, revision: int) -> str:
+def package_id(sender: str, report: str, period: str, revision: int) -> str:
     """The package's name, which is also its folder's name."""
-    return f"{county}-{report}-{period}-r{revision}"
+    return f"{sender}-{report}-{period}-r{revision}"
 
 
 def data_path(report: str) -> str:
@@ -156,20 +173,18 @@ def data_path(report: str) -> str:
 
 
 def file_names(report: str) -> tuple[str, ...]:
-    """Every file of a package but the signature, sorted."""
-    return tuple(sorted((data_path(report), DATAPACKAGE, LINEAGE, STATUS)))
+    """Every file of a report's package but the signature, sorted."""
+    return tuple(sorted((data_path(report), DATAPACKAGE, LINEAGE, RECEIPTS, STATUS)))
 
 
-def describe_files(folder: Path, report: str) -> tuple[FileEntry, ...]:
+def describe_files(folder: Path, names: Sequence[str]) -> tuple[FileEntry, ...]:
     """Hash a package's files as they are on the disk."""
-    return tuple(
-        FileEntry(
-            path=name,
-            bytes=(folder / name).stat().st_size,
-            sha256=sha256_file(folder / name),
-        )
-        for name in file_names(report)
-    )
+    entries = []
+    for name in names:
+        sha256, sm3 = file_hashes(folder / name)
+        size = (folder / name).stat().st_size
+        entries.append(FileEntry(path=name, bytes=size, sha256=sha256, sm3=sm3))
+    return tuple(entries)
 
 
 def sign_manifest(manifest: Manifest, signer: Signer) -> bytes:

@@ -179,8 +179,8 @@ def _read_answer(path: Path, home: Home, site: Site, known: dict[str, _Sealed]) 
     sealed = known.get(answer.package_id)
     for wrong, what in (
         (path.name != answer.package_id + SUFFIX, "the answer is about another package"),
-        (answer.county != site.code, "the answer is for another site"),
-        (answer.city != parent.code, "the answer comes from another site than the parent"),
+        (answer.sender != site.code, "the answer is for another site"),
+        (answer.recipient != parent.code, "the answer comes from another site than the parent"),
         (sealed is None, "the answer is about a package that this site never sealed"),
         (
             sealed is not None
@@ -201,7 +201,7 @@ def _store(lake: Lake, answers: list[Acknowledgement]) -> None:
                 "package_id": one.package_id,
                 "outcome": one.outcome,
                 "reasons": "; ".join(one.reasons),
-                "city": one.city,
+                "recipient": one.recipient,
                 "acknowledged_at": datetime.fromisoformat(one.acknowledged_at),
             }
             for one in answers

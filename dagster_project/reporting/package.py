@@ -26,7 +26,7 @@ from dagster_project.errors import PackageError
 from dagster_project.paths import Home
 from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol import table as values
-from dagster_project.protocol.canonical import canonical_json, sha256_file
+from dagster_project.protocol.canonical import canonical_json, file_hashes
 from dagster_project.protocol.folders import place, seal_tree
 from dagster_project.protocol.held import HeldFeed, Holds, Settled
 from dagster_project.protocol.keys import Signer
@@ -61,6 +61,8 @@ class Draft:
     lineage: Iterable[str] = ()
     status: Mapping[str, Any] = field(default_factory=dict)
     holds: Holds = field(default_factory=Holds)
+    receipts: Sequence[Mapping[str, Any]] = ()
+    receipt_hash: str = ""
 
     @property
     def report(self) -> str:
@@ -238,8 +240,8 @@ def _header(site: Site, draft: Draft, spot: _Place, table: pa.Table, content_has
     return Header(
         package_id=named(spot.revision),
         package_no=spot.number,
-        county=site.code,
-        county_name=site.name,
+        sender=site.code,
+        sender_name=site.name,
         recipient=site.parent,
         report=draft.report,
         period=draft.period,
@@ -255,6 +257,7 @@ def _header(site: Site, draft: Draft, spot: _Place, table: pa.Table, content_has
         snapshot=draft.snapshot,
         rows=table.num_rows,
         content_hash=content_hash,
+        receipt_hash=draft.receipt_hash,
         writer=values.WRITER,
     )
 
@@ -273,7 +276,8 @@ def _build(
     with (scratch / fmt.LINEAGE).open("wb") as stream:
         for event in draft.lineage:
             stream.write(canonical_json(json.loads(event)) + b"\n")
-    manifest = Manifest(header=header, files=fmt.describe_files(scratch, header.report))
+    (scratch / fmt.RECEIPTS).write_bytes(canonical_json({"receipts": list(draft.receipts)}))
+    manifest = Manifest(header=header, files=fmt.describe_files(scratch, header.file_names))
     (scratch / fmt.SIGNATURE).write_bytes(fmt.sign_manifest(manifest, signer))
     seal_tree(scratch)
     return manifest
@@ -289,6 +293,7 @@ def _datapackage(draft: Draft, header: Header, data: Path, table: pa.Table) -> d
         }
         for column in draft.columns
     }
+    sha256, sm3 = file_hashes(data)
     return {
         "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
         "name": header.package_id.lower(),
@@ -305,7 +310,8 @@ def _datapackage(draft: Draft, header: Header, data: Path, table: pa.Table) -> d
                 "format": "parquet",
                 "mediatype": "application/vnd.apache.parquet",
                 "bytes": data.stat().st_size,
-                "hash": f"sha256:{sha256_file(data)}",
+                "hash": f"sha256:{sha256}",
+                "sm3": sm3,
                 "rowCount": header.rows,
                 "schema": {
                     "$schema": "https://datapackage.org/profiles/2.0/tableschema.json",
@@ -322,18 +328,21 @@ def _record(
 ) -> None:
     con.execute(
         "INSERT INTO lake.ops.package BY NAME SELECT ? AS package_no, ? AS package_id,"
-        " ? AS report, ? AS period, ? AS revision, ? AS previous_hash, ? AS package_hash,"
-        " ? AS content_hash, ?::TIMESTAMPTZ AS cut_off_at, ?::TIMESTAMPTZ AS sealed_at,"
-        " ? AS snapshot, ? AS reason, ? AS held",
+        " ? AS kind, ? AS report, ? AS period, ? AS revision, ? AS previous_hash,"
+        " ? AS package_hash, ? AS content_hash, ? AS receipt_hash,"
+        " ?::TIMESTAMPTZ AS cut_off_at, ?::TIMESTAMPTZ AS sealed_at, ? AS snapshot,"
+        " ? AS reason, ? AS held",
         [
             header.package_no,
             header.package_id,
+            header.kind,
             header.report,
             header.period,
             header.revision,
             header.previous_hash,
             package_hash,
             header.content_hash,
+            header.receipt_hash,
             header.cut_off_at,
             header.sealed_at,
             header.snapshot,

@@ -1,15 +1,15 @@
 -- The unified view of aggregation: what every county says of every feed, in its newest period.
 WITH newest AS (
   SELECT
-    county_code,
+    site_code,
     MAX(period) AS period
   FROM city.aggregation_status
   WHERE is_current
-  GROUP BY county_code
+  GROUP BY site_code
 )
 SELECT
-  feeds.county_code,
-  feeds.county_name,
+  feeds.site_code,
+  feeds.site_name,
   feeds.feed,
   feeds.title,
   feeds.department_name,
@@ -33,12 +33,12 @@ SELECT
   tasks.on_time_pct
 FROM city.aggregation_status AS feeds
 INNER JOIN newest
-  ON newest.county_code = feeds.county_code
+  ON newest.site_code = feeds.site_code
   AND newest.period = feeds.period
 LEFT JOIN city.task_execution AS tasks
-  ON tasks.county_code = feeds.county_code
+  ON tasks.site_code = feeds.site_code
   AND tasks.period = feeds.period
   AND tasks.task = feeds.feed
   AND tasks.is_current
 WHERE feeds.is_current
-ORDER BY county_code, feed
+ORDER BY site_code, feed

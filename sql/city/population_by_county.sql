@@ -1,25 +1,25 @@
 -- Each county's own totals: the row of the whole county, both sexes, all ages.
 WITH newest AS (
   SELECT
-    county_code,
+    site_code,
     MAX(period) AS period
   FROM city.population_by_town
   WHERE is_current
-  GROUP BY county_code
+  GROUP BY site_code
 )
 SELECT
-  people.county_code,
-  people.county_name,
+  people.site_code,
+  people.site_name,
   people.period,
   people.resident_cnt,
   people.hukou_cnt,
   people.floating_cnt
 FROM city.population_by_town AS people
 INNER JOIN newest
-  ON newest.county_code = people.county_code
+  ON newest.site_code = people.site_code
   AND newest.period = people.period
 WHERE people.is_current
-  AND people.town_code = people.county_code || '000000'
+  AND people.town_code = people.site_code || '000000'
   AND people.sex = 'all'
   AND people.age_band = 'all'
-ORDER BY county_code
+ORDER BY site_code

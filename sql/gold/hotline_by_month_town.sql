@@ -2,7 +2,7 @@ WITH orders AS (
   SELECT
     CAST(EXTRACT(YEAR FROM accept_time) * 100 + EXTRACT(MONTH FROM accept_time) AS VARCHAR)
       AS month,
-    COALESCE(SUBSTR(village_code, 1, 9), :county_code || '999') || '000' AS town_code,
+    COALESCE(SUBSTR(village_code, 1, 9), :site_code || '999') || '000' AS town_code,
     handle_mode,
     COALESCE(excluded, FALSE) AS is_excluded,
     COALESCE(is_responded, FALSE) AS is_responded,

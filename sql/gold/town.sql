@@ -5,7 +5,7 @@ WITH registered AS (
     name AS town_name
   FROM silver.division
   WHERE NOT _is_deleted
-    AND SUBSTR(code, 1, 6) = :county_code
+    AND SUBSTR(code, 1, 6) = :site_code
     AND SUBSTR(code, 7, 3) <> '000'
     AND SUBSTR(code, 10, 3) = '000'
 ),
@@ -23,7 +23,7 @@ mentioned AS (
   WHERE NOT _is_deleted
   UNION
   -- An order without a village belongs to the county's town "not known".
-  SELECT COALESCE(SUBSTR(village_code, 1, 9), :county_code || '999') || '000' AS town_code
+  SELECT COALESCE(SUBSTR(village_code, 1, 9), :site_code || '999') || '000' AS town_code
   FROM silver.hotline_order
   WHERE NOT _is_deleted
   UNION
@@ -35,7 +35,7 @@ SELECT
   COALESCE(registered.town_code, mentioned.town_code) AS town_code,
   CASE
     WHEN registered.town_name IS NOT NULL THEN registered.town_name
-    WHEN mentioned.town_code = :county_code || '999000' THEN '未明乡镇'
+    WHEN mentioned.town_code = :site_code || '999000' THEN '未明乡镇'
     ELSE mentioned.town_code
   END AS town_name,
   registered.town_code IS NOT NULL AS is_registered

@@ -7,7 +7,7 @@ FROM gold.town
 UNION ALL
 SELECT
   town_code AS member_code,
-  :county_code || '000000' AS town_code,
+  :site_code || '000000' AS town_code,
   '全县' AS town_name
 FROM gold.town
 ORDER BY town_code, member_code

@@ -52,7 +52,7 @@ trend AS (
     AND feed = 'all'
 )
 SELECT
-  CAST(:county_code AS VARCHAR) AS division_code,
+  CAST(:site_code AS VARCHAR) AS division_code,
   counted.item_cnt,
   counted.mounted_cnt,
   CAST(

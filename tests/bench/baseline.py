@@ -237,7 +237,7 @@ def marts(con: duckdb.DuckDBPyConnection, county: str, day: str) -> None:
         for path in list(waiting):
             text = path.read_text(encoding="utf-8")
             text = text.replace(":cut_off_at", f"TIMESTAMPTZ '{day} 20:00:00+08'")
-            text = text.replace(":day", f"DATE '{day}'").replace(":county_code", f"'{county}'")
+            text = text.replace(":day", f"DATE '{day}'").replace(":site_code", f"'{county}'")
             if "ops." in text:
                 waiting.remove(path)
                 continue

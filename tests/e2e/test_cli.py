@@ -138,7 +138,7 @@ def test_the_city_answers_questions(demo: Demo) -> None:
     rows = told(
         "city",
         "sql",
-        "SELECT county_code, count(*) > 0 FROM city.task_execution GROUP BY 1 ORDER BY 1",
+        "SELECT site_code, count(*) > 0 FROM city.task_execution GROUP BY 1 ORDER BY 1",
         "--home",
         str(demo.root / "city"),
     )["rows"]

@@ -154,7 +154,7 @@ class CityKit(SiteKit):
 def make_city(root: Path) -> CityKit:
     """A city with a key and an empty lake."""
     home = Home(root / "city")
-    save_site(home, Site(code=CITY, name="阳泉市", role="city"))
+    save_site(home, Site(code=CITY, name="阳泉市", collects=False, receives=True))
     site = give_key(home, root / "keys-city")
     return CityKit(home, site, Lake(home, SETTINGS), signer_of(site, root / "keys-city"))
 

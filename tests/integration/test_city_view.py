@@ -19,7 +19,7 @@ FEEDS = ("population", "house")
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """The city's contracts and models; its home is not used."""
-    return Workshop.at(tmp_path_factory.mktemp("unused"), "city")
+    return Workshop.at(tmp_path_factory.mktemp("unused"), "receive")
 
 
 def send(county: CountyKit, workshop: Workshop, name: str, rows: list[dict[str, object]]) -> None:
@@ -59,8 +59,8 @@ def view(city: CityKit, workshop: Workshop) -> list[tuple[object, ...]]:
                 columns = workshop.described(model.table)
                 build(tx.con, model, parameters, run_id="r", built_at=START, columns=columns)
     return city.rows(
-        "SELECT county_name, feed, row_cnt, task_status, success_cnt FROM lake.city.feed_by_county"
-        " ORDER BY county_code, feed"
+        "SELECT site_name, feed, row_cnt, task_status, success_cnt FROM lake.city.feed_by_county"
+        " ORDER BY site_code, feed"
     )
 
 
@@ -106,7 +106,7 @@ def test_every_county_and_feed_stands_in_one_view(tmp_path: Path, workshop: Work
         ("盂县", "population", 5, "none", 0),
     ]
     assert city.rows(
-        "SELECT county_code, period, resident_cnt FROM lake.city.population_by_county"
+        "SELECT site_code, period, resident_cnt FROM lake.city.population_by_county"
     ) == [("140321", "202305", 12)]
 
 

@@ -38,8 +38,8 @@ ID = "140321-JZ0123456789AB"
 GOOD = {
     "format": "countylake-correction/1",
     "correction_id": ID,
-    "county": "140321",
-    "city": "140300",
+    "sender": "140321",
+    "recipient": "140300",
     "package_id": PACKAGE,
     "report": "population_by_town",
     "place": {"town_code": "140321100"},
@@ -148,8 +148,8 @@ def test_one_answer_that_cannot_be_read_stops_no_other(
         said = {
             "format": "countylake-correction-answer/1",
             "correction_id": one.correction_id,
-            "county": "140321",
-            "city": "140300",
+            "sender": "140321",
+            "recipient": "140300",
             "outcome": "unfounded",
             "answer": "核实无误",
             "answered_at": at,

@@ -40,7 +40,7 @@ def test_a_report_goes_up_is_merged_and_acknowledged(city: CityKit, county: Coun
     (entry,) = city.receive().decisions
     assert (entry.outcome, entry.reasons) == ("accepted", ())
     assert city.rows(
-        "SELECT county_code, period, revision, package_id, is_current, town_code, person_cnt,"
+        "SELECT site_code, period, revision, package_id, is_current, town_code, person_cnt,"
         " amount_yuan::VARCHAR, suppressed FROM lake.city.population_by_town ORDER BY town_code"
     ) == [
         ("140321", "20230531", 1, package.package_id, True, code, count, amount, suppressed)
@@ -62,6 +62,7 @@ def test_a_package_is_self_describing(county: CountyKit) -> None:
         data,
         "datapackage.json",
         "lineage.ndjson",
+        "receipts.json",
         "status.json",
         "signature.json",
     }
@@ -220,16 +221,16 @@ def test_one_county_cannot_write_in_anothers_name(tmp_path: Path, city: CityKit)
     foreign = b.up / package.package_id
     shutil.copytree(package.folder, foreign)
     (entry,) = city.receive().decisions
-    assert (entry.county_code, entry.outcome) == ("140303", "rejected")
+    assert (entry.site_code, entry.outcome) == ("140303", "rejected")
     with b.lake.writer("build") as writer, writer.transaction("build") as tx:
         tx.con.execute(
             "CREATE TABLE lake.report.population_by_town AS"
-            " SELECT '140302' AS county_code, 'x' AS town_code, 1::BIGINT AS person_cnt"
+            " SELECT '140302' AS site_code, 'x' AS town_code, 1::BIGINT AS person_cnt"
         )
     b.seal()
     b.deliver()
     (entry,) = city.receive().decisions
-    assert "another county_code" in entry.reasons[0]
+    assert "another site_code" in entry.reasons[0]
     assert city.county("140302")["accepted"] == 0
 
 

@@ -198,7 +198,7 @@ def signed_as(county: CountyKit, copy: Path, change: Callable[[dict[str, Any]], 
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("county", "140302", "package_id"),
+        ("sender", "140302", "package_id"),
         ("recipient", "140400", "addressed to site 140400"),
         ("package_no", 0, "start at 1"),
         ("package_no", 2, "previous_hash"),
@@ -274,7 +274,7 @@ def test_one_county_cannot_stop_the_reception_of_another(
     copy.rename(sealed)
     found = city.receive(shapes=SHAPES)
     assert found.remarks == []
-    assert [one.outcome for one in found.decisions if one.county_code == "140322"] == ["accepted"]
+    assert [one.outcome for one in found.decisions if one.site_code == "140322"] == ["accepted"]
 
 
 def test_what_has_not_happened_yet_is_refused(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_the_gold_figures_are_those_of_the_truth(site: Site) -> None:
     """SQL over silver and the simulator's own counting give the same figures."""
     for table, expected in site.manifest["truth"].items():
         text = (sql_dir() / "gold" / f"{table}.sql").read_text(encoding="utf-8")
-        text = text.replace(":county_code", f"'{COUNTY}'").replace(":day", "DATE '2023-05-31'")
+        text = text.replace(":site_code", f"'{COUNTY}'").replace(":day", "DATE '2023-05-31'")
         answer = site.con.execute(text)
         names = [column[0] for column in answer.description or ()]
         keys = [name for name in expected[0] if not name.endswith(("_cnt", "_cents"))]

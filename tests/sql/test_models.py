@@ -76,7 +76,7 @@ def test_model_gives_the_expected_rows(con: duckdb.DuckDBPyConnection, case: str
         fill(con, path)
     given = expect["parameters"]
     parameters = Parameters(
-        datetime.fromisoformat(given["cut_off_at"]), given["day"], str(given["county_code"])
+        datetime.fromisoformat(given["cut_off_at"]), given["day"], str(given["site_code"])
     )
     make(con, GRAPH, expect["table"], parameters)
     names = list(expect["rows"][0])

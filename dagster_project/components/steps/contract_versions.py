@@ -40,7 +40,7 @@ _INSERT = (
     "INSERT INTO lake.ops.contract (layer, name, title, version, hash, first_seen_at, run_id,"
     " text, codes, previous_version, changes, grade, version_ok, message) VALUES "
 )
-_AT_WORK = {"county": ("feeds", "gold", "report"), "city": ("city",)}
+_AT_WORK = {"collect": ("feeds", "gold", "report"), "receive": ("city",)}
 """The layers whose contracts a site works by."""
 # Catalogs (path, inode) and wordings of which this process has seen every one on record.
 _recorded: set[tuple[str, int, int]] = set()
@@ -78,7 +78,7 @@ def record_contracts(con: duckdb.DuckDBPyConnection, workshop: Workshop, run_id:
         What is to be remarked: contracts whose version does not say what changed.
     """
     at_work = {
-        key: one for key, one in workshop.wordings.items() if key[0] in _AT_WORK[workshop.role]
+        key: one for key, one in workshop.wordings.items() if key[0] in _AT_WORK[workshop.duty]
     }
     catalog = workshop.home.catalog.resolve()
     whole = hash(frozenset(one.hash for one in at_work.values()))

@@ -51,22 +51,22 @@ def found(home: Home, wanted: Site) -> Founded:
     """
     if home.site_file.exists():
         site = give_key(home)
-        if (site.code, site.role) != (wanted.code, wanted.role):
+        if site.code != wanted.code:
             raise UsageError(
-                f"this folder is already the home of the {site.role} {site.code} {site.name}",
+                f"this folder is already the home of {site.code} {site.name}",
                 where=str(home.root),
                 todo="Choose another folder with --home",
             )
         ready_dagster(site.folder(home, "dagster_home"))
         return Founded(home, site, is_new=False)
-    secret = create_secret(keys_dir()) if wanted.role == "county" else ""
+    secret = create_secret(keys_dir()) if wanted.collects else ""
     save_site(home, wanted.model_copy(update={"pseudonym_key": secret}))
     site = give_key(home)
     for room in (home.landing, home.catalog.parent, home.scratch, home.spool):
         room.mkdir(exist_ok=True, mode=PRIVATE)
     ready_dagster(site.folder(home, "dagster_home"))
     inbox = site.folder(home, "inbox")
-    if site.role == "county" and inbox.is_relative_to(home.root.resolve()):
+    if site.collects and inbox.is_relative_to(home.root.resolve()):
         inbox.mkdir(parents=True, exist_ok=True)  # one elsewhere is its owner's to make
     return Founded(home, site, is_new=True)
 

@@ -66,7 +66,7 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
         parameters = Parameters(
             cut_off_at=workshop.cut_off(writer.con, occasion),
             day=occasion.day,
-            county_code=workshop.site.code,
+            site_code=workshop.site.code,
         )
         with writer.transaction(
             f"{model.contract.title}: {model.table}", run_id=occasion.run_id, table=model.table

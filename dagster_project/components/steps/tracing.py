@@ -44,7 +44,7 @@ def open_figure(workshop: Workshop, figure: str, where: Mapping[str, str], limit
                 todo=f"Run `countylake run`, or name one of {', '.join(workshop.graph.models)}",
             )
         parameters = Parameters(
-            cut_off_at=row[0], day=row[1] or local_day(row[0]), county_code=workshop.site.code
+            cut_off_at=row[0], day=row[1] or local_day(row[0]), site_code=workshop.site.code
         )
         return trace(
             con,

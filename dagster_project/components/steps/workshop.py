@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 
@@ -27,12 +26,10 @@ from dagster_project.lake import Lake
 from dagster_project.lineage import describe
 from dagster_project.lineage.columns import ModelLineage
 from dagster_project.paths import Home, schemas_dir, sql_dir
-from dagster_project.settings import Settings, Site, load_settings, load_site
+from dagster_project.settings import Duty, Settings, Site, load_settings, load_site
 from dagster_project.transform.conform import Plan, compile_feed
 from dagster_project.transform.models import Graph, load_models
 from dagster_project.written import nearest
-
-Role = Literal["county", "city"]
 
 
 @lru_cache(maxsize=4)
@@ -46,14 +43,14 @@ class Workshop:
 
     home: Home
     settings: Settings
-    role: Role
+    duty: Duty
     schemas: Path
     sql: Path
 
     @staticmethod
-    def at(root: Path | str, role: Role = "county") -> Workshop:
+    def at(root: Path | str, duty: Duty = "collect") -> Workshop:
         """The workshop of the home at ``root``; one per process and set of contracts."""
-        return _at(Path(root).expanduser().resolve(), role, schemas_dir(), sql_dir())
+        return _at(Path(root).expanduser().resolve(), duty, schemas_dir(), sql_dir())
 
     @cached_property
     def site(self) -> Site:
@@ -88,8 +85,8 @@ class Workshop:
 
     @cached_property
     def graph(self) -> Graph:
-        """The SQL models of the site's role, in order; the home need not exist yet."""
-        return load_models(self.sql, self.contracts, site=self.role)
+        """The SQL models of the duty, in order; the home need not exist yet."""
+        return load_models(self.sql, self.contracts, duty=self.duty)
 
     def plan(self, feed: str) -> Plan:
         """The compiled contract of a feed."""
@@ -137,7 +134,7 @@ class Workshop:
     @cached_property
     def reports(self) -> dict[str, tuple[Column, ...]]:
         """The reports that counties owe, by name, with all their columns."""
-        county = Workshop.at(self.home.root, "county")
+        county = Workshop.at(self.home.root)
         return {
             model.name: county.described(model.table)
             for model in county.graph.models.values()
@@ -147,7 +144,7 @@ class Workshop:
     @property
     def given(self) -> dict[str, tuple[Column, ...]]:
         """The tables that no model of this site makes: at a city, what counties sent."""
-        if self.role == "county":
+        if self.duty == "collect":
             return {}
         from dagster_project.city.merge import received_columns  # noqa: PLC0415 - loads Arrow
 
@@ -181,5 +178,5 @@ def _meant(name: str, feeds: Mapping[str, Feed]) -> str:
 
 
 @lru_cache(maxsize=8)
-def _at(root: Path, role: Role, schemas: Path, sql: Path) -> Workshop:
-    return Workshop(Home(root), load_settings(Home(root)), role, schemas, sql)
+def _at(root: Path, duty: Duty, schemas: Path, sql: Path) -> Workshop:
+    return Workshop(Home(root), load_settings(Home(root)), duty, schemas, sql)

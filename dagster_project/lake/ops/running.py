@@ -83,12 +83,14 @@ snapshot BIGINT 快照号
         """
 package_no BIGINT 报送序号
 package_id VARCHAR 报送包编号
+kind VARCHAR 种类：report报送、withdrawal撤回
 report VARCHAR 报表
 period VARCHAR 报告期
 revision BIGINT 修订次数
 previous_hash VARCHAR 上一报送包散列值
 package_hash VARCHAR 本报送包散列值
-content_hash VARCHAR 内容散列值
+content_hash VARCHAR 内容散列值，撤回为空
+receipt_hash VARCHAR 凭证散列值
 cut_off_at TIMESTAMPTZ 数据截止时间（UTC）
 sealed_at TIMESTAMPTZ 封包时间（UTC）
 snapshot BIGINT 快照号
@@ -118,7 +120,10 @@ state VARCHAR 状态：waiting待送达、told已送达、recovering恢复待通
 package_id VARCHAR 报送包编号
 outcome VARCHAR 结果
 reasons VARCHAR 原因
-city VARCHAR 接收单位
+remarks VARCHAR 附言：已入库而仍须留意之处
+recipient VARCHAR 接收单位
+head_no BIGINT 接收单位所知的最后序号
+head_hash VARCHAR 接收单位所知的最后报送包散列值
 acknowledged_at TIMESTAMPTZ 答复时间（UTC）
 """,
     ),

@@ -14,14 +14,19 @@ from dagster_project.transform.models.load import load_models
 from dagster_project.transform.models.model import Graph, Model, Parameters
 from dagster_project.transform.models.register import register_feeds, register_weights
 from dagster_project.transform.models.register_cases import register_case_terms
+from dagster_project.transform.models.replay import Inputs, Scene, Stage, at, replay, stage
 from dagster_project.transform.models.versions import parameters_of
 
 __all__ = [
     "BuildResult",
     "Compared",
     "Graph",
+    "Inputs",
     "Model",
     "Parameters",
+    "Scene",
+    "Stage",
+    "at",
     "build",
     "compare",
     "load_models",
@@ -30,7 +35,9 @@ __all__ = [
     "register_deadlines",
     "register_feeds",
     "register_weights",
+    "replay",
     "settle",
+    "stage",
     "withdraw_others",
     "written_deadlines",
 ]

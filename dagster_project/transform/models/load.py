@@ -11,13 +11,13 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Literal
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dagster_project.contracts.model import Contracts, Layer, Problem
+from dagster_project.settings import Duty
 from dagster_project.transform.models.entities import entity_models
 from dagster_project.transform.models.model import DIALECT, PARAMETERS, Graph, Model
 
@@ -26,7 +26,7 @@ MAY_READ: Mapping[str, frozenset[str]] = {
     "report": frozenset({"gold", "report", "ops"}),
     "city": frozenset({"city"}),
 }
-SITE_LAYERS: Mapping[str, tuple[Layer, ...]] = {"county": ("gold", "report"), "city": ("city",)}
+DUTY_LAYERS: Mapping[str, tuple[Layer, ...]] = {"collect": ("gold", "report"), "receive": ("city",)}
 
 
 class _RefusedError(Exception):
@@ -36,22 +36,20 @@ class _RefusedError(Exception):
         self.line, self.sentence = line, sentence
 
 
-def load_models(
-    sql_dir: Path, contracts: Contracts, *, site: Literal["county", "city"] = "county"
-) -> Graph:
+def load_models(sql_dir: Path, contracts: Contracts, *, duty: Duty = "collect") -> Graph:
     """Read every model of a site's layers below ``sql_dir``.
 
     Args:
         sql_dir: The folder that holds ``gold/``, ``report/`` and ``city/``.
         contracts: Contracts of the feeds and of the models' tables.
-        site: Whose layers are wanted.
+        duty: Whose layers are wanted.
 
     Returns:
         The models in an order in which each comes after its inputs, ties by name.
     """
     models: dict[str, Model] = {}
     problems: list[Problem] = []
-    for layer in SITE_LAYERS[site]:
+    for layer in DUTY_LAYERS[duty]:
         for path in sorted((sql_dir / layer).glob("*.sql")):
             relative = f"sql/{layer}/{path.name}"
             try:
@@ -60,7 +58,7 @@ def load_models(
                 problems.append(Problem(relative, error.line, error.sentence))
             else:
                 models[model.table] = model
-    if site == "county":
+    if duty == "collect":
         models |= {model.table: model for model in entity_models(contracts)}
     # A city's tables of the same name as a report are what counties sent.
     sent = {name for layer, name in contracts.tables if layer == "report"}

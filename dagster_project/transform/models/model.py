@@ -24,14 +24,14 @@ class Parameters:
 
     cut_off_at: datetime
     day: date
-    county_code: str
+    site_code: str
 
     def texts(self) -> dict[str, str]:
         """Each parameter as text, one form for one value."""
         return {
             "cut_off_at": self.cut_off_at.astimezone(UTC).isoformat(sep=" "),
             "day": self.day.isoformat(),
-            "county_code": self.county_code,
+            "site_code": self.site_code,
         }
 
     def literals(self) -> Mapping[str, exp.Expression]:
@@ -40,11 +40,11 @@ class Parameters:
         return {
             "cut_off_at": exp.cast(texts["cut_off_at"], "TIMESTAMPTZ", dialect=DIALECT),
             "day": exp.cast(texts["day"], "DATE", dialect=DIALECT),
-            "county_code": texts["county_code"],
+            "site_code": texts["site_code"],
         }
 
 
-PARAMETERS = ("county_code", "cut_off_at", "day")
+PARAMETERS = ("site_code", "cut_off_at", "day")
 
 
 @dataclass(frozen=True)

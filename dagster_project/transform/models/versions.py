@@ -50,17 +50,28 @@ class Built:
     rows: int
 
 
-def newest_builds(con: duckdb.DuckDBPyConnection) -> dict[str, Built]:
-    """The newest build of every table that a model ever made."""
+def newest_builds(con: duckdb.DuckDBPyConnection, snapshot: int | None = None) -> dict[str, Built]:
+    """The newest build of every table that a model ever made.
+
+    Args:
+        con: A reader or writer with the lake in use.
+        snapshot: Only builds that read this snapshot or an earlier one.
+    """
     rows = con.execute(
         "SELECT DISTINCT ON (table_name) table_name, sql_hash, inputs, content_hash, row_count "
-        "FROM ops.model_build ORDER BY table_name, built_at DESC, snapshot DESC"
+        "FROM ops.model_build WHERE snapshot <= COALESCE(?, snapshot) "
+        "ORDER BY table_name, built_at DESC, snapshot DESC",
+        [snapshot],
     ).fetchall()
     return {str(r[0]): Built(str(r[1]), json.loads(r[2]), str(r[3]), int(r[4])) for r in rows}
 
 
 def parameters_of(
-    con: duckdb.DuckDBPyConnection, graph: Graph, table: str, otherwise: Parameters
+    con: duckdb.DuckDBPyConnection,
+    graph: Graph,
+    table: str,
+    otherwise: Parameters,
+    snapshot: int | None = None,
 ) -> Parameters:
     """The parameters that a table, and the tables below it, were last built with.
 
@@ -69,8 +80,9 @@ def parameters_of(
         graph: The models.
         table: ``layer.name``.
         otherwise: Values for parameters that none of the models uses.
+        snapshot: The snapshot that the table's build read; None means its newest build.
     """
-    builds = newest_builds(con)
+    builds = newest_builds(con, snapshot)
     texts = otherwise.texts()
     for name in (*graph.upstream(table), table):
         if name in builds:
@@ -78,7 +90,7 @@ def parameters_of(
     return Parameters(
         datetime.fromisoformat(texts["cut_off_at"]),
         date.fromisoformat(texts["day"]),
-        texts["county_code"],
+        texts["site_code"],
     )
 
 

@@ -51,7 +51,7 @@ def place_of(root: Path) -> Place:
     settings = settings_in_force(home)
     patience = min(settings.lock_timeout_s, PATIENCE_S)
     settings = settings.model_copy(update={"lock_timeout_s": patience})
-    made = Workshop(home, settings, site.role, schemas_dir(), sql_dir())
+    made = Workshop(home, settings, next(iter(site.duties), "collect"), schemas_dir(), sql_dir())
     return Place(made.renewed(), site)
 
 

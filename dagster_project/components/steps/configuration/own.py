@@ -35,7 +35,7 @@ def folder_faults(home: Home, site: Site) -> Iterator[Fault]:
         if not _is_writable(folder):
             what, todo = "the folder cannot be written", "Give it to the user of the programme"
             yield Fault("folders", what, str(folder), todo)
-    if site.role == "county":
+    if site.collects:
         yield from _inbox_faults(home, site)
         yield from _exchange_faults(home, site)
 
@@ -101,7 +101,7 @@ def key_faults(home: Home, site: Site) -> Iterator[Fault]:
         signer_of(site)
     except CountyLakeError as error:
         yield of_error("keys", error)
-    if site.role == "county":
+    if site.collects:
         try:
             load_secret(folder, site.pseudonym_key)
         except CountyLakeError as error:

@@ -19,7 +19,7 @@ from dagster_project.contracts.workdays import Calendar
 from dagster_project.errors import CountyLakeError, LakeBusyError
 from dagster_project.lineage.lint import lint_file
 from dagster_project.paths import PACKAGE
-from dagster_project.transform.models.load import SITE_LAYERS
+from dagster_project.transform.models.load import DUTY_LAYERS
 
 NOTICE_MONTH = 10
 """The State Council announces a year's holidays in October or November of the year before."""
@@ -148,5 +148,5 @@ def model_faults(workshop: Workshop) -> Iterator[Fault]:
 
 
 def _models(workshop: Workshop) -> Iterator[tuple[Path, Layer]]:
-    for layer in SITE_LAYERS[workshop.role]:
+    for layer in DUTY_LAYERS[workshop.duty]:
         yield from ((path, layer) for path in sorted((workshop.sql / layer).glob("*.sql")))

@@ -37,7 +37,7 @@ def references(contracts: Contracts, site: Site) -> dict[str, list[str]]:
 
 def _fed(contracts: Contracts, site: Site) -> Iterable[Feed]:
     """The feeds that a site takes itself; a city takes none."""
-    return contracts.feeds.values() if site.role == "county" else ()
+    return contracts.feeds.values() if site.collects else ()
 
 
 def variables_referred(contracts: Contracts, site: Site) -> set[str]:

@@ -110,8 +110,8 @@ def _believed(
     found = read_correction(data, card.keys, where)
     for wrong, what in (
         (path.name != found.correction_id + ASKED, "the file is named after another"),
-        (found.county != workshop.site.code, "it is for another site"),
-        (found.city != card.code, "it comes from another site than the parent"),
+        (found.sender != workshop.site.code, "it is for another site"),
+        (found.recipient != card.code, "it comes from another site than the parent"),
         (found.package_id not in packages, "it is about a package never sealed here"),
         (found.package_id.split("-")[1] != found.report, "it names another report"),
     ):
@@ -164,7 +164,7 @@ def _open(workshop: Workshop, fresh: Iterable[Correction]) -> None:
     rows = [
         [
             *(case_number("city", one.correction_id, feed), feed, one.correction_id, "city"),
-            *(one.city, at, f"report.{one.report}"),
+            *(one.recipient, at, f"report.{one.report}"),
             *(json.dumps(one.place, ensure_ascii=False, sort_keys=True), one.column or None),
             *(one.package_id, one.why, "open"),
         ]
@@ -200,8 +200,8 @@ def _answer(workshop: Workshop, folder: Path) -> None:
     for correction_id, city, corrected, words, at in rows:
         message = CorrectionAnswer(
             correction_id=correction_id,
-            county=workshop.site.code,
-            city=city,
+            sender=workshop.site.code,
+            recipient=city,
             outcome="corrected" if corrected else "unfounded",
             answer=words[:2000],
             answered_at=clock.utc_text(at),

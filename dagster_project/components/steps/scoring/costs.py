@@ -150,7 +150,7 @@ def _asked(
         raise UsageError(f"the newest score is of {built}", todo="Name that day, or an earlier one")
     made = con.execute(_BUILT, [RULES]).fetchone()
     end = datetime.combine(day + timedelta(days=1), time(), SHANGHAI).astimezone(UTC)
-    parameters = Parameters(min(end, made[0]) if made else end, day, county_code=workshop.site.code)
+    parameters = Parameters(min(end, made[0]) if made else end, day, site_code=workshop.site.code)
     return day, _evaluated(workshop, con, parameters)
 
 
