@@ -6,6 +6,7 @@ inherited comes from ``lineage``. With an entity's table its cases are settled.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,7 @@ from dagster_project.components.steps.told import model_built
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Rule
 from dagster_project.errors import ModelError
+from dagster_project.lake import Writer
 from dagster_project.privacy.suppress import suppress
 from dagster_project.transform.models import (
     BuildResult,
@@ -33,6 +35,8 @@ from dagster_project.transform.models import (
 CONTRACT = "contract_holds"
 REFERENCES = "ops.references"
 CONTRACT_SENTENCE = "列、类型与主键符合契约，否则不写入"
+SAID_OF_ENTITIES = frozenset({"ops.check_result", "ops.disagreement"})
+"""Ledgers that the build of an entity's table writes: whoever reads them comes after it."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,42 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
     if result.evaluated:
         model_built(workshop, model, occasion, parameters, result)
     return Built(result, rules)
+
+
+def build_together(
+    workshop: Workshop,
+    writer: Writer,
+    models: Sequence[Model],
+    occasion: Occasion,
+    parameters: Parameters,
+) -> tuple[BuildResult, ...]:
+    """Build gold and report tables in one transaction, so that one snapshot holds all inputs.
+
+    Raises:
+        ModelError: A SELECT fails, or a result breaks its contract; no table was changed.
+    """
+    now = clock.now()
+    results = []
+    with writer.transaction(f"{len(models)} tables of one state", run_id=occasion.run_id) as tx:
+        for model in models:
+            results.append(
+                build(
+                    tx.con,
+                    model,
+                    parameters,
+                    run_id=occasion.run_id,
+                    built_at=now,
+                    suppress=suppress,
+                    columns=workshop.described(model.table),
+                    force=True,
+                )
+            )
+            rules = tuple(_judge(tx.con, model, rule) for rule in model.contract.rules)
+            if results[-1].changed:
+                _keep(tx.con, model, occasion, rules)
+    for model, result in zip(models, results, strict=True):
+        model_built(workshop, model, occasion, parameters, result)
+    return tuple(results)
 
 
 def _judge(con: duckdb.DuckDBPyConnection, model: Model, rule: Rule) -> RuleAnswer:
@@ -163,11 +203,15 @@ def _keep_compared(
 def dependencies(workshop: Workshop, model: Model) -> list[str]:
     """The assets a model is made from; the ops tables are the batches of every feed.
 
-    Silver is read after the step that looks again at references, for that may replay rows.
+    Silver is read after the step that looks again at references, for that may replay rows; what
+    the build of an entity writes down is read after it.
     """
     inputs = [name for name in model.inputs if not name.startswith("ops.")]
     if len(inputs) < len(model.inputs):
         inputs += [f"ops.batch.{feed}" for feed in workshop.contracts.feeds]
+    if SAID_OF_ENTITIES & set(model.inputs):
+        models = workshop.graph.models.values()
+        inputs += [one.table for one in models if one.layer == "silver"]
     if any(name.startswith(("silver.", "ops.")) for name in model.inputs):
         inputs.append(REFERENCES)
     return inputs
