@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.city.chain import Chain
+from dagster_project.contracts.model import Column, LogicalType
 from dagster_project.protocol.acknowledgement import Outcome
 
 _COLUMNS = {
@@ -66,6 +67,19 @@ class Entry:
     head_no: int | None = None
     head_hash: str = ""
     held: str = ""
+
+
+def columns() -> tuple[Column, ...]:
+    """The table's columns, for the models that read it."""
+    kinds: dict[str, LogicalType] = {
+        "BOOLEAN": "boolean",
+        "BIGINT": "integer",
+        "TIMESTAMPTZ": "timestamp",
+    }
+    return tuple(
+        Column(name, title, kinds.get(kind, "string"), level="L1")
+        for name, (kind, title) in _COLUMNS.items()
+    )
 
 
 def ensure(con: duckdb.DuckDBPyConnection) -> None:

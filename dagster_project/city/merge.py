@@ -34,15 +34,19 @@ def received_columns(report: Sequence[Column]) -> tuple[Column, ...]:
 
 
 def missing(con: duckdb.DuckDBPyConnection, shapes: Shapes) -> list[str]:
-    """The reports that have no table yet."""
-    return [report for report in shapes if not _present(con, report)]
+    """The reports that have no table yet, or one that lacks a column of the receiver's contract."""
+    return [
+        report
+        for report, columns in shapes.items()
+        if not {one.name for one in received_columns(columns)} <= _present(con, report).keys()
+    ]
 
 
 def prepare(con: duckdb.DuckDBPyConnection, shapes: Shapes) -> None:
-    """Make the still empty tables of reports that no county has sent yet, for the SQL above them.
+    """Make the tables of reports that no county has sent yet, for the SQL above them.
 
-    Call it inside a transaction. Instants travel with their zone, so that is how timestamps are
-    made here.
+    A table of an older contract gets the columns that it lacks. Call it inside a transaction.
+    Instants travel with their zone, so that is how timestamps are made here.
     """
     for report in missing(con, shapes):
         kinds = {
@@ -51,7 +55,11 @@ def prepare(con: duckdb.DuckDBPyConnection, shapes: Shapes) -> None:
             else column.duck_type
             for column in received_columns(shapes[report])
         }
-        _create(con, report, kinds, {column.name: column.title for column in shapes[report]})
+        titles = {column.name: column.title for column in shapes[report]}
+        if present := _kept(con, report):
+            _widen(con, report, {n: k for n, k in kinds.items() if n not in present}, titles)
+        else:
+            _create(con, report, kinds, titles)
 
 
 def shape_conflicts(con: duckdb.DuckDBPyConnection, verdict: Verdict) -> list[str]:
@@ -111,8 +119,18 @@ def _ensure_table(con: duckdb.DuckDBPyConnection, verdict: Verdict) -> None:
     if not present:
         _create(con, report, incoming, titles, verdict.title)
         return
-    for name in (name for name in incoming if name not in present):
-        con.execute(f"ALTER TABLE {_target(report)} ADD COLUMN {quoted(name)} {incoming[name]}")
+    new = {name: kind for name, kind in incoming.items() if name not in present}
+    _widen(con, report, new, titles)
+
+
+def _widen(
+    con: duckdb.DuckDBPyConnection,
+    report: str,
+    kinds: Mapping[str, str],
+    titles: Mapping[str, str],
+) -> None:
+    for name, kind in kinds.items():
+        con.execute(f"ALTER TABLE {_target(report)} ADD COLUMN {quoted(name)} {kind}")
         _comment(con, report, name, titles.get(name, ""))
 
 

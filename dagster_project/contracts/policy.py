@@ -1,4 +1,4 @@
-"""``schemas/quality.yaml``: weights, the usual gate, deadlines of cases, thresholds of rules.
+"""``schemas/quality.yaml``: weights, the gate, deadlines of cases, assessment, thresholds.
 
 What a county decides about quality once, for all its feeds. Which rules there are, contracts say.
 """
@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from dagster_project.contracts.assessment import Assessment
 
 CaseKind = Literal["fail", "warn", "held", "late", "disagreement", "correction"]
 """What a case is about, as far as its deadline depends on it."""
@@ -48,6 +50,7 @@ class Policy:
             "correction": 10,
         }
     )
+    assessment: Assessment = field(default_factory=Assessment)
     thresholds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     path: str = ""
 

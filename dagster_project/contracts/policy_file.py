@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dagster_project.contracts.assessment import Assessment, assessment_of
 from dagster_project.contracts.build import sql_value
 from dagster_project.contracts.document import read
 from dagster_project.contracts.model import Problem
@@ -35,10 +36,16 @@ def read_policy(root: Path, problems: list[Problem]) -> Policy:
     if not any(weights.values()):
         problems.append(document.problem("every weight is 0; give one a number", "weights"))
         weights = dict(usual.weights)
+    assessment = Assessment()
+    try:
+        assessment = assessment_of(said.get("assessment") or {})
+    except ValueError as error:
+        problems.append(document.problem(str(error), "assessment"))
     return Policy(
         weights=weights,
         share=float((said.get("gate") or {}).get("share", usual.share)),
         deadlines={**usual.deadlines, **(said.get("deadlines") or {})},
+        assessment=assessment,
         thresholds={
             rule: {name: sql_value(value) for name, value in values.items()}
             for rule, values in (said.get("thresholds") or {}).items()

@@ -108,7 +108,7 @@ def test_parameters_become_typed_literals(tmp_path: Path) -> None:
     """The SQL that runs holds no placeholder; instants are written in UTC."""
     text = "SELECT CAST(:site_code AS VARCHAR) AS k FROM ops.batch WHERE committed_at < :cut_off_at"
     model = graph(tmp_path, {"gold.a": text}).model("gold.a")
-    assert model.parameters == ("site_code", "cut_off_at")
+    assert model.parameters == ("cut_off_at", "site_code")
     sql = model.sql(Parameters(datetime(2026, 5, 31, 12, tzinfo=UTC), date(2026, 5, 31), "140321"))
     assert "CAST('140321' AS TEXT) AS k" in sql
     assert "CAST('2026-05-31 12:00:00+00:00' AS TIMESTAMPTZ)" in sql

@@ -13,6 +13,7 @@ from datetime import datetime
 import duckdb
 
 from dagster_project import clock
+from dagster_project.components.steps import receiving
 from dagster_project.components.steps.contract_versions import record_contracts
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.tasks.execution import made, record_made
@@ -76,6 +77,8 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
             f"{model.contract.title}: {model.table}", run_id=occasion.run_id, table=model.table
         ) as tx:
             record_contracts(tx.con, workshop, occasion.run_id)
+            if model.layer == "city":
+                receiving.prepare(tx.con, workshop, occasion)
             result = build(
                 tx.con,
                 model,
@@ -207,6 +210,8 @@ def dependencies(workshop: Workshop, model: Model) -> list[str]:
     the build of an entity writes down is read after it.
     """
     inputs = [name for name in model.inputs if not name.startswith("ops.")]
+    if model.layer == "city":  # its ops tables tell of what was received
+        return sorted({*inputs, *(f"city.{name}" for name in workshop.reports)})
     if len(inputs) < len(model.inputs):
         inputs += [f"ops.batch.{feed}" for feed in workshop.contracts.feeds]
     if SAID_OF_ENTITIES & set(model.inputs):

@@ -146,9 +146,11 @@ class Workshop:
         """The tables that no model of this site makes: at a city, what counties sent."""
         if self.duty == "collect":
             return {}
-        from dagster_project.city.merge import received_columns  # noqa: PLC0415 - loads Arrow
+        from dagster_project.city import ledger  # noqa: PLC0415 - loads Arrow
+        from dagster_project.city.merge import received_columns  # noqa: PLC0415
 
-        return {f"city.{name}": received_columns(columns) for name, columns in self.reports.items()}
+        sent = {f"city.{name}": received_columns(columns) for name, columns in self.reports.items()}
+        return {**sent, "ops.received": ledger.columns()}
 
     def feed(self, name: str) -> Feed:
         """A feed by name.

@@ -24,7 +24,7 @@ from dagster_project.transform.models.model import DIALECT, PARAMETERS, Graph, M
 MAY_READ: Mapping[str, frozenset[str]] = {
     "gold": frozenset({"silver", "gold", "ops"}),
     "report": frozenset({"gold", "report", "ops"}),
-    "city": frozenset({"city"}),
+    "city": frozenset({"city", "ops"}),
 }
 DUTY_LAYERS: Mapping[str, tuple[Layer, ...]] = {"collect": ("gold", "report"), "receive": ("city",)}
 

@@ -44,7 +44,7 @@ class Parameters:
         }
 
 
-PARAMETERS = ("site_code", "cut_off_at", "day")
+PARAMETERS = ("cut_off_at", "day", "site_code")
 
 
 @dataclass(frozen=True)
