@@ -30,10 +30,16 @@ app = typer.Typer(
 
 
 @app.command()
-def init(
+def init(  # noqa: PLR0917 - options of a command
     home: CityOption = CITY_HOME,
-    code: Annotated[str, typer.Option(help="division code, six digits")] = "140300",
+    code: Annotated[str, typer.Option(help="division code of 6, 9 or 12 digits")] = "140300",
     name: Annotated[str, typer.Option(help="the city's name")] = "阳泉市",
+    parent: Annotated[
+        str, typer.Option(help="code of the site that it passes packages on to")
+    ] = "",
+    exchange: Annotated[
+        str, typer.Option(help="folder or address shared with that site; else in the home")
+    ] = "exchange",
     dagster_home: DagsterOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,10 +55,12 @@ def init(
             "name": name,
             "collects": False,
             "receives": True,
+            "parent": parent,
+            "exchange": exchange,
             **folders(place, dagster_home=dagster_home),
         },
         where="countylake city init",
-        todo="Name a division code of six digits with --code",
+        todo="Name a division code of 6, 9 or 12 digits with --code",
     )
     founded = found(place, wanted)
     if as_json:

@@ -34,15 +34,18 @@ def register(app: typer.Typer) -> None:
 
 def init(  # noqa: PLR0917 - options of a command
     home: HomeOption = COUNTY_HOME,
-    code: Annotated[str, typer.Option(help="division code, six digits")] = "140321",
+    code: Annotated[str, typer.Option(help="division code of 6, 9 or 12 digits")] = "140321",
     name: Annotated[str, typer.Option(help="the county's name")] = "平定县",
-    parent: Annotated[str, typer.Option(help="code of the city")] = "140300",
+    parent: Annotated[str, typer.Option(help="code of the site that it reports to")] = "140300",
     inbox: Annotated[
         Path | None, typer.Option(help="folder that departments deliver into; else in the home")
     ] = None,
     exchange: Annotated[
         Path | None, typer.Option(help="folder shared with the city; else in the home")
     ] = None,
+    receives: Annotated[
+        bool, typer.Option("--receives", help="other sites, towns say, report to it as well")
+    ] = False,
     dagster_home: DagsterOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,9 +57,9 @@ def init(  # noqa: PLR0917 - options of a command
     place = Home(home.expanduser().resolve())
     named = folders(place, inbox=inbox, exchange=exchange, dagster_home=dagster_home)
     wanted = described_site(
-        {"code": code, "name": name, "parent": parent, **named},
+        {"code": code, "name": name, "parent": parent, "receives": receives, **named},
         where="countylake init",
-        todo="Name a division code of six digits with --code",
+        todo="Name a division code of 6, 9 or 12 digits with --code",
     )
     founded = found(place, wanted)
     site = founded.site

@@ -9,6 +9,7 @@ from dagster_project.components import described
 from dagster_project.components.guard import sentences_only
 from dagster_project.components.site import SiteResource, city_home
 from dagster_project.components.steps import city as step
+from dagster_project.components.steps import replica as replica_step
 from dagster_project.components.steps.workshop import Workshop
 
 JOB = "city_receive"
@@ -99,7 +100,7 @@ def _replica(deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
     @dg.multi_asset(name="publish_city_replica", specs=[spec], can_subset=False)
     def publish(site: SiteResource):  # type: ignore[no-untyped-def]  # noqa: ANN202
         with sentences_only():
-            replica, made = step.publish(site.workshop)
+            replica, made = replica_step.publish(site.workshop)
         yield dg.MaterializeResult(
             asset_key=REPLICA, metadata={"snapshot": replica.snapshot, "new": made}
         )

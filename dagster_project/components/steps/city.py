@@ -13,11 +13,8 @@ from dagster_project.city.receive import Reception, receive
 from dagster_project.city.status import status
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column
-from dagster_project.lake import maintenance
-from dagster_project.lake import publish as replica
 from dagster_project.lake.engine import quoted
 from dagster_project.lake.plan import PublishColumn, PublishTable, ops_tables
-from dagster_project.lake.publish import Replica
 from dagster_project.reporting.identity import signer_of
 
 
@@ -35,15 +32,8 @@ def report_shapes(workshop: Workshop) -> dict[str, tuple[Column, ...]]:
     return workshop.reports
 
 
-def publish(workshop: Workshop) -> tuple[Replica, bool]:
-    """Publish the unified tables; nothing in them is personal."""
-    now = clock.now()
-    done = replica.publish(workshop.lake, _plan(workshop), at=now)
-    maintenance.gc(workshop.lake, at=now)
-    return done
-
-
-def _plan(workshop: Workshop) -> tuple[PublishTable, ...]:
+def plan(workshop: Workshop) -> tuple[PublishTable, ...]:
+    """What the read replica shows of what was received; nothing in it is personal."""
     titles = {
         table.name: table.title
         for (layer, _), table in workshop.contracts.tables.items()

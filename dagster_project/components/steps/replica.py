@@ -8,10 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from dagster_project import clock
+from dagster_project.components.steps import city as received
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column, Layer
 from dagster_project.lake import maintenance
 from dagster_project.lake import publish as replica
+from dagster_project.lake.plan import PublishTable
 from dagster_project.lake.publish import Replica
 from dagster_project.paths import keys_dir
 from dagster_project.privacy import replica as privacy
@@ -31,6 +33,17 @@ def _made(workshop: Workshop) -> dict[tuple[Layer, str], tuple[Column, ...]]:
     }
 
 
+def _plan(workshop: Workshop) -> tuple[PublishTable, ...]:
+    """Everything the site shows: one that collects and receives has one replica of both."""
+    duties = {duty: Workshop.at(workshop.home.root, duty) for duty in workshop.site.duties}
+    tables: list[PublishTable] = []
+    if "collect" in duties:
+        tables += privacy.plan(workshop.contracts, _made(duties["collect"]))
+    if "receive" in duties:
+        tables += received.plan(duties["receive"])
+    return tuple({(table.schema, table.name): table for table in tables}.values())
+
+
 def publish(workshop: Workshop) -> tuple[Replica, bool]:
     """Publish the newest snapshot and remove replicas older than a week.
 
@@ -41,7 +54,7 @@ def publish(workshop: Workshop) -> tuple[Replica, bool]:
     now = clock.now()
     done = replica.publish(
         workshop.lake,
-        privacy.plan(workshop.contracts, _made(workshop)),
+        _plan(workshop),
         at=now,
         parameters=secret.parameters if secret else None,
         key_id=secret.key_id if secret else "",
@@ -55,7 +68,7 @@ def export(workshop: Workshop, folder: Path) -> Path:
     secret = _secret(workshop)
     return replica.export(
         workshop.lake,
-        privacy.plan(workshop.contracts, _made(workshop)),
+        _plan(workshop),
         folder,
         parameters=secret.parameters if secret else None,
     )
