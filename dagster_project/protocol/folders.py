@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SEALED_MODE = 0o444
-_SAFE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}\Z")
+SAFE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}\Z")
 _BLOCK = 1 << 20
 
 
@@ -135,7 +135,7 @@ def _copy_level(handle: int, prefix: str, target: Path, copied: Copied) -> None:
             most = copied.limits.files
             copied.problems.append(f"{label}: the package holds more than {most} files")
             return
-        if not _SAFE_NAME.match(name):
+        if not SAFE_NAME.match(name):
             copied.problems.append(f"{label}: the name is not allowed in a package")
             continue
         kind = os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode
@@ -221,4 +221,4 @@ def _folder(name: str, parent: Path | int) -> Iterator[int | None]:
 
 def shown(name: str) -> str:
     """A foreign name as it may stand in a sentence."""
-    return name if _SAFE_NAME.match(name) else ascii(name)[:80]
+    return name if SAFE_NAME.match(name) else ascii(name)[:80]
