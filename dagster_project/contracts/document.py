@@ -62,6 +62,17 @@ def read(path: Path, name: str) -> Document | Problem:
         raw = path.read_bytes()
     except OSError as error:
         return Problem(name, 0, f"the file cannot be read ({error.strerror}); check its rights")
+    return understood(raw, path.stem, name)
+
+
+def understood(raw: bytes, stem: str, name: str) -> Document | Problem:
+    """What the bytes of a YAML file say.
+
+    Args:
+        raw: The bytes.
+        stem: What the document is called: its table's or feed's name.
+        name: How problems name it.
+    """
     try:
         _bound(raw)
         loader = _Loader(raw)
@@ -76,7 +87,7 @@ def read(path: Path, name: str) -> Document | Problem:
         return Problem(name, line, f"this is not valid YAML ({error.problem}); mend the line")
     except (yaml.YAMLError, UnicodeDecodeError, ValueError):
         return Problem(name, 1, "this is not valid YAML in UTF-8; save it as UTF-8 text")
-    return Document(name, path.stem, hashlib.sha256(raw).hexdigest(), data, root)
+    return Document(name, stem, hashlib.sha256(raw).hexdigest(), data, root)
 
 
 def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, int] | None:

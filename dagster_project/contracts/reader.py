@@ -12,7 +12,7 @@ from dagster_project.contracts.calendar_file import read_calendar
 from dagster_project.contracts.catalogue import repeated_codes
 from dagster_project.contracts.checks import feed_problems, overlapping, table_problems
 from dagster_project.contracts.codelists import read_codes
-from dagster_project.contracts.document import Document, read
+from dagster_project.contracts.document import Document, read, understood
 from dagster_project.contracts.items import read_items
 from dagster_project.contracts.model import CodeList, Contracts, Feed, Layer, Problem, Table
 from dagster_project.contracts.own_suites import read_own_suites
@@ -21,6 +21,7 @@ from dagster_project.contracts.policy_file import read_policy, threshold_problem
 from dagster_project.contracts.profile import form_problems
 from dagster_project.contracts.references import Refused, settle
 from dagster_project.contracts.table_checks import settle_rules
+from dagster_project.errors import ContractError
 
 _LAYERS: Final[tuple[Layer, ...]] = ("gold", "report", "city")
 
@@ -121,6 +122,22 @@ def _tables(
             if not faults:
                 tables[layer, table.name] = table
     return tables
+
+
+def past_table(text: str, layer: Layer, name: str) -> Table:
+    """The table that a contract's text of some time ago describes.
+
+    Raises:
+        ContractError: It is no contract of today's form.
+    """
+    document = understood(text.encode("utf-8"), name, f"schemas/{layer}/{name}.yaml")
+    faults = [document] if isinstance(document, Problem) else list(form_problems(document, "table"))
+    if isinstance(document, Problem) or faults:
+        raise ContractError(
+            f"a former wording of {layer}/{name} cannot be read ({faults[0].sentence.rstrip('.')})",
+            todo="Ask with a release of the programme that can read it",
+        )
+    return build_table(document, layer)
 
 
 def _document(path: Path, root: Path, kind: str, problems: list[Problem]) -> Document | None:

@@ -16,7 +16,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from dagster_project.contracts.model import Contracts, Layer, Problem
+from dagster_project.contracts.model import Contracts, Layer, Problem, Table
+from dagster_project.errors import ModelError
 from dagster_project.settings import Duty
 from dagster_project.transform.models.entities import entity_models
 from dagster_project.transform.models.model import DIALECT, PARAMETERS, Graph, Model
@@ -78,8 +79,32 @@ def _in_order(graph: Mapping[str, set[str]]) -> Iterable[str]:
             sorter.done(name)
 
 
+def past_model(text: str, contract: Table) -> Model:
+    """The model that a SELECT of some time ago was; its text is the canonical one.
+
+    Raises:
+        ModelError: It cannot be read, or reads what no model may read today.
+    """
+    try:
+        return _parsed(text, contract, f"{contract.layer}.{contract.name}")
+    except _RefusedError as error:
+        raise ModelError(
+            f"a former SELECT of {contract.layer}.{contract.name} cannot be used "
+            f"({error.sentence.rstrip('.')})",
+            todo="Ask with a release of the programme that can read it",
+        ) from error
+
+
 def _read(path: Path, layer: Layer, relative: str, contracts: Contracts) -> Model:
-    text = path.read_text(encoding="utf-8")
+    contract = contracts.tables.get((layer, path.stem))
+    if contract is None:
+        raise _RefusedError(
+            1, f"The table has no contract. Write schemas/{layer}/{path.stem}.yaml."
+        )
+    return _parsed(path.read_text(encoding="utf-8"), contract, relative)
+
+
+def _parsed(text: str, contract: Table, relative: str) -> Model:
     try:
         statements = [s for s in sqlglot.parse(text, read=DIALECT) if s is not None]
     except SqlglotError as error:
@@ -89,18 +114,13 @@ def _read(path: Path, layer: Layer, relative: str, contracts: Contracts) -> Mode
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise _RefusedError(1, "The file must hold exactly one SELECT. Remove everything else.")
     query = statements[0]
-    contract = contracts.tables.get((layer, path.stem))
-    if contract is None:
-        raise _RefusedError(
-            1, f"The table has no contract. Write schemas/{layer}/{path.stem}.yaml."
-        )
     return Model(
-        name=path.stem,
-        layer=layer,
+        name=contract.name,
+        layer=contract.layer,
         path=relative,
         text=text,
         query=query,
-        inputs=_inputs(query, layer),
+        inputs=_inputs(query, contract.layer),
         parameters=_parameters(query),
         hash=hashlib.sha256(query.sql(dialect=DIALECT, comments=False).encode()).hexdigest(),
         contract=contract,
