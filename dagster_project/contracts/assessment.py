@@ -62,9 +62,7 @@ class Assessment:
     sample: int = 5
     grace_hours: int = 12
     weights: Mapping[str, int] = field(
-        default_factory=lambda: dict(
-            zip(RATES, (20, 10, 20, 20, 10, 5, 5, 10), strict=True)
-        )
+        default_factory=lambda: dict(zip(RATES, (20, 10, 20, 20, 10, 5, 5, 10), strict=True))
     )
     tiers: Mapping[str, Tier] = field(
         default_factory=lambda: {

@@ -152,9 +152,7 @@ def owed(table: Table, grace: timedelta, day: date) -> list[Owed]:
             return found[::-1]
         due = at_hour(last, table.due_time) + grace
         label = period_label(table.period, first)
-        found.append(
-            Owed(table.name, table.title, table.period, label, first, last, due, until)
-        )
+        found.append(Owed(table.name, table.title, table.period, label, first, last, due, until))
         first = _first_of(table.period, first - DAY)
 
 
@@ -190,9 +188,7 @@ def _replace(
     _insert(con, table, rows)
 
 
-def _insert(
-    con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[object, ...]]
-) -> None:
+def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
     """Write all rows in one statement, because each INSERT of its own writes a file of its own."""
     if not rows:
         return
