@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 RATES: Mapping[str, str] = {
@@ -96,7 +97,7 @@ def assessment_of(said: Mapping[str, Any]) -> Assessment:
     if not any(found.weights.values()):
         raise ValueError("every weight is 0; give one a number")
     floors = [tier.floor for tier in found.tiers.values()]
-    if floors[-1] != 0 or any(a <= b for a, b in zip(floors, floors[1:], strict=False)):
+    if floors[-1] != 0 or any(a <= b for a, b in pairwise(floors)):
         raise ValueError(
             "the tiers must begin at falling scores, green highest, and red at 0; correct `from`"
         )
