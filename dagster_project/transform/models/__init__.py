@@ -10,7 +10,7 @@ from dagster_project.transform.models.disagreements import (
     settle,
     withdraw_others,
 )
-from dagster_project.transform.models.load import load_models
+from dagster_project.transform.models.load import load_models, past_model
 from dagster_project.transform.models.model import Graph, Model, Parameters
 from dagster_project.transform.models.register import register_feeds, register_weights
 from dagster_project.transform.models.register_cases import register_case_terms
@@ -31,6 +31,7 @@ __all__ = [
     "compare",
     "load_models",
     "parameters_of",
+    "past_model",
     "register_case_terms",
     "register_deadlines",
     "register_feeds",
