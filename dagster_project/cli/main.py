@@ -16,6 +16,7 @@ from dagster_project.cli import (
     case,
     catalogue,
     city,
+    city_view,
     config,
     demo,
     drift,
@@ -62,6 +63,7 @@ app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(quality.app, name="quality")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(notify.app, name="notify")
+city_view.register(city.app)
 app.add_typer(city.app, name="city")
 
 
