@@ -75,13 +75,20 @@ def place(folder: Path, target: Path) -> None:
     sync(target.parent)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a small file so that readers see the old bytes or the new, never a part."""
+def write_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """Write a small file so that readers see the old bytes or the new, never a part.
+
+    Args:
+        path: The file; its folder is made.
+        data: All of it.
+        mode: Who may read a new file, before the process's umask.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.unlink(missing_ok=True)
     # Whoever shares the folder must not lead the bytes elsewhere by a link of that name.
-    with part.open("xb") as stream:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(part, flags, mode), "wb") as stream:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())

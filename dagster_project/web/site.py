@@ -9,8 +9,9 @@ from prometheus_client.core import Metric
 
 from dagster_project import clock
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.web.keeper import PATIENCE_S, Keeper, Kept
 from dagster_project.web.metrics.exposition import registry
-from dagster_project.web.metrics.keeper import PATIENCE_S, Keeper, Kept
+from dagster_project.web.metrics.ledgers import read
 from dagster_project.web.metrics.series import figures
 
 _log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ class ShownSite:
         self, workshop: Workshop, *, scrape_s: float = SCRAPE_S, patience_s: float = PATIENCE_S
     ) -> None:
         self.workshop = workshop
-        self.keeper = Keeper(workshop, patience_s)
+        self.keeper = Keeper(workshop, lambda con: read(workshop, con, clock.now()), patience_s)
         self.registry = registry(self._figures)
         self._scrape_s = scrape_s
 

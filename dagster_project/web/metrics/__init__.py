@@ -1,5 +1,5 @@
 """Figures of a site for Prometheus: read from the ledgers, kept while nothing changes, written out.
 
-``ledgers`` reads, ``keeper`` keeps and never lets a scrape wait, ``series`` names every figure,
+``ledgers`` reads (kept by ``web.keeper``: no scrape waits), ``series`` names every figure,
 ``exposition`` writes text. No label holds a person, a cell, a file name or a sentence.
 """

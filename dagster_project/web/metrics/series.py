@@ -21,7 +21,7 @@ from prometheus_client.core import (
 from dagster_project import __version__
 from dagster_project.components.steps.tasks.look import Look
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.web.metrics.keeper import STATES, Kept
+from dagster_project.web.keeper import STATES, Kept
 from dagster_project.web.metrics.ledgers import FATES, Ledgers
 from dagster_project.web.metrics.machine import machine
 
@@ -31,7 +31,7 @@ WHOLE = "all"
 """What the models of quality call all feeds together; its department is called so, too."""
 
 
-def figures(workshop: Workshop, kept: Kept, now: datetime) -> Iterator[Metric]:
+def figures(workshop: Workshop, kept: Kept[Ledgers], now: datetime) -> Iterator[Metric]:
     """All figures of a site.
 
     Args:
@@ -40,7 +40,7 @@ def figures(workshop: Workshop, kept: Kept, now: datetime) -> Iterator[Metric]:
         now: The instant that ages are counted to.
     """
     up = _gauge("up", "Whether the ledgers could be read, now or at an earlier look (1), or not.")
-    up.add_metric([], float(kept.ledgers is not None))
+    up.add_metric([], float(kept.seen is not None))
     yield up
     states: dict[str, bool] = {state: state == kept.state for state in STATES}
     yield StateSetMetricFamily(
@@ -48,8 +48,8 @@ def figures(workshop: Workshop, kept: Kept, now: datetime) -> Iterator[Metric]:
     )
     yield InfoMetricFamily("countylake_build", "The programme.", {"version": __version__})
     yield from machine(workshop.home, now)
-    if kept.ledgers is not None:
-        ledgers = kept.ledgers
+    if kept.seen is not None:
+        ledgers = kept.seen
         departments = _departments(workshop, ledgers)
         yield from _lake(ledgers, now)
         yield from _arrivals(workshop, ledgers, departments, now)
