@@ -105,6 +105,11 @@ class Home:
         return self.root / "outbox"
 
     @property
+    def acknowledgements(self) -> Path:
+        """The parent's signed answers as they came, one folder per package; never changed."""
+        return self.root / "acknowledgements"
+
+    @property
     def docs(self) -> Path:
         """Great Expectations' Data Docs."""
         return self.root / "docs"
@@ -125,9 +130,9 @@ class Home:
         return self.root / "dagster"
 
     @property
-    def counties(self) -> Path:
-        """A receiving site's register of senders (public keys)."""
-        return self.root / "counties"
+    def children(self) -> Path:
+        """A receiving site's register of the sites that report to it, with their public keys."""
+        return self.root / "children"
 
     @property
     def exchange(self) -> Path:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -35,6 +36,8 @@ VARIABLES = {
 }
 """What the environment says besides settings, after the prefix."""
 _CODE = r"[0-9]{6}([0-9]{3}([0-9]{3})?)?"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Hosts that no network lies between."""
 _SIZE = r"^\d+(\.\d+)? ?(?i:[KMGT]i?B)$"
 
 
@@ -96,9 +99,26 @@ class Site(BaseModel):
         "", pattern=rf"^({_CODE})?$", description="code of the site that receives our packages"
     )
     inbox: str = Field("inbox", description="folder that departments deliver into")
-    exchange: str = Field("exchange", description="folder shared with the parent site")
+    exchange: str = Field(
+        "exchange", description="folder shared with the parent site, or the address of its web"
+    )
+    exchange_token: str = Field(
+        "",
+        pattern=r"^((env:[A-Z][A-Z0-9_]*|file:[a-z0-9][a-z0-9._-]*))?$",
+        description="env:NAME or file:name; what it calls token is shown at that address",
+    )
+    exchange_ca: str = Field(
+        "",
+        description="file (PEM) of the authorities that vouch for that address; else this"
+        " machine's own",
+    )
     dagster_home: str = Field("dagster", description="folder of Dagster's storage")
     signing_key: str = Field("", description="id of the signing key in the keys folder")
+    key_passphrase: str = Field(
+        "",
+        pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:[A-Za-z0-9][A-Za-z0-9._-]*)?$",
+        description="env:NAME or file:name; its password opens an encrypted signing key",
+    )
     pseudonym_key: str = Field("", description="id of the pseudonym key in the keys folder")
     notify: tuple[Recipient, ...] = Field((), description="who is told of what; nobody if empty")
     settings: dict[str, Any] = Field(
@@ -116,6 +136,23 @@ class Site(BaseModel):
         if len({one.to for one in recipients}) < len(recipients):
             raise ValueError("two entries have one `to`; make one entry of them")
         return recipients
+
+    @field_validator("exchange")
+    @classmethod
+    def _shows_no_token_in_the_open(cls, exchange: str) -> str:
+        address = urlsplit(exchange)
+        if address.scheme not in {"http", "https"}:
+            return exchange
+        if not address.hostname or address.query or address.fragment or "@" in address.netloc:
+            raise ValueError("an address is https://host:port, without user, ? and #")
+        if address.scheme == "http" and address.hostname not in LOOPBACK:
+            raise ValueError("only https leaves this machine; http is for 127.0.0.1 alone")
+        return exchange.rstrip("/")
+
+    @property
+    def has_address(self) -> bool:
+        """Whether ``exchange`` is an address instead of a folder."""
+        return urlsplit(self.exchange).scheme in {"http", "https"}
 
     def folder(self, home: Home, name: Literal["inbox", "exchange", "dagster_home"]) -> Path:
         """A configured folder, resolved against the home."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from dagster_project.city.register import counties
+from dagster_project.city.register import cards
 from dagster_project.clock import utc_text
 from dagster_project.errors import CountyLakeError, PackageError, UsageError
 from dagster_project.lake import Lake
@@ -138,13 +138,13 @@ def collect(lake: Lake, site: Site, signer: Signer) -> list[str]:
         Sentences about answers that cannot be believed.
     """
     remarks, answers = list[str](), dict[str, CorrectionAnswer]()
-    cards = counties(lake.home)
+    known = cards(lake.home)
     for one in (one for one in asked(lake) if one.outcome is None):
         _send(lake.home, one, site, signer)
         name = one.correction_id + ANSWERED
         folder = lake.home.exchange / one.site_code / FOLDER
         data = read_untrusted(folder, name, MOST_BYTES) if folder.is_dir() else None
-        card = cards.get(one.site_code)
+        card = known.get(one.site_code)
         if data is None or card is None:
             continue
         try:

@@ -15,7 +15,7 @@ from dagster_project.city import ledger
 from dagster_project.city.desk import Desk
 from dagster_project.city.ledger import Entry
 from dagster_project.city.merge import missing, prepare
-from dagster_project.city.register import CODE, counties
+from dagster_project.city.register import CODE, cards
 from dagster_project.city.verify import Shapes
 from dagster_project.errors import CountyLakeError
 from dagster_project.lake import Lake
@@ -54,7 +54,7 @@ def receive(
         limits: The most that one package may bring.
 
     Raises:
-        PackageError: The register of counties is damaged.
+        PackageError: The register of children is damaged.
         LakeError, LakeBusyError: The lake cannot be opened.
     """
     result = Reception()
@@ -66,7 +66,7 @@ def receive(
         for left in home.scratch.glob("receive-*"):
             shutil.rmtree(left, ignore_errors=True)
         _prepare(lake, shapes or {})
-        desk = Desk(lake, site, signer, at, shapes, limits or Limits(), counties(home))
+        desk = Desk(lake, site, signer, at, shapes, limits or Limits(), cards(home))
         known = _known(lake)
         for folder in sorted(path for path in home.exchange.iterdir() if CODE.match(path.name)):
             try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dagster_project.city import ledger
 from dagster_project.city.ledger import Entry
-from dagster_project.city.register import counties
+from dagster_project.city.register import cards
 from dagster_project.lake import Lake
 from dagster_project.protocol.held import Holds
 
@@ -22,11 +22,11 @@ def status(lake: Lake) -> dict[str, Any]:
     earlier number, ``gaps`` the numbers that are missing (``missing`` names the first of them).
 
     Raises:
-        PackageError: The register of counties is damaged.
+        PackageError: The register of children is damaged.
         LakeError, LakeBusyError: The lake cannot be read.
     """
-    cards = counties(lake.home)
-    by_county: dict[str, list[Entry]] = {code: [] for code in cards}
+    known = cards(lake.home)
+    by_county: dict[str, list[Entry]] = {code: [] for code in known}
     if lake.home.catalog.exists():
         with lake.reader() as con:
             for entry in ledger.entries(con):
@@ -35,8 +35,8 @@ def status(lake: Lake) -> dict[str, Any]:
         "counties": [
             {
                 "county": code,
-                "name": cards[code].name if code in cards else "",
-                "registered": code in cards,
+                "name": known[code].name if code in known else "",
+                "registered": code in known,
                 **_numbers(by_county[code]),
             }
             for code in sorted(by_county)

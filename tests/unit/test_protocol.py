@@ -22,7 +22,7 @@ from dagster_project.protocol.canonical import canonical_json, parse_canonical, 
 from dagster_project.protocol.folders import Limits, copy_untrusted, only_one, read_untrusted
 from dagster_project.protocol.keys import FileSigner, PublicKey, create_key, load_signer
 from dagster_project.protocol.manifest import PACKAGE_ID, package_id
-from dagster_project.protocol.site_card import SiteCard, read_card
+from dagster_project.protocol.site_card import CardKey, SiteCard, read_card
 
 SIGNER = FileSigner(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 VALUES = st.recursive(
@@ -101,13 +101,13 @@ def test_a_private_key_is_private_and_outside_the_checkout(tmp_path: Path) -> No
 
 def test_a_card_must_fit_its_own_key(tmp_path: Path) -> None:
     """public.json with a foreign key id, or something else, is refused with its path."""
-    card = SiteCard(
-        code="140321", name="平定县", key_id=SIGNER.key_id, public_key=SIGNER.public.text
-    )
+    key = CardKey(key_id=SIGNER.key_id, public_key=SIGNER.public.text)
+    card = SiteCard(code="140321", name="平定县", listed=(key,))
     path = tmp_path / "public.json"
     path.write_bytes(card.content)
     assert read_card(path) == card
-    path.write_bytes(card.model_copy(update={"key_id": "0" * 32}).content)
+    foreign = key.model_copy(update={"key_id": "0" * 32})
+    path.write_bytes(card.model_copy(update={"listed": (foreign,)}).content)
     with pytest.raises(PackageError, match="fingerprint"):
         read_card(path)
     for text in (b"{}", b"[]", b"x", b'{"code": "14032"}'):

@@ -12,7 +12,7 @@ import duckdb
 
 from dagster_project import clock
 from dagster_project.city import ledger, merge
-from dagster_project.city.register import counties
+from dagster_project.city.register import cards
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.transform.models.register_receiving import (
@@ -35,8 +35,8 @@ def prepare(con: duckdb.DuckDBPyConnection, workshop: Workshop, occasion: Occasi
     now, policy = clock.now(), workshop.contracts.policy.assessment
     ledger.ensure(con)
     merge.prepare(con, workshop.reports)
-    cards = counties(workshop.home).values()
-    register_children(con, [Child(card.code, card.name) for card in cards], now)
+    known = cards(workshop.home).values()
+    register_children(con, [Child(card.code, card.name) for card in known], now)
     reports = [workshop.contracts.tables["report", name] for name in workshop.reports]
     register_owed(con, reports, timedelta(hours=policy.grace_hours), occasion.day, now)
     register_assessment(con, policy)
