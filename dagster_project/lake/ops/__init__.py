@@ -15,6 +15,7 @@ from dagster_project.lake.ops.caring import CARING
 from dagster_project.lake.ops.form import OpsTable
 from dagster_project.lake.ops.profiling import PROFILING
 from dagster_project.lake.ops.promised import PROMISED
+from dagster_project.lake.ops.proving import PROVING
 from dagster_project.lake.ops.receiving import RECEIVING
 from dagster_project.lake.ops.rows import ROWS
 from dagster_project.lake.ops.running import RUNNING
@@ -30,6 +31,7 @@ TABLES: Mapping[str, OpsTable] = {
     **RUNNING,
     **SCORING,
     **CARING,
+    **PROVING,
     **RECEIVING,
 }
 

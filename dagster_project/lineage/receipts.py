@@ -1,0 +1,309 @@
+"""The receipt of a report that is being sealed: its facts from the ledgers, and its place.
+
+Everything about feeds and batches is read at the one snapshot at which the report's inputs were
+read. The form of a receipt is ``protocol.receipt``'s; the content hashes of the inputs and the
+choice of models and feeds are handed in; whether a receipt is true is found by running it again.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from dagster_project import __version__
+from dagster_project.clock import utc_text
+from dagster_project.contracts.model import Table
+from dagster_project.lake.engine import quoted
+from dagster_project.lake.table_state import table_states
+from dagster_project.lineage.describe import SqlModel
+from dagster_project.protocol import receipt as form
+from dagster_project.protocol.canonical import canonical_json, sha256_bytes
+from dagster_project.protocol.held import Holds
+from dagster_project.protocol.manifest import Header
+from dagster_project.protocol.receipt import Receipt
+
+_COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
+_SEALED = "sealed_rows"
+# A batch that was read again has no delivery of its own, but its source's.
+_BATCHES = """
+WITH live AS ({live}),
+delivered AS (
+  SELECT
+    batch_id,
+    arg_min(delivery_id, (received_at, delivery_id)) AS delivery_id,
+    arg_min(channel, (received_at, delivery_id)) AS channel,
+    min(received_at) AS received_at
+  FROM {delivery}
+  WHERE batch_id IS NOT NULL
+  GROUP BY batch_id
+),
+files AS (
+  SELECT batch_id, list(DISTINCT sha256 ORDER BY sha256)[:{most_files}] AS files
+  FROM {batch_file}
+  WHERE sha256 IS NOT NULL
+  GROUP BY batch_id
+),
+ranked AS (
+  SELECT
+    b.*,
+    coalesce(l.live_rows, 0) AS live_rows,
+    d.delivery_id,
+    d.channel,
+    d.received_at,
+    coalesce(f.files, []) AS files,
+    coalesce(l.live_rows, 0) > 0 AND row_number() OVER (
+      PARTITION BY b.feed
+      ORDER BY coalesce(l.live_rows, 0) > 0 DESC, b.committed_at DESC, b.batch_id DESC
+    ) <= {most} AS is_named
+  FROM {batch} AS b
+  LEFT JOIN live AS l ON l.batch_id = b.batch_id
+  LEFT JOIN delivered AS d ON d.batch_id = coalesce(b.source_batch_id, b.batch_id)
+  LEFT JOIN files AS f ON f.batch_id = coalesce(b.source_batch_id, b.batch_id)
+  WHERE list_contains($feeds, b.feed)
+)
+"""
+_NAMED = """
+SELECT feed, batch_id, source_batch_id, delivery_id, channel, received_at, committed_at,
+  contract_version, sha256, files, live_rows, {counts}
+FROM ranked WHERE is_named ORDER BY feed, committed_at DESC, batch_id DESC
+"""
+_OTHERS = """
+SELECT feed, count(*), sum(live_rows)::BIGINT, {sums},
+  sha256(string_agg(concat_ws(' ', batch_id, coalesce(sha256, ''), {counts}), chr(10)
+    ORDER BY batch_id))
+FROM ranked WHERE NOT is_named GROUP BY feed
+"""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a receipt is made of besides the ledgers.
+
+    ``rows`` are the sealed rows; ``models`` are the gold and report models in the order of their
+    building, the report's last; ``feeds`` are the names of the feeds behind the report.
+    """
+
+    header: Header
+    rows: pa.Table
+    parameters: Mapping[str, str]
+    models: Sequence[SqlModel]
+    inputs: Sequence[form.Input]
+    feeds: Sequence[str]
+    held: Holds
+
+
+def make_receipt(con: duckdb.DuckDBPyConnection, proof: Proof) -> Receipt:
+    """Make the receipt of a report, next in the site's chain.
+
+    Args:
+        con: The lake writer's connection, inside the transaction that seals.
+        proof: What is proved.
+    """
+    header, contract = proof.header, proof.models[-1].contract
+    last = con.execute(
+        "SELECT receipt_no, receipt_hash FROM lake.ops.receipt ORDER BY receipt_no DESC LIMIT 1"
+    ).fetchone()
+    number, previous = (int(last[0]), str(last[1])) if last else (0, "")
+    small = contract.small_cells
+    return Receipt(
+        receipt_no=number + 1,
+        previous_hash=previous,
+        site_code=header.sender,
+        package_id=header.package_id,
+        table=proof.models[-1].table,
+        period=header.period,
+        revision=header.revision,
+        contract_version=header.contract_version,
+        contract_hash=header.contract_hash,
+        sql_hash=header.sql_hash,
+        snapshot=header.snapshot,
+        cut_off_at=header.cut_off_at,
+        rows=header.rows,
+        content_hash=header.content_hash,
+        parameters=form.Given(**proof.parameters),
+        models=tuple(made_by(model) for model in proof.models),
+        inputs=tuple(proof.inputs),
+        feeds=_feeds(con, proof.feeds, header.snapshot),
+        rules=_rules(con, contract, proof.rows),
+        held=proof.held.held,
+        small_cells=small
+        and form.SmallCells(columns=small.columns, totals=small.totals, minimum=small.minimum),
+        programme=programme(con),
+    )
+
+
+def record(con: duckdb.DuckDBPyConnection, receipt: Receipt) -> None:
+    """Write a receipt down; call it in the transaction that seals its package."""
+    con.execute(
+        "INSERT INTO lake.ops.receipt BY NAME SELECT ? AS receipt_no, ? AS package_id,"
+        " ? AS table_name, ? AS period, ? AS revision, ? AS snapshot,"
+        " ?::TIMESTAMPTZ AS cut_off_at, ? AS content_hash, ? AS previous_hash,"
+        " ? AS receipt_hash, ? AS receipt",
+        [
+            receipt.receipt_no,
+            receipt.package_id,
+            receipt.table,
+            receipt.period,
+            receipt.revision,
+            receipt.snapshot,
+            receipt.cut_off_at,
+            receipt.content_hash,
+            receipt.previous_hash,
+            receipt.receipt_hash,
+            canonical_json(receipt.told()).decode(),
+        ],
+    )
+
+
+def made_by(model: SqlModel) -> form.MadeBy:
+    """A model as a receipt keeps it, so that it can be run again when the model is another."""
+    sql = model.query.sql(dialect="duckdb", comments=False)
+    return form.MadeBy(
+        table=model.table,
+        sql=sql,
+        sql_hash=sha256_bytes(sql.encode()),
+        contract_version=model.contract.version,
+        contract_hash=model.contract.hash,
+    )
+
+
+def programme(con: duckdb.DuckDBPyConnection) -> form.Programme:
+    """The versions of this programme and of what computes with it."""
+    row = con.execute(
+        "SELECT extension_version FROM duckdb_extensions() WHERE extension_name = 'ducklake'"
+    ).fetchone()
+    return form.Programme(
+        countylake=__version__,
+        python=platform.python_version(),
+        duckdb=duckdb.__version__,
+        ducklake=str(row[0]) if row and row[0] else "unknown",
+        pyarrow=pa.__version__,
+        sqlglot=version("sqlglot"),
+    )
+
+
+def _rules(
+    con: duckdb.DuckDBPyConnection, contract: Table, rows: pa.Table
+) -> tuple[form.RuleResult, ...]:
+    """Judge the contract's rules on exactly the rows that are sealed."""
+    if not contract.rules:
+        return ()
+    broken = ", ".join(f"count(*) FILTER (({rule.expression}) IS FALSE)" for rule in contract.rules)
+    con.register(_SEALED, rows)
+    try:
+        found = con.execute(f"SELECT count(*), {broken} FROM {_SEALED}").fetchone()
+    finally:
+        con.unregister(_SEALED)
+    checked, *failed = found or (0, *(0 for _ in contract.rules))
+    return tuple(
+        form.RuleResult(rule=rule.id, severity=rule.severity, checked=checked, failed=count)
+        for rule, count in zip(contract.rules, failed, strict=True)
+    )
+
+
+def _feeds(
+    con: duckdb.DuckDBPyConnection, feeds: Sequence[str], snapshot: int
+) -> tuple[form.FeedBehind, ...]:
+    """The feeds that were registered at the snapshot, with their batches."""
+    at = f"AT (VERSION => {int(snapshot)})"
+    bound = {"feeds": list(feeds)}
+    present = table_states(con, [f"silver.{feed}" for feed in feeds], snapshot)
+    ranked = _BATCHES.format(
+        live=_live([feed for feed in feeds if f"silver.{feed}" in present], at),
+        batch=f"lake.ops.batch {at}",
+        delivery=f"lake.ops.delivery {at}",
+        batch_file=f"lake.ops.batch_file {at}",
+        most=form.MOST_BATCHES,
+        most_files=form.MOST_FILES,
+    )
+    counts = ", ".join(_COUNTS)
+    sums = ", ".join(f"sum({name})::BIGINT" for name in _COUNTS)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE receipt_batches AS {ranked} FROM ranked", bound)
+    try:
+        named = con.execute(_NAMED.format(counts=counts).replace("ranked", _TEMP)).fetchall()
+        others = con.execute(
+            _OTHERS.format(counts=counts, sums=sums).replace("ranked", _TEMP)
+        ).fetchall()
+    finally:
+        con.execute(f"DROP TABLE {_TEMP}")
+    known = con.execute(
+        f"SELECT f.feed, f.contract_version, f.contract_hash, coalesce(c.open_cases, 0)"
+        f" FROM lake.ops.feed {at} AS f LEFT JOIN (SELECT feed, count(*) AS open_cases"
+        f" FROM lake.ops.rectification {at} WHERE state = 'open' GROUP BY feed) AS c USING (feed)"
+        f" WHERE list_contains($feeds, f.feed) ORDER BY f.feed",
+        bound,
+    ).fetchall()
+    batches: dict[str, list[form.Batch]] = {}
+    for row in named:
+        batches.setdefault(row[0], []).append(_batch(*row[1:]))
+    rest = {row[0]: _others(*row[1:]) for row in others}
+    return tuple(
+        form.FeedBehind(
+            feed=feed,
+            contract_version=version or "",
+            contract_hash=digest or "",
+            batches=tuple(batches.get(feed, ())),
+            others=rest.get(feed, _NONE),
+            open_cases=cases,
+        )
+        for feed, version, digest, cases in known
+    )
+
+
+_TEMP = "temp.main.receipt_batches"
+
+
+def _live(feeds: Sequence[str], at: str) -> str:
+    """SQL: how many rows of each batch stand in silver."""
+    parts = [
+        f"SELECT _batch_id AS batch_id, count(*) AS live_rows"
+        f" FROM lake.silver.{quoted(feed)} {at} WHERE NOT _is_deleted GROUP BY 1"
+        for feed in feeds
+    ]
+    return " UNION ALL ".join(parts) or "SELECT '' AS batch_id, 0 AS live_rows WHERE false"
+
+
+def _counts(values: Sequence[Any]) -> form.Counts:
+    return form.Counts(**{n: int(v or 0) for n, v in zip(_COUNTS, values, strict=True)})
+
+
+_NONE = form.OtherBatches(count=0, live=0, counts=_counts([0] * len(_COUNTS)), hash="")
+
+
+def _others(count: int, live: int, *values: Any) -> form.OtherBatches:
+    *counts, digest = values
+    return form.OtherBatches(count=count, live=live, counts=_counts(counts), hash=digest)
+
+
+def _batch(  # noqa: PLR0917 - the columns of a query
+    batch_id: str,
+    source: str | None,
+    delivery_id: str | None,
+    channel: str | None,
+    received_at: Any,
+    committed_at: Any,
+    contract_version: str | None,
+    sha256: str | None,
+    files: list[str],
+    live: int,
+    *counts: Any,
+) -> form.Batch:
+    return form.Batch(
+        batch_id=batch_id,
+        source_batch_id=source or "",
+        delivery_id=delivery_id or "",
+        channel=channel or "",
+        received_at=utc_text(received_at) if received_at else "",
+        committed_at=utc_text(committed_at) if committed_at else "",
+        contract_version=contract_version or "",
+        sha256=sha256 or "",
+        files=tuple(files),
+        counts=_counts(counts),
+        live=live,
+    )
