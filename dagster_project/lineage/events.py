@@ -54,6 +54,9 @@ _MOST = 128 << 20
 _VALUES = {"identity": "IDENTITY", "transformation": "TRANSFORMATION", "aggregation": "AGGREGATION"}
 _CONDITIONS = {"filter": "FILTER", "join": "JOIN"}
 
+_UNMADE = ("landing/", "ops.")
+_SNAPSHOT = "snapshot "
+
 set_producer(PRODUCER)
 
 
@@ -129,37 +132,50 @@ def append(home: Home, events: Iterable[str]) -> None:
         os.close(handle)
 
 
-def upstream(home: Home, table: str) -> Iterator[str]:
+def upstream(home: Home, table: str, version: str = "") -> Iterator[str]:
     """The COMPLETE events that made a table and, step by step, everything below it.
 
     The file is read backwards and only as far as needed. An input that names its version is
     matched by version, so a table that was built again meanwhile does not stand in for the one
-    that was read.
+    that was read; a feed's table is what its newest merge until then left, which is told of that
+    merge alone: all batches stand in the receipt. Ledgers (``ops``) are the programme's own and
+    made by no event.
 
     Args:
         home: The site's home.
         table: The table, with its layer.
+        version: Which of its versions; the newest if empty.
 
     Yields:
         JSON lines, newest first; nothing if no event of the table is there.
     """
-    wanted: set[tuple[str, str]] = {(table, "")}
+    wanted = {(table, version)}
     for line in _backwards(home.lineage / FILE):
         if not wanted:
             return
-        if b'"COMPLETE"' not in line:
+        named = (f'"name":"{name}"'.encode() for name, _ in wanted)
+        if b'"COMPLETE"' not in line or not any(name in line for name in named):
             continue
         try:
             event = json.loads(line)
-            made = {(one["name"], _version(one)) for one in event["outputs"]}
-        except (ValueError, KeyError, TypeError):
+            made = {one["name"]: _version(one) for one in event["outputs"]}
+            read = {(one["name"], _version(one)) for one in event["inputs"]}
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
-        hits = {pair for name, version in made for pair in ((name, version), (name, ""))} & wanted
+        hits = {pair for pair in wanted if pair[0] in made and _is_of(made[pair[0]], pair[1])}
         if hits:
             wanted -= hits
-            wanted |= {(one["name"], _version(one)) for one in event["inputs"]}
-            wanted = {pair for pair in wanted if not pair[0].startswith("landing/")}
+            wanted |= {pair for pair in read if not pair[0].startswith(_UNMADE)}
             yield line.decode("utf-8")
+
+
+def _is_of(made: str, wanted: str) -> bool:
+    """Whether a version is the wanted one, or the newest before it of a table that grows."""
+    if wanted in {"", made}:
+        return True
+    if made.startswith(_SNAPSHOT) and wanted.startswith(_SNAPSHOT):
+        return int(made[len(_SNAPSHOT) :]) <= int(wanted[len(_SNAPSHOT) :])
+    return False
 
 
 def _event(
