@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -68,22 +67,6 @@ def init(  # noqa: PLR0917 - options of a command
         return
     state = "made" if founded.is_new else "was there already"
     console().print(f"{founded.site.code} {founded.site.name}: home {founded.home.root} ({state})")
-
-
-@app.command()
-def register(
-    card: Annotated[Path, typer.Argument(help="the county's public.json")],
-    home: CityOption = CITY_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """Accept a county's packages from now on."""
-    from dagster_project.city.register import register as enter
-
-    county = enter(opened(home, "receive"), card.expanduser().resolve())
-    if as_json:
-        emit({"county": county.code, "name": county.name, "key_id": county.key_id})
-    else:
-        console().print(f"registered {county.code} {county.name}, key {county.key_id}")
 
 
 @app.command()

@@ -16,6 +16,7 @@ from dagster_project.cli import (
     case,
     catalogue,
     city,
+    city_keys,
     city_view,
     config,
     demo,
@@ -24,6 +25,7 @@ from dagster_project.cli import (
     feed_versions,
     hold,
     items,
+    key,
     look,
     notify,
     quality,
@@ -64,6 +66,8 @@ app.add_typer(quality.app, name="quality")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(notify.app, name="notify")
 city_view.register(city.app)
+city_keys.register(city.app)
+app.add_typer(key.app, name="key")
 app.add_typer(city.app, name="city")
 
 

@@ -121,6 +121,14 @@ def report_table(reports: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
+KEY_STATES = {
+    "current": "[green]现用 current[/green]",
+    "replaced": "[yellow]交接 replaced[/yellow]",
+    "ended": "[dim]停用 ended[/dim]",
+    "revoked": "[red]吊销 revoked[/red]",
+}
+
+
 def county_table(state: Mapping[str, Any]) -> Table:
     """What came from each county."""
     site = state["site"]
@@ -149,6 +157,27 @@ def _newest(report: Mapping[str, Any]) -> str:
 def _until(held: Mapping[str, Any]) -> str:
     until = held["data_until"]
     return local(datetime.fromisoformat(until)) if until else "–"
+
+
+def key_table(site: Mapping[str, Any]) -> Table:
+    """The keys of a site, with what became of each."""
+    table = Table(title=f"{site['code']} {site['name']}", title_justify="left", box=box.SIMPLE_HEAD)
+    counted = any("packages" in key for key in site["keys"])
+    for head in ("密钥\nkey", "状态\nstate", "起用\nsince", "止用\nuntil"):
+        table.add_column(_head(head))
+    if counted:
+        table.add_column(_head("报送包\npackages"), justify="right")
+    table.add_column(_head("原因\nreason"))
+    for key in site["keys"]:
+        ends = key["revoked_at"] or key["valid_until"]
+        table.add_row(
+            key["key_id"],
+            KEY_STATES[key["state"]],
+            *(local(datetime.fromisoformat(at)) if at else "" for at in (key["valid_from"], ends)),
+            *([str(key.get("packages", 0))] if counted else []),
+            literally(key["revoked_why"]),
+        )
+    return table
 
 
 def correction_table(found: Sequence[Asked]) -> Table:

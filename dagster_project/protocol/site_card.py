@@ -91,6 +91,14 @@ class CardKey(BaseModel):
         """Whether it has no end: the one key with which its site signs."""
         return not self.valid_until and not self.revoked_at
 
+    def state(self, at: datetime) -> Literal["current", "replaced", "ended", "revoked"]:
+        """In one word: the one that signs, still accepted, accepted no more, or refused."""
+        if self.revoked_at:
+            return "revoked"
+        if self.refusal(at):
+            return "ended"
+        return "replaced" if self.valid_until else "current"
+
     def refusal(self, at: datetime) -> str:
         """Why nothing signed by it is taken at an instant, as a clause; empty when it is."""
         if self.revoked_at and at >= datetime.fromisoformat(self.revoked_at):

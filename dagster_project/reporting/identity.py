@@ -36,7 +36,7 @@ def give_key(home: Home, folder: Path | None = None) -> Site:
         PackageError: The key cannot be made or read.
     """
     site, folder = load_site(home), folder or keys_dir()
-    if not site.signing_key:
+    if not site.signing_key and not home.public_file.exists():
         made = create_key(folder, passphrase_of(site))
         site = site.model_copy(update={"signing_key": made})
         save_site(home, site)
@@ -85,7 +85,8 @@ def signer_of(site: Site, folder: Path | None = None) -> FileSigner:
         raise PackageError(
             "the site has no signing key",
             where=f"site {site.code}",
-            todo="Run `countylake init` for this home again",
+            todo="Run `countylake init` for this home again, or `countylake key rotate --lost` if"
+            " its key was revoked",
         )
     return load_signer(folder or keys_dir(), site.signing_key, passphrase_of(site))
 

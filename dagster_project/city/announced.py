@@ -1,0 +1,246 @@
+"""What other sites say of their keys, and what this one says of keys to its children.
+
+Each child's announcements lie in ``keys`` of its exchange folder; this site's own ones and its
+list of refused keys go into ``parent`` of it. What is believed is ``protocol.announcement``'s
+rule; the entries are ``register``'s.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from dagster_project.city.register import CODE, Child, changing, children, keep
+from dagster_project.clock import utc_text
+from dagster_project.errors import CountyLakeError, PackageError
+from dagster_project.paths import Home
+from dagster_project.protocol.announcement import (
+    FILE_NAME,
+    Announcement,
+    follow,
+    read_announcement,
+)
+from dagster_project.protocol.folders import read_untrusted, shown, write_file
+from dagster_project.protocol.keys import Signer
+from dagster_project.protocol.revocation import (
+    FILE,
+    Revocations,
+    Revoked,
+    read_revocations,
+    sign_revocations,
+)
+from dagster_project.protocol.site_card import MOST_BYTES, fingerprint
+from dagster_project.settings import Site
+
+UP, DOWN = "keys", "parent"
+_MOST_FILES = 10_000
+_MOST_TOLD = 10
+_NAME = re.compile(FILE_NAME)
+
+
+def take_announcements(home: Home, at: datetime) -> list[str]:
+    """Take in what children announce of their keys; call it before their packages are looked at.
+
+    Done twice, it changes nothing.
+
+    Returns:
+        Sentences for whoever must act: what was taken in, and what is not believed.
+
+    Raises:
+        PackageError: The register is damaged, or somebody changes it at this moment.
+    """
+    folders = [
+        path
+        for path in sorted(home.exchange.glob(f"*/{UP}"))
+        if CODE.match(path.parent.name) and not path.is_symlink() and not path.parent.is_symlink()
+    ]
+    if not any(folder.is_dir() for folder in folders):
+        return []
+    remarks: list[str] = []
+    with changing(home) as entries:
+        for folder in folders:
+            if folder.parent.name in entries:
+                remarks += _take(home, folder, entries, at)
+    return remarks
+
+
+def _take(home: Home, folder: Path, entries: dict[str, Child], at: datetime) -> list[str]:
+    """One child's announcements, its own and those of sites whose packages it passes on."""
+    owner, done, wrong = folder.parent.name, list[str](), list[str]()
+    for name in _names(folder):
+        data = read_untrusted(folder, name, MOST_BYTES)
+        try:
+            if data is None:
+                raise PackageError(
+                    "the file is no announcement of keys", where=name, todo="Remove it"
+                )
+            entry, sentence = _believed(entries, owner, data, at, name)
+            if entry is not None:
+                keep(home, entry)
+                entries[entry.code] = entry
+                done.append(sentence)
+        except CountyLakeError as error:
+            wrong.append(f"{owner}: {error}")
+    try:
+        done += _refused_by_relay(home, folder, entries, at)
+    except CountyLakeError as error:
+        wrong.append(f"{owner}: {error}")
+    if len(wrong) > _MOST_TOLD:
+        more = f"{owner}: {len(wrong) - _MOST_TOLD:,} more announcements of keys are not believed."
+        wrong = [*wrong[:_MOST_TOLD], more]
+    return done + wrong
+
+
+def _names(folder: Path) -> list[str]:
+    """Announcements in the order in which they follow each other."""
+    try:
+        found = [path.name for path in folder.iterdir() if _NAME.match(path.name)]
+    except OSError:
+        return []
+    split = ((name, name.removesuffix(".card.json").partition("-")) for name in found)
+    ordered = sorted((code, int(serial), name) for name, (code, _, serial) in split)
+    return [name for _, _, name in ordered][:_MOST_FILES]
+
+
+def _believed(
+    entries: Mapping[str, Child], owner: str, data: bytes, at: datetime, name: str
+) -> tuple[Child | None, str]:
+    """The entry that an announcement makes, and a sentence about it; None if it says no news.
+
+    Raises:
+        PackageError: It is not believed.
+    """
+    relay = entries[owner].card
+    told = read_announcement(data, name, relay.keys_at(at))
+    entry = entries.get(told.card.code)
+    if entry is None:
+        return _introduced(relay.code, relay.key_id, told, at, name)
+    if owner not in {told.card.code, entry.via}:
+        raise PackageError(
+            f"it announces keys of site {told.card.code}, whose packages come another way",
+            where=name,
+            todo="Nothing was changed; ask that site",
+        )
+    known = entry.card
+    if told.card.serial <= known.serial and told.card.every_key.keys() <= known.every_key.keys():
+        return None, ""
+    card = follow(known, told, at, name)
+    what = _news(known.key_id, card.key_id)
+    made = entry.model_copy(update={"card": card}).noted(at, card.code, what, told.why)
+    return made, f"{card.code} {card.name}: {what} ({told.why})."
+
+
+def _news(old: str, new: str) -> str:
+    if new == old:
+        return "the ends of its keys have changed"
+    if not new:
+        return f"key {old} is revoked, and there is no other yet"
+    return f"key {old or '(none)'} is followed by key {new}"
+
+
+def _introduced(
+    relay: str, relay_key: str, told: Announcement, at: datetime, name: str
+) -> tuple[Child, str]:
+    """A site that a relay makes known: below it, signed by the relay's current key and its own."""
+    card = told.card
+    if not is_below(card.code, relay):
+        what = f"site {relay} cannot make known site {card.code}, which is not below it"
+        raise PackageError(what, where=name, todo="Register it by hand if it is right")
+    if not relay_key or not {relay_key, card.key_id} <= told.signed_by:
+        raise PackageError(
+            f"site {card.code} is not registered, and not both its own current key and that of"
+            f" {relay} signed its card",
+            where=name,
+            todo="Register it by hand: `countylake city register`",
+        )
+    what = f"made known by {relay}"
+    made = Child(card=card, via=relay).noted(at, relay, what, told.why)
+    shown_key = fingerprint(card.key_id)
+    return made, f"{card.code} {card.name}: {what}, with key {shown_key} ({told.why})."
+
+
+def is_below(code: str, relay: str) -> bool:
+    """Whether a division lies in another, by their codes (GB/T 2260, GB/T 10114)."""
+    stem = relay
+    while len(stem) > 6 and stem.endswith("000"):  # noqa: PLR2004 - six digits, then threes
+        stem = stem[:-3]
+    while len(stem) in {4, 6} and stem.endswith("00"):
+        stem = stem[:-2]
+    return code != relay and code.startswith(stem)
+
+
+def _refused_by_relay(
+    home: Home, folder: Path, entries: dict[str, Child], at: datetime
+) -> Iterator[str]:
+    """Keys that a relay refuses of sites whose packages it passes on; they are refused here too.
+
+    Raises:
+        PackageError: Its list is not believed.
+    """
+    data = read_untrusted(folder, FILE, MOST_BYTES * 16)
+    if data is None:
+        return
+    relay = entries[folder.parent.name].card
+    told = read_revocations(data, relay.keys_for(data, at, FILE), FILE)
+    if told.site != relay.code:
+        raise PackageError(
+            f"the list is that of site {told.site}", where=FILE, todo="Ask the relay for its own"
+        )
+    for one in told.revoked:
+        entry = entries.get(one.code)
+        key = entry.card.named(one.key_id) if entry and entry.via == relay.code else None
+        if entry is None or key is None or key.revoked_at:
+            continue
+        card = entry.card.revoking(one.key_id, utc_text(at), one.why)
+        made = entry.model_copy(update={"card": card})
+        made = made.noted(at, relay.code, f"revoked key {one.key_id}", one.why)
+        keep(home, made)
+        entries[one.code] = made
+        yield f"{one.code}: key {one.key_id} is refused, as {relay.code} does ({one.why})."
+
+
+def revocations(home: Home, site: Site, only: str = "") -> Revocations:
+    """The keys that this site refuses: all, or those of a child and of whoever reports through it.
+
+    Raises:
+        PackageError: The register is damaged.
+    """
+    return Revocations(
+        site=site.code,
+        revoked=tuple(
+            Revoked(code=code, key_id=key.key_id, revoked_at=key.revoked_at, why=key.revoked_why)
+            for code, child in children(home).items()
+            if not only or only in {code, child.via}
+            for key in child.card.listed
+            if key.revoked_at
+        ),
+    )
+
+
+def tell_children(home: Home, site: Site, signer: Signer) -> None:
+    """Write down what this site says of keys: its list, and for each child what concerns it.
+
+    A child learns nothing of the keys of others. The same bytes every time.
+
+    Raises:
+        PackageError: The register is damaged.
+        OSError: A folder cannot be written.
+    """
+    _keep_equal(home.root, FILE, sign_revocations(revocations(home, site), signer))
+    own = sorted((home.outbox / "keys").glob(f"{site.code}-*.card.json"))
+    for code, child in children(home).items():
+        folder = home.exchange / code / DOWN
+        if child.via or folder.is_symlink() or folder.parent.is_symlink():
+            continue
+        for path in own:
+            _keep_equal(folder, path.name, path.read_bytes())
+        told = revocations(home, site, code)
+        if told.revoked or (folder / FILE).exists():
+            _keep_equal(folder, FILE, sign_revocations(told, signer))
+
+
+def _keep_equal(folder: Path, name: str, data: bytes) -> None:
+    if not folder.is_dir() or read_untrusted(folder, shown(name), MOST_BYTES * 16) != data:
+        write_file(folder / name, data)
