@@ -135,11 +135,11 @@ def run_all(commands: list[list[str]]) -> list[Done]:
 
 def collect(home: Path) -> list[dict[str, Any]]:
     """Bring the city's answers down, and tell how the county's reports stand."""
-    from dagster_project.components.steps import overview, replica, report
+    from dagster_project.components.steps import delivering, overview, replica
     from dagster_project.components.steps.workshop import Workshop
 
     workshop = Workshop.at(home)
-    sent = report.deliver(workshop)
+    sent = delivering.deliver(workshop)
     for remark in sent.remarks:
         note(remark)
     if sent.answers:

@@ -1,219 +1,308 @@
 """Store and forward: sealed packages go up when the link is there, answers come down.
 
-The exchange folder may be a mounted share or a stick that is away for days. A package counts as
-done when the parent's signed acknowledgement says ``accepted``; until then its copy in ``up`` is
-kept equal to the sealed one. Nothing is sealed here, and nothing in the exchange is believed
-without a signature.
+The link may be down for days. A package counts as done when the parent's signed acknowledgement
+says ``accepted``; until then it is sent until it lies with the parent, and afterwards again if the
+parent lacks it. Nothing is sealed here, nothing damaged is sent, and nothing that comes is believed
+without a signature. How bytes travel is ``links``' matter, how answers are kept ``answers``'.
 """
 
 from __future__ import annotations
 
-import filecmp
-import shutil
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
-from dagster_project.errors import CountyLakeError, PackageError
+from dagster_project import clock
+from dagster_project.errors import CountyLakeError, LakeBusyError, LakeError, PackageError
 from dagster_project.lake import Lake
 from dagster_project.paths import Home
-from dagster_project.protocol.acknowledgement import (
-    SUFFIX,
-    Acknowledgement,
-    read_acknowledgement,
-)
-from dagster_project.protocol.folders import (
-    copy_sealed,
-    only_one,
-    read_untrusted,
-    remove_parts,
-)
-from dagster_project.reporting.identity import parent_card
+from dagster_project.protocol.acknowledgement import SUFFIX, Acknowledgement
+from dagster_project.protocol.folders import only_one, write_file
+from dagster_project.reporting import answers as kept
+from dagster_project.reporting.answers import Answer
+from dagster_project.reporting.arriving import Believer, Marks
+from dagster_project.reporting.identity import hear_parent, own_card
+from dagster_project.reporting.links import link_of
+from dagster_project.reporting.links.link import CARD_BYTES, Link, LinkError, ParentState
+from dagster_project.reporting.links.memory import LinkMemory, recall, remember
+from dagster_project.reporting.sealed import Sealed, broken_at, damage, sealed_packages
 from dagster_project.settings import Site
 
-_ANSWER_BYTES = 64 << 10
+MEETING_S = 900
+"""So many seconds one meeting may send; the rest goes up at the next."""
+MOST_TOLD = 20
+"""So many remarks of one kind are told."""
+Also = Callable[[Link], Iterable[str]]
+"""What else is done at a meeting; it returns remarks."""
 
 
 @dataclass
 class Exchange:
-    """What one meeting with the exchange folder brought.
+    """What one meeting with the parent brought.
 
-    ``delivered``: ids copied up now. ``answers``: acknowledgements stored now. ``waiting``: ids
-    that are not accepted yet. ``remarks``: sentences for whoever must act.
+    ``delivered``: ids sent up now. ``answers``: acknowledgements stored now. ``waiting``: ids that
+    are not accepted yet, or that the parent lacks again. ``remarks``: sentences for whoever must
+    act. ``fault``: why the meeting broke off, empty when it did not. ``postponed_until``: set when
+    no meeting was tried, because the last ones failed.
     """
 
     delivered: list[str] = field(default_factory=list)
     answers: list[Acknowledgement] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    fault: str = ""
+    postponed_until: datetime | None = None
 
 
-@dataclass(frozen=True)
-class _Sealed:
-    package_id: str
-    package_hash: str
-    outcome: str
-    answered_at: str
-
-
-def deliver(lake: Lake, site: Site) -> Exchange:
-    """Copy every package that is not accepted yet up, and store the answers that came down.
+def deliver(
+    lake: Lake,
+    site: Site,
+    *,
+    at: datetime | None = None,
+    link: Link | None = None,
+    is_urgent: bool = False,
+    also: Also | None = None,
+    chance: random.Random | None = None,
+) -> Exchange:
+    """Meet the parent: store the answers that came down, and send what it does not have.
 
     A missing link is not an error: the packages stay sealed and go up the next time.
 
     Args:
         lake: The site's lake; its lock is held only to read and to store answers.
-        site: Whose outbox, and where the exchange folder is.
+        site: Whose outbox, and where the parent is.
+        at: The present instant.
+        link: Another way than the site's own, such as a stick; how it fares is not remembered.
+        is_urgent: Whether to try although the last meetings failed.
+        also: What else is to be done over the link.
+        chance: Chooses the pause after a failure.
 
     Raises:
         LakeError, LakeBusyError: The lake cannot be read or written.
     """
+    at, home = at or clock.now(), lake.home
     result = Exchange()
-    if not lake.home.catalog.exists():
+    if not home.catalog.exists():
         return result
-    with lake.reader() as con:
-        sealed = _sealed(con)
-    folder = site.folder(lake.home, "exchange")
-    with only_one(lake.home.outbox / ".delivering") as alone:
+    with only_one(home.outbox / ".delivering") as alone:
         if not alone:
             result.remarks.append("Another process is delivering already; nothing was sent twice.")
-        elif not folder.is_dir():
-            result.remarks.append(
-                f"{folder}: the exchange folder is not there. The packages are kept and go up "
-                "the next time; mount it, or correct `exchange` in site.yaml."
-            )
-        else:
-            _send(lake.home, folder, sealed, result)
-            _collect(lake, site, folder, sealed, result)
-    accepted = {one.package_id for one in sealed if one.outcome == "accepted"}
-    accepted |= {one.package_id for one in result.answers if one.outcome == "accepted"}
-    result.waiting = [one.package_id for one in sealed if one.package_id not in accepted]
+        meeting = _Meeting(lake, site, at, result)
+        memory = recall(home)
+        if alone and link is None and not is_urgent and not memory.is_due(at):
+            result.postponed_until = memory.next_attempt_at
+        elif alone:
+            meeting.hold(link, also, memory, chance or random.SystemRandom())
+        result.waiting = meeting.waiting()
     return result
 
 
-def _sealed(con: duckdb.DuckDBPyConnection) -> list[_Sealed]:
-    rows = con.execute(
-        "SELECT p.package_id, p.package_hash, coalesce(a.outcome, ''),"
-        " coalesce(strftime(a.acknowledged_at, '%Y-%m-%dT%H:%M:%S.%fZ'), '')"
-        " FROM lake.ops.package p LEFT JOIN (SELECT package_id, max(acknowledged_at) AS"
-        " acknowledged_at, max_by(outcome, acknowledged_at) AS outcome"
-        " FROM lake.ops.acknowledgement GROUP BY package_id) a USING (package_id)"
-        " ORDER BY p.package_no"
-    ).fetchall()
-    return [_Sealed(*row) for row in rows]
+def was_sent(home: Home, site: Site, package_id: str) -> bool:
+    """Whether a package may have left this site, though the lake does not know it."""
+    traces = [_trace(home, package_id), home.acknowledgements / package_id]
+    if not site.has_address:
+        exchange = site.folder(home, "exchange")
+        traces += [exchange / "up" / package_id, exchange / "down" / f"{package_id}{SUFFIX}"]
+    return any(trace.exists() for trace in traces)
 
 
-def _send(home: Home, exchange: Path, sealed: list[_Sealed], result: Exchange) -> None:
-    up = exchange / "up"
-    try:
-        up.mkdir(exist_ok=True)
-        remove_parts(up)
-        for one in sealed:
-            if one.outcome == "accepted":
-                continue
-            source, target = home.outbox / one.package_id, up / one.package_id
-            if not source.is_dir():
-                result.remarks.append(
-                    f"{source}: the sealed package is gone. Restore the outbox from a backup."
-                )
-            elif not _same(source, target):
-                shutil.rmtree(target, ignore_errors=True)
-                copy_sealed(source, target)
-                result.delivered.append(one.package_id)
-    except OSError as error:
-        result.remarks.append(
-            f"{up}: the link broke off ({error.strerror}). The packages are kept and go up the "
-            "next time."
-        )
+def _trace(home: Home, package_id: str) -> Path:
+    """What remains of a package that began to leave."""
+    return home.outbox / ".sent" / package_id
 
 
-def _same(source: Path, target: Path) -> bool:
-    if target.is_symlink() or not target.is_dir():
-        return False
-    names = sorted(str(p.relative_to(source)) for p in source.rglob("*"))
-    if names != sorted(str(p.relative_to(target)) for p in target.rglob("*")):
-        return False
-    files = [name for name in names if (source / name).is_file()]
-    return all(filecmp.cmp(source / name, target / name, shallow=False) for name in files)
+class _Meeting:
+    """One meeting at work."""
 
+    def __init__(self, lake: Lake, site: Site, at: datetime, result: Exchange) -> None:
+        self._lake, self._home, self._site = lake, lake.home, site
+        self._at, self._result = at, result
+        with lake.reader() as con:
+            self._sealed = sealed_packages(con)
+            self._known = _instants(con)
+        self._again: set[str] = set()
+        self._head = (0, "")
 
-def _collect(
-    lake: Lake, site: Site, exchange: Path, sealed: list[_Sealed], result: Exchange
-) -> None:
-    known = {one.package_id: one for one in sealed}
-    found = sorted((exchange / "down").glob(f"[!.]*{SUFFIX}"))
-    fresh = [
-        path
-        for path in found
-        if (one := known.get(path.name.removesuffix(SUFFIX))) is None or one.outcome != "accepted"
-    ]
-    if not fresh:
-        return
-    for path in fresh:
+    def hold(
+        self,
+        given: Link | None,
+        also: Also | None,
+        memory: LinkMemory,
+        chance: random.Random,
+    ) -> None:
+        """Open the link, meet, and remember how it went."""
+        result, backs_off, after = self._result, self._site.has_address, 0.0
         try:
-            answer = _read_answer(path, lake.home, site, known)
+            with given or link_of(self._home, self._site) as link:
+                backs_off = link.backs_off
+                self._meet(link, Marks(self._home, link.where, is_kept=given is None))
+                result.remarks += also(link) if also else ()
+        except (LakeError, LakeBusyError, PackageError):
+            raise
         except CountyLakeError as error:
-            result.remarks.append(str(error))
-            continue
-        if answer.acknowledged_at != known[answer.package_id].answered_at:
-            result.answers.append(answer)
-    if result.answers:
-        _store(lake, result.answers)
+            result.fault = str(error)
+            result.remarks.append(result.fault)
+            after = error.after if isinstance(error, LinkError) else 0.0
+        if given is None:
+            if result.fault:
+                memory = memory.failed(
+                    self._at, result.fault, backs_off=backs_off, after=after, chance=chance
+                )
+            else:
+                memory = memory.succeeded(self._at, *self._head)
+            remember(self._home, memory)
 
-
-def _read_answer(path: Path, home: Home, site: Site, known: dict[str, _Sealed]) -> Acknowledgement:
-    parent = parent_card(home)
-    if parent is None:
-        raise PackageError(
-            "the parent site's key is not known, so its answers cannot be verified",
-            where=path.name,
-            todo=f"Ask it for its public.json and keep it as {home.parent_file.name}",
-        )
-    data = read_untrusted(path.parent, path.name, _ANSWER_BYTES)
-    if data is None:
-        raise PackageError("the file is not an acknowledgement", where=path.name, todo="Remove it")
-    answer = read_acknowledgement(data, parent.keys, path.name)
-    sealed = known.get(answer.package_id)
-    for wrong, what in (
-        (path.name != answer.package_id + SUFFIX, "the answer is about another package"),
-        (answer.sender != site.code, "the answer is for another site"),
-        (answer.recipient != parent.code, "the answer comes from another site than the parent"),
-        (sealed is None, "the answer is about a package that this site never sealed"),
-        (
-            sealed is not None
-            and answer.outcome == "accepted"
-            and answer.package_hash != sealed.package_hash,
-            "the answer accepts another content than was sealed",
-        ),
-    ):
-        if wrong:
-            raise PackageError(what, where=path.name, todo="Ask the parent site what happened")
-    return answer
-
-
-def _store(lake: Lake, answers: list[Acknowledgement]) -> None:
-    rows = pa.Table.from_pylist(
-        [
-            {
-                "package_id": one.package_id,
-                "outcome": one.outcome,
-                "reasons": "; ".join(one.reasons),
-                "recipient": one.recipient,
-                "acknowledged_at": datetime.fromisoformat(one.acknowledged_at),
-            }
-            for one in answers
+    def waiting(self) -> list[str]:
+        """The packages that are not done."""
+        return [
+            one.package_id
+            for one in self._sealed
+            if one.outcome != "accepted" or one.package_id in self._again
         ]
-    )
-    with (
-        lake.writer("store acknowledgements") as writer,
-        writer.transaction("store acknowledgements", packages=len(answers)) as tx,
-    ):
-        tx.con.register("answers", rows)
-        tx.con.execute(
-            "INSERT INTO lake.ops.acknowledgement BY NAME SELECT * FROM answers"
-            " ANTI JOIN lake.ops.acknowledgement USING (package_id, acknowledged_at)"
+
+    def _meet(self, link: Link, marks: Marks) -> None:
+        self._announce(link)
+        self._collect(link, marks)
+        with self._lake.reader() as con:
+            self._sealed = sealed_packages(con)
+            wrong = kept.contradictions(con)
+        self._tell([str(one) for one in wrong])
+        state = link.state()
+        if state is not None:
+            self._compare(state)
+        self._send(link, self._needed(state))
+
+    def _announce(self, link: Link) -> None:
+        """Tell of our keys, hear of the parent's: answers may be signed with the next one."""
+        folder = self._home.outbox / "keys"
+        files = sorted(folder.glob("[!.]*")) if folder.is_dir() else []
+        for path in files:
+            if path.is_file() and path.stat().st_size <= CARD_BYTES:
+                link.announce(path.name, path.read_bytes())
+        wrong = list[str]()
+        for where, data in link.heard():
+            try:
+                told = hear_parent(self._home, data, where)
+            except PackageError as error:
+                told = str(error)
+            wrong += [told] if told else []
+        self._tell(wrong)
+
+    def _collect(self, link: Link, marks: Marks) -> None:
+        """Read answers that are new or changed; what was read is stored, whatever comes after."""
+        believer = Believer(
+            self._home, self._site, {one.package_id for one in self._sealed}, self._at
         )
-        tx.con.unregister("answers")
+        fresh, wrong = list[Answer](), list[str]()
+        try:
+            for package_id, mark in sorted(link.answers().items()):
+                if marks.has(package_id, mark):
+                    continue
+                try:
+                    answer = believer.read(package_id, link.answer(package_id))
+                except PackageError as error:
+                    wrong.append(str(error))
+                    continue
+                marks.add(package_id, mark)
+                said = answer.said
+                if (package_id, said.acknowledged_at, said.outcome) not in self._known:
+                    fresh.append(answer)
+        finally:
+            self._tell(wrong)
+            kept.store(self._lake, fresh)
+            marks.save()
+            self._result.answers += [one.said for one in fresh]
+
+    def _compare(self, state: ParentState) -> None:
+        """Tell of a parent that knows another history than this lake."""
+        self._head = (state.head_no, state.head_hash)
+        ours = {one.package_no: one.package_hash for one in self._sealed}
+        if state.head_no and ours.get(state.head_no) != state.head_hash:
+            other = "another than was sealed here" if state.head_no in ours else "unknown here"
+            self._result.remarks.append(
+                f"The parent's last package of this site, number {state.head_no}, is {other}: the"
+                " two know two histories. Do not seal on; restore the newest copy of the home if"
+                " this one is older, else compare with the parent."
+            )
+
+    def _needed(self, state: ParentState | None) -> list[Sealed]:
+        """What the parent lacks, in the order of the chain, up to a break in it."""
+        broken = broken_at(self._sealed)
+        if broken:
+            self._result.remarks.append(
+                f"The chain of packages in this lake breaks at number {broken}: nothing from there"
+                " on is sent. Restore the newest copy of the home."
+            )
+        whole = [one for one in self._sealed if not broken or one.package_no < broken]
+        if state is not None:
+            lacking = [one for one in whole if one.package_no > state.head_no]
+            self._again = {one.package_id for one in lacking if one.is_settled}
+            return [one for one in lacking if one.package_id not in state.waiting]
+        self._again = {one.package_id for one in whole if _lacked(one, whole)}
+        return [one for one in whole if not one.is_settled or one.package_id in self._again]
+
+    def _send(self, link: Link, needed: Sequence[Sealed]) -> None:
+        begun, wrong = time.monotonic(), list[str]()
+        keys = own_card(self._home).every_key if needed else {}
+        try:
+            for one in needed:
+                folder = self._home.outbox / one.package_id
+                if folder.is_dir() and link.holds(folder):
+                    continue
+                if fault := damage(folder, one, keys):
+                    wrong.append(fault)
+                    continue
+                if not (trace := _trace(self._home, one.package_id)).exists():
+                    write_file(trace, b"")
+                try:
+                    link.send(folder)
+                except LinkError as error:
+                    if not error.only:
+                        raise
+                    wrong.append(f"{one.package_id}: {error}")
+                    continue
+                self._result.delivered.append(one.package_id)
+                if one.package_id in self._again:
+                    wrong.append(_sent_again(one))
+                if time.monotonic() - begun > MEETING_S:
+                    wrong.append("There is more to send than one meeting takes; it goes on later.")
+                    break
+        finally:
+            self._tell(wrong)
+
+    def _tell(self, sentences: Sequence[str]) -> None:
+        self._result.remarks += sentences[:MOST_TOLD]
+        if more := len(sentences) - MOST_TOLD:
+            self._result.remarks += [f"{more:,} more like these."] if more > 0 else []
+
+
+def _instants(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str, str]]:
+    """The answers that are stored: package, instant as the answer writes it, outcome."""
+    rows = con.execute(
+        "SELECT DISTINCT package_id, acknowledged_at, outcome FROM lake.ops.acknowledgement"
+    ).fetchall()
+    return {(str(one), clock.utc_text(at), str(outcome)) for one, at, outcome in rows}
+
+
+def _lacked(one: Sealed, chain: Sequence[Sealed]) -> bool:
+    """Whether the parent, after it had settled a package, held a later one back for want of it."""
+    return one.is_settled and any(
+        later.outcome == "held"
+        and (later.head_no or 0) < one.package_no < later.package_no
+        and later.answered_at is not None
+        and one.answered_at is not None
+        and later.answered_at > one.answered_at
+        for later in chain
+    )
+
+
+def _sent_again(one: Sealed) -> str:
+    return (
+        f"{one.package_id}: the parent had {one.outcome} it as number {one.package_no} and lacks it"
+        " now; it was sent again. Ask whether the parent was restored from an older copy."
+    )

@@ -96,6 +96,13 @@ sealed_at TIMESTAMPTZ 封包时间（UTC）
 snapshot BIGINT 快照号
 reason VARCHAR 修订原因
 held VARCHAR 截止时搁置的归集任务（JSON），与状态文件所写一致，旧版本为空
+day DATE 报表所报之日（北京时间），即模型参数
+row_count BIGINT 行数，撤回为零
+contract_version VARCHAR 契约版本
+contract_hash VARCHAR 契约散列值
+sql_hash VARCHAR SQL散列值
+recipe_hash VARCHAR 报表及其下各模型的SQL与契约合计散列值
+decided_by VARCHAR 决定补报、重报或撤回的人，自动封包时为空
 """,
     ),
     "notice": OpsTable(
@@ -124,6 +131,8 @@ remarks VARCHAR 附言：已入库而仍须留意之处
 recipient VARCHAR 接收单位
 head_no BIGINT 接收单位所知的最后序号
 head_hash VARCHAR 接收单位所知的最后报送包散列值
+package_hash VARCHAR 所答复的报送包散列值，签名无效时为空
+signed_hash VARCHAR 签名回执原文的散列值
 acknowledged_at TIMESTAMPTZ 答复时间（UTC）
 """,
     ),

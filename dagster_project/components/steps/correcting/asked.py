@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 
 import duckdb
 
@@ -16,22 +15,22 @@ from dagster_project import clock
 from dagster_project.components.steps.correcting.decisions import case_number
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.errors import CountyLakeError, PackageError
+from dagster_project.errors import PackageError
 from dagster_project.lake.emptiness import has_rows
 from dagster_project.lineage.columns import ROWS
 from dagster_project.protocol.correction import (
     ANSWERED,
     ASKED,
-    FOLDER,
-    MOST_BYTES,
     Correction,
     CorrectionAnswer,
     read_correction,
     sign_correction,
 )
-from dagster_project.protocol.folders import read_untrusted, shown, write_file
+from dagster_project.protocol.folders import shown
 from dagster_project.protocol.site_card import SiteCard
 from dagster_project.reporting.identity import parent_card, signer_of
+from dagster_project.reporting.links import link_of
+from dagster_project.reporting.links.link import Link, LinkError
 
 MOST = 500
 """So many corrections are taken in at one meeting; the others at the next."""
@@ -42,74 +41,92 @@ MOST_TOLD = 20
 LEDGER = "lake.ops.correction"
 
 
-def meet(workshop: Workshop) -> list[str]:
-    """Take in what the parent asks for, and write down what was answered.
+def meet(workshop: Workshop, link: Link | None = None) -> list[str]:
+    """Take in what the parent asks for, and send up what was answered.
 
     A missing link is not an error: everything happens at the next meeting.
 
+    Args:
+        workshop: The site.
+        link: An open link, where packages travel at the same meeting; else the site's own.
+
     Returns:
         Sentences for whoever must act.
+
+    Raises:
+        LinkError: The given link broke off; whoever opened it remembers that.
     """
-    folder = workshop.site.folder(workshop.home, "exchange") / FOLDER
-    if not folder.is_dir() or folder.is_symlink() or not workshop.home.catalog.exists():
+    if not workshop.home.catalog.exists():
         return []
+    if link is not None:
+        return _met(workshop, link)
+    try:
+        with link_of(workshop.home, workshop.site) as own:
+            return _met(workshop, own)
+    except LinkError as error:
+        return [str(error)]
+
+
+def _met(workshop: Workshop, link: Link) -> list[str]:
     remarks = list[str]()
-    fresh = list(_fresh(workshop, folder, remarks))
+    fresh = list(_fresh(workshop, link, remarks))
     if fresh:
         _open(workshop, fresh)
-    try:
-        _answer(workshop, folder)
-    except OSError as error:
-        remarks.append(f"{folder}: answers to corrections wait for the link ({error.strerror}).")
+    _answer(workshop, link)
     return remarks
 
 
-def _fresh(workshop: Workshop, folder: Path, remarks: list[str]) -> Iterable[Correction]:
+def _fresh(workshop: Workshop, link: Link, remarks: list[str]) -> Iterable[Correction]:
     """Corrections that are not in the ledger yet and can be believed."""
+    names = link.corrections()
+    if not names:
+        return
     with workshop.lake.reader() as con:
         known = _known(con)
         packages = {
             row[0] for row in con.execute("SELECT package_id FROM lake.ops.package").fetchall()
         }
-    names = sorted(path.name for path in folder.glob(f"[!.]*{ASKED}"))
     new = [name for name in names if name.removesuffix(ASKED) not in known]
     card, found, wrong = parent_card(workshop.home), 0, list[str]()
     for name in new[:MOST_READ]:
         if found == MOST:
             break
         try:
-            correction = _believed(workshop, card, folder / name, packages)
-        except CountyLakeError as error:
+            correction = _believed(workshop, card, (name, link.correction(name)), packages)
+        except PackageError as error:
             wrong.append(str(error))
             continue
         found += 1
         yield correction
     remarks += wrong[:MOST_TOLD]
     if len(wrong) > MOST_TOLD:
-        remarks.append(f"{folder}: {len(wrong) - MOST_TOLD:,} more files are no corrections.")
+        remarks.append(f"{link.where}: {len(wrong) - MOST_TOLD:,} more files are no corrections.")
 
 
 def _believed(
-    workshop: Workshop, card: SiteCard | None, path: Path, packages: set[str]
+    workshop: Workshop,
+    card: SiteCard | None,
+    file: tuple[str, bytes | None],
+    packages: set[str],
 ) -> Correction:
-    """A file as the correction that the parent signed.
+    """A file, by its name and bytes, as the correction that the parent signed.
 
     Raises:
         PackageError: It cannot be believed.
     """
-    where = shown(path.name)
+    name, data = file
+    where = shown(name)
     if card is None:
         raise PackageError(
             "the parent site's key is not known, so that nothing it asks can be verified",
             where=where,
             todo="Ask it for its public.json",
         )
-    data = read_untrusted(path.parent, path.name, MOST_BYTES)
     if data is None:
         raise PackageError("the file is no correction", where=where, todo="Remove it")
     found = read_correction(data, card.keys, where)
     for wrong, what in (
-        (path.name != found.correction_id + ASKED, "the file is named after another"),
+        (name != found.correction_id + ASKED, "the file is named after another"),
         (found.sender != workshop.site.code, "it is for another site"),
         (found.recipient != card.code, "it comes from another site than the parent"),
         (found.package_id not in packages, "it is about a package never sealed here"),
@@ -185,7 +202,7 @@ def _open(workshop: Workshop, fresh: Iterable[Correction]) -> None:
             )
 
 
-def _answer(workshop: Workshop, folder: Path) -> None:
+def _answer(workshop: Workshop, link: Link) -> None:
     """Make sure that the parent finds every answer; the same bytes every time."""
     with workshop.lake.reader() as con:
         if not has_rows(con, LEDGER):
@@ -206,6 +223,4 @@ def _answer(workshop: Workshop, folder: Path) -> None:
             answer=words[:2000],
             answered_at=clock.utc_text(at),
         )
-        text, name = sign_correction(message, signer), correction_id + ANSWERED
-        if read_untrusted(folder, name, MOST_BYTES) != text:
-            write_file(folder / name, text)
+        link.reply(correction_id + ANSWERED, sign_correction(message, signer))

@@ -1,0 +1,120 @@
+"""Meeting the parent: what goes up and comes down together, whether it is time, how it stands.
+
+How packages travel is ``reporting.outbox``'s matter, how corrections do ``correcting.asked``'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dagster_project.components.steps.correcting.asked import meet
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.errors import UsageError
+from dagster_project.reporting.answers import contradictions
+from dagster_project.reporting.links.folder import FolderLink
+from dagster_project.reporting.links.memory import LinkMemory, recall
+from dagster_project.reporting.outbox import Exchange
+from dagster_project.reporting.outbox import deliver as exchange
+from dagster_project.reporting.sealed import sealed_packages
+
+IDLE = timedelta(hours=1)
+"""So often the parent is asked what it wants when nothing waits here."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How delivery stands. ``waiting``: ids that the parent did not settle yet."""
+
+    waiting: tuple[str, ...]
+    waiting_since: datetime | None
+    rejected: tuple[str, ...]
+    contradictions: tuple[str, ...]
+    link: LinkMemory
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As ``status`` shows it."""
+        return {
+            "waiting": list(self.waiting),
+            "waiting_since": self.waiting_since,
+            "rejected": list(self.rejected),
+            "contradictions": list(self.contradictions),
+            **self.link.model_dump(),
+        }
+
+
+def deliver(
+    workshop: Workshop,
+    *,
+    at: datetime | None = None,
+    to: Path | None = None,
+    is_urgent: bool = False,
+) -> Exchange:
+    """Take every package that the parent lacks up, and bring its answers down.
+
+    What the parent asks for comes down, too, and what the departments answered goes up.
+
+    Args:
+        workshop: The site.
+        at: The present instant.
+        to: Any other folder, such as a stick's, that is carried to the parent and back.
+        is_urgent: Whether to try although the last meetings failed.
+
+    Raises:
+        UsageError: ``to`` is no folder.
+        LakeError, LakeBusyError: The lake cannot be read or written.
+    """
+    link = None
+    if to is not None:
+        if not to.is_dir():
+            raise UsageError(
+                "there is no such folder", where=str(to), todo="Mount the stick, or name another"
+            )
+        own = to / workshop.site.code
+        own.mkdir(exist_ok=True)
+        link = FolderLink(own)
+    return exchange(
+        workshop.lake,
+        workshop.site,
+        at=at,
+        link=link,
+        is_urgent=is_urgent,
+        also=partial(meet, workshop),
+    )
+
+
+def due(workshop: Workshop, at: datetime) -> str:
+    """Why the parent should be met now, as a clause; empty when there is no reason.
+
+    The lake is looked into only when the link may be tried.
+    """
+    if not workshop.site.parent or not workshop.home.catalog.exists():
+        return ""
+    memory = recall(workshop.home)
+    if not memory.is_due(at):
+        return ""
+    if memory.last_attempt_at is None or not timedelta() <= at - memory.last_attempt_at < IDLE:
+        return "the parent was not met for an hour"
+    waiting = standing(workshop).waiting
+    return f"{len(waiting)} packages wait" if waiting else ""
+
+
+def standing(workshop: Workshop) -> Standing:
+    """How delivery stands at this instant."""
+    memory = recall(workshop.home)
+    if not workshop.home.catalog.exists():
+        return Standing((), None, (), (), memory)
+    with workshop.lake.reader() as con:
+        chain, wrong = sealed_packages(con), contradictions(con)
+    waiting = [one for one in chain if not one.is_settled]
+    return Standing(
+        waiting=tuple(one.package_id for one in waiting),
+        waiting_since=min((one.sealed_at for one in waiting), default=None),
+        rejected=tuple(one.package_id for one in chain if one.outcome == "rejected"),
+        contradictions=tuple(str(one) for one in wrong),
+        link=memory,
+    )

@@ -1,0 +1,379 @@
+"""The link over HTTP: the parent's reception is asked; it answers by itself to nobody.
+
+Addresses and JSON are those of the parent's web application (``/v1/children/<code>/…``). A fault
+that may pass is tried again a few times within one meeting; when to meet again is decided by
+``reporting.outbox``. No token and no byte of an answer goes into a sentence or a log, but for what
+the parent says is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dagster_project.protocol import archive
+from dagster_project.protocol.canonical import sha256_bytes
+from dagster_project.protocol.correction import ASKED, MOST_BYTES, is_plain
+from dagster_project.protocol.manifest import Hash, HashOrNone, Whole
+from dagster_project.reporting.links.link import (
+    ANSWER_BYTES,
+    CARD_BYTES,
+    LinkError,
+    ParentState,
+)
+
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
+"""Answers that may be other ones a little later."""
+UNKNOWN, FORBIDDEN, ABSENT = 401, 403, 404
+PAGE_BYTES = 8 << 20
+MOST_PAGES = 10_000
+_LATER = "It is tried again by itself; if it stays so, ask the parent site"
+_FORM = ConfigDict(extra="ignore", frozen=True)
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every address
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How patient one meeting is; times in seconds.
+
+    ``tries`` counts requests for one answer. Between two, a random time passes below ``pause``
+    doubled with each, at most ``longest_pause``, unless the parent asks for another one.
+    ``connect`` and ``silence`` bound the wait for the line and for the next bytes, ``answer`` one
+    whole answer.
+    """
+
+    tries: int = 4
+    pause: float = 1.0
+    longest_pause: float = 30.0
+    connect: float = 10.0
+    silence: float = 60.0
+    answer: float = 600.0
+
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class _Listed(BaseModel):
+    model_config = _FORM
+    package_id: str
+    sha256: Hash
+
+
+class _Answers(BaseModel):
+    model_config = _FORM
+    acknowledgements: list[_Listed]
+    next: str | None = None
+
+
+class _Chain(BaseModel):
+    model_config = _FORM
+    head_no: Whole
+    head_hash: HashOrNone
+    missing: list[Whole] = []
+    waiting: list[str] = []
+
+
+class _Named(BaseModel):
+    model_config = _FORM
+    name: str
+    sha256: Hash
+
+
+class _Corrections(BaseModel):
+    model_config = _FORM
+    corrections: list[_Named]
+
+
+@dataclass
+class HttpLink:
+    """The parent's reception at an address.
+
+    Attributes:
+        where: The address, for sentences.
+        code: Our own code, which the token must be made out for.
+        token: Shown to this address alone.
+        authorities: A file of certificate authorities, where this machine's own do not do.
+        wait, chance: How a pause is passed, and chosen.
+    """
+
+    where: str
+    code: str
+    token: str = field(repr=False)
+    authorities: Path | None = None
+    patience: Patience = field(default_factory=Patience)
+    wait: Callable[[float], None] = time.sleep
+    chance: random.Random = field(default_factory=random.SystemRandom)
+    backs_off: bool = True
+    _http: httpx.Client | None = None
+    _state: ParentState | None = None
+    _letters: Mapping[str, str] | None = None
+
+    def __enter__(self) -> Self:
+        patience = self.patience
+        secure = self.where.startswith("https:")
+        try:
+            authorities = str(self.authorities) if self.authorities else None
+            verify = ssl.create_default_context(cafile=authorities) if secure else False
+        except (OSError, ssl.SSLError) as error:
+            raise LinkError(
+                "the file of certificate authorities cannot be read",
+                where=str(self.authorities),
+                todo="Correct `exchange_ca` in site.yaml: it names a file in PEM form",
+            ) from error
+        self._http = httpx.Client(
+            headers={
+                "Authorization": f"Bearer {self.token}",
+                "User-Agent": "countylake",
+                "Accept-Encoding": "identity",
+            },
+            timeout=httpx.Timeout(patience.silence, connect=patience.connect),
+            verify=verify,
+            follow_redirects=False,
+            trust_env=False,
+        )
+        self._state = self._letters = None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        if self._http is not None:
+            self._http.close()
+
+    def state(self) -> ParentState:
+        """What the parent knows of our chain."""
+        said = self._json(_Chain, self._mine("chain"))
+        self._state = ParentState(
+            said.head_no, said.head_hash, tuple(said.missing), frozenset(said.waiting)
+        )
+        return self._state
+
+    def holds(self, package: Path) -> bool:
+        """Whether the parent said that it waits with this package."""
+        return package.name in (self._state or self.state()).waiting
+
+    def send(self, package: Path) -> None:
+        """Push a package as one archive."""
+        packed = archive.pack(package)
+        headers = {"Content-Type": archive.MEDIA_TYPE, "Content-Length": str(packed.size)}
+        self._ask("PUT", self._mine("packages", package.name), packed.chunks, headers)
+
+    def answers(self) -> Mapping[str, str]:
+        """The parent's answers with the hash of each."""
+        found: dict[str, str] = {}
+        after: str | None = None
+        for _ in range(MOST_PAGES):
+            address = self._mine("acknowledgements")
+            address += f"?after={quote(after, safe='')}" if after is not None else ""
+            page = self._json(_Answers, address)
+            found |= {one.package_id: one.sha256 for one in page.acknowledgements}
+            if not page.next or page.next == after:
+                return found
+            after = page.next
+        raise self._odd("the list of answers does not come to its end")
+
+    def answer(self, package_id: str) -> bytes | None:
+        """One answer as it was signed."""
+        return self._get(self._mine("acknowledgements", package_id), ANSWER_BYTES)
+
+    def corrections(self) -> Sequence[str]:
+        """The names of corrections that the parent asks for."""
+        return sorted(name for name in self._corrections() if name.endswith(ASKED))
+
+    def correction(self, name: str) -> bytes | None:
+        """One correction as it was signed."""
+        return self._get(self._mine("corrections", name), MOST_BYTES)
+
+    def reply(self, name: str, data: bytes) -> None:
+        """Push an answer to a correction, unless the parent has it."""
+        if self._corrections().get(name) != sha256_bytes(data):
+            self._ask("PUT", self._mine("corrections", name), lambda: iter((data,)), _SIGNED)
+
+    def announce(self, name: str, data: bytes) -> None:  # noqa: ARG002 - it says itself what it is
+        """Push an announcement of our keys."""
+        self._ask("PUT", self._mine("keys"), lambda: iter((data,)), _SIGNED)
+
+    def heard(self) -> Sequence[tuple[str, bytes]]:
+        """The card that the parent shows everybody."""
+        card = self._get("/v1/site", CARD_BYTES)
+        return [] if card is None else [("the parent's card", card)]
+
+    def _corrections(self) -> Mapping[str, str]:
+        """The hashes of what both sides wrote on doubted figures; asked for once a meeting."""
+        if self._letters is None:
+            said = self._json(_Corrections, self._mine("corrections"))
+            self._letters = {one.name: one.sha256 for one in said.corrections}
+        return self._letters
+
+    def _mine(self, *steps: str) -> str:
+        return "/".join(("/v1/children", self.code, *(quote(one, safe="") for one in steps)))
+
+    def _get(self, path: str, most: int) -> bytes | None:
+        try:
+            return self._ask("GET", path, most=most)
+        except _AbsentError:
+            return None
+
+    def _json(self, form: type[Form], path: str) -> Form:
+        data = self._ask("GET", path, most=PAGE_BYTES)
+        try:
+            return form.model_validate_json(data)
+        except ValidationError as error:
+            raise self._odd("the parent's answer is not of the agreed form") from error
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Callable[[], Iterator[bytes]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        most: int = ANSWER_BYTES,
+    ) -> bytes:
+        """Ask until an answer comes, or another try would not help, or not soon."""
+        patience = self.patience
+        for turn in range(patience.tries):
+            try:
+                return self._once(method, path, body, headers, most)
+            except LinkError as error:
+                is_last = turn == patience.tries - 1
+                if is_last or not error.transient or error.after > patience.longest_pause:
+                    raise
+                bound = min(patience.pause * 2**turn, patience.longest_pause)
+                self.wait(max(error.after, self.chance.uniform(0, bound)))
+        raise AssertionError(patience.tries)
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        body: Callable[[], Iterator[bytes]] | None,
+        headers: Mapping[str, str] | None,
+        most: int,
+    ) -> bytes:
+        assert self._http is not None  # noqa: S101 - a link is used as a context manager
+        content = body() if body else None
+        try:
+            with self._http.stream(
+                method, self.where + path, content=content, headers=headers
+            ) as response:
+                text = self._whole(response, most)
+                self._check(response, text)
+                return text
+        except httpx.TimeoutException as error:
+            raise self._fault("the parent does not answer in time") from error
+        except httpx.TransportError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise LinkError(
+                    "the parent's certificate is not trusted here",
+                    where=self.where,
+                    todo="Name its authority's file as `exchange_ca` in site.yaml, or ask the"
+                    " parent to renew its certificate",
+                ) from error
+            raise self._fault("the connection to the parent failed or was cut") from error
+        except (httpx.InvalidURL, OSError) as error:
+            raise LinkError(
+                f"the package cannot be read ({error.strerror})"
+                if isinstance(error, OSError)
+                else "this is no address",
+                where=self.where,
+                todo="Mend the outbox" if isinstance(error, OSError) else "Correct `exchange`",
+            ) from error
+
+    def _whole(self, response: httpx.Response, most: int) -> bytes:
+        """An answer within its bounds of size and time."""
+        begun, blocks, size = time.monotonic(), list[bytes](), 0
+        for block in response.iter_raw():
+            size += len(block)
+            if size > most:
+                raise self._odd(f"the parent's answer has more than {most >> 10:,} KiB")
+            if time.monotonic() - begun > self.patience.answer:
+                raise self._fault("the parent does not come to the end of its answer")
+            blocks.append(block)
+        return b"".join(blocks)
+
+    def _check(self, response: httpx.Response, text: bytes) -> None:
+        """Raise what an answer other than success means."""
+        code = response.status_code
+        if response.is_success:
+            return
+        said = _told(text)
+        if code in BUSY:
+            what = "asks to be left alone" if code == httpx.codes.TOO_MANY_REQUESTS else "is busy"
+            raise LinkError(
+                f"the parent {what} or out of order (HTTP {code}{said})",
+                where=self.where,
+                todo=_LATER,
+                transient=True,
+                after=_after(response),
+            )
+        if code == ABSENT:
+            raise _AbsentError(
+                f"the parent knows nothing of that kind (HTTP {code}{said})",
+                where=self.where,
+                todo="Compare `exchange` in site.yaml with the address that the parent told, and"
+                " ask whether it registered this site",
+            )
+        if code in {UNKNOWN, FORBIDDEN}:
+            what = "does not know the token, or it expired" if code == UNKNOWN else "forbids it"
+            raise LinkError(
+                f"the parent {what} (HTTP {code}{said})",
+                where=self.where,
+                todo="Ask the parent for a new token, and keep it where `exchange_token` says",
+            )
+        raise LinkError(
+            f"the parent refuses (HTTP {code}{said})",
+            where=self.where,
+            todo="Ask the parent site; nothing of it was lost here",
+            only=True,
+        )
+
+    def _fault(self, what: str) -> LinkError:
+        return LinkError(what, where=self.where, todo=_LATER, transient=True)
+
+    def _odd(self, what: str) -> LinkError:
+        return LinkError(
+            what,
+            where=self.where,
+            todo="Compare `exchange` in site.yaml with the address that the parent told",
+        )
+
+
+class _AbsentError(LinkError):
+    """There is no such thing at the parent."""
+
+
+_SIGNED = {"Content-Type": "application/json"}
+
+
+def _told(text: bytes) -> str:
+    """What the parent says is wrong, if it can be shown: ``: sentence``."""
+    try:
+        said: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    words = said.get("error") if isinstance(said, dict) else None
+    return f": {words[:200]}" if isinstance(words, str) and is_plain(words) else ""
+
+
+def _after(response: httpx.Response) -> float:
+    """The seconds that Retry-After asks for; 0 without it."""
+    said = response.headers.get("retry-after", "").strip()
+    return float(said) if said.isdecimal() and len(said) < len("1000000") else 0.0
