@@ -39,10 +39,9 @@ newest AS (
   SELECT
     site_code,
     MAX(period) AS period
-  FROM city.reported
+  FROM city.report_by_site
   WHERE report = 'rectification'
-    AND NOT is_withdrawn
-    AND period <= REPLACE(CAST(CAST(:day AS DATE) AS VARCHAR), '-', '')
+    AND is_received
   GROUP BY site_code
 ),
 cases AS (

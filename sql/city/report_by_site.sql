@@ -12,18 +12,39 @@ WITH shown AS (
   WHERE first_day <= :day
     AND shown_until >= :day
 ),
+accepted AS (
+  SELECT
+    received.site_code,
+    received.report,
+    received.period,
+    received.package_id,
+    received.revision,
+    received.row_count AS row_cnt,
+    COALESCE(received.kind, '') = 'withdrawal' AS is_withdrawn,
+    received.received_at,
+    MIN(received.received_at) OVER (
+      PARTITION BY received.site_code, received.report, received.period
+    ) AS first_received_at,
+    ROW_NUMBER() OVER (
+      PARTITION BY received.site_code, received.report, received.period
+      ORDER BY received.revision DESC, received.received_at DESC, received.package_id
+    ) AS recency,
+    shown.first_day
+  FROM ops.received AS received
+  INNER JOIN shown
+    ON shown.report = received.report
+    AND shown.period = received.period
+  WHERE received.outcome = 'accepted'
+),
 started AS (
   SELECT
-    reported.site_code,
-    reported.report,
-    MIN(shown.first_day) AS first_day
-  FROM city.reported AS reported
-  INNER JOIN shown
-    ON shown.report = reported.report
-    AND shown.period = reported.period
+    site_code,
+    report,
+    MIN(first_day) AS first_day
+  FROM accepted
   GROUP BY
-    reported.site_code,
-    reported.report
+    site_code,
+    report
 ),
 owed AS (
   -- A site owes from its registration, or from its first period if that is earlier.
@@ -85,10 +106,11 @@ joined AS (
         THEN refused.outcome
     END AS pending
   FROM owed
-  LEFT JOIN city.reported AS reported
+  LEFT JOIN accepted AS reported
     ON reported.site_code = owed.site_code
     AND reported.report = owed.report
     AND reported.period = owed.period
+    AND reported.recency = 1
   LEFT JOIN refused
     ON refused.site_code = owed.site_code
     AND refused.report = owed.report

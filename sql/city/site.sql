@@ -1,19 +1,34 @@
 -- Every registered site, also one that never reported: how far its newest daily report lies behind.
-WITH heard AS (
+WITH accepted AS (
+  SELECT
+    site_code,
+    report,
+    period,
+    MIN(received_at) AS first_received_at,
+    MAX(received_at) AS last_received_at,
+    MAX_BY(COALESCE(kind, ''), revision) AS kind
+  FROM ops.received
+  WHERE outcome = 'accepted'
+  GROUP BY
+    site_code,
+    report,
+    period
+),
+heard AS (
   SELECT
     site_code,
     MIN(first_received_at) AS first_received_at,
-    MAX(received_at) AS last_received_at
-  FROM city.reported
+    MAX(last_received_at) AS last_received_at
+  FROM accepted
   GROUP BY site_code
 ),
 newest AS (
-  -- A period of eight digits is a day.
+  -- A period of eight digits is a day; one that was withdrawn is as if it had not come.
   SELECT
     site_code,
     MAX(period) AS period
-  FROM city.reported
-  WHERE NOT is_withdrawn
+  FROM accepted
+  WHERE kind <> 'withdrawal'
     AND LENGTH(period) = 8
     AND period <= REPLACE(CAST(CAST(:day AS DATE) AS VARCHAR), '-', '')
   GROUP BY site_code
