@@ -129,7 +129,8 @@ class Stage:
         """The relation that holds a table of the scene."""
         layer = table.partition(".")[0]
         if layer in READ:
-            return f"({scene.inputs.select(table)})"
+            select = scene.inputs.select(table)
+            return self._ledger(select) if layer == "ops" else f"({select})"
         model = scene.graph.model(table)
         known = {name: self._relation(scene, name) for name in model.inputs}
         identity = _identity(model, scene.parameters, known)
@@ -137,25 +138,40 @@ class Stage:
             self.made[identity] = self._evaluate(model, scene.parameters, known)
         return self.made[identity]
 
+    def _ledger(self, select: str) -> str:
+        """An ops table, copied once: ledgers are small, lie in many files, and are read often."""
+        if select not in self.made:
+            relation = f"made.model_{len(self.made)}"
+            with _sentence("a ledger"):
+                self.con.execute(f"CREATE TABLE {relation} AS {select}")
+            self.made[select] = relation
+        return self.made[select]
+
     def _evaluate(self, model: Model, parameters: Parameters, inputs: Mapping[str, str]) -> str:
         relation = f"made.model_{len(self.made)}"
-        try:
+        with _sentence(model.table, model.path):
             for name, source in inputs.items():
                 layer, _, stem = name.partition(".")
                 self.con.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(layer)}")
                 view = f"{quoted(layer)}.{quoted(stem)}"
                 self.con.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {source}")
             self.con.execute(f"CREATE TABLE {relation} AS {model.sql(parameters)}")
-        except duckdb.Error as error:
-            what = str(error).splitlines()[0].rstrip(".")
-            raise ModelError(
-                f"{model.table} cannot be evaluated again ({what})",
-                where=model.path,
-                todo="A table or snapshot that it reads is not in this lake; name a newer package",
-            ) from error
         if model.contract.small_cells is not None:
             self.suppress(self.con, f"{self.name}.{relation}", model.contract)
         return relation
+
+
+@contextlib.contextmanager
+def _sentence(what: str, where: str = "") -> Iterator[None]:
+    """Say what could not be evaluated, and why."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise ModelError(
+            f"{what} cannot be evaluated again ({str(error).splitlines()[0].rstrip('.')})",
+            where=where,
+            todo="A table or snapshot that it reads is not in this lake; name a newer package",
+        ) from error
 
 
 def _identity(model: Model, parameters: Parameters, inputs: Mapping[str, str]) -> str:
