@@ -216,9 +216,9 @@ def _feeds(
     present = table_states(con, [f"silver.{feed}" for feed in feeds], snapshot)
     ranked = _BATCHES.format(
         live=_live([feed for feed in feeds if f"silver.{feed}" in present], at),
-        batch=f"lake.ops.batch {at}",
-        delivery=f"lake.ops.delivery {at}",
-        batch_file=f"lake.ops.batch_file {at}",
+        batch=f"(SELECT * FROM lake.ops.batch {at})",
+        delivery=f"(SELECT * FROM lake.ops.delivery {at})",
+        batch_file=f"(SELECT * FROM lake.ops.batch_file {at})",
         most=form.MOST_BATCHES,
         most_files=form.MOST_FILES,
     )
@@ -234,7 +234,7 @@ def _feeds(
         con.execute(f"DROP TABLE {_TEMP}")
     known = con.execute(
         f"SELECT f.feed, f.contract_version, f.contract_hash, coalesce(c.open_cases, 0)"
-        f" FROM lake.ops.feed {at} AS f LEFT JOIN (SELECT feed, count(*) AS open_cases"
+        f" FROM lake.ops.feed AS f {at} LEFT JOIN (SELECT feed, count(*) AS open_cases"
         f" FROM lake.ops.rectification {at} WHERE state = 'open' GROUP BY feed) AS c USING (feed)"
         f" WHERE list_contains($feeds, f.feed) ORDER BY f.feed",
         bound,
