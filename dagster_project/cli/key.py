@@ -71,6 +71,7 @@ def rotate(
     kept = timedelta(days=number) if unit == "d" else timedelta(hours=number)
     site = _opened(home)
     card = rotation.rotate(site, overlap=kept, why=why, lost=lost)
+    _logged("key rotated", key_id=card.key_id, overlap=overlap, lost=lost, why=why)
     waiting = rotation.waiting_with(Lake(site, load_settings(site)), card.key_id)
     if as_json:
         emit({**described(card), "packages_to_sign_anew": waiting})
@@ -102,6 +103,7 @@ def revoke(
 
     site = _opened(home)
     card = rotation.revoke(site, key_id, why=why)
+    _logged("key revoked", key_id=key_id, why=why)
     if as_json:
         emit(described(card))
         return
@@ -121,6 +123,7 @@ def resign(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     place = _opened(home)
     site = load_site(place)
     done = sign_anew(Lake(place, load_settings(place)), site, signer_of(site))
+    _logged("packages signed anew", packages=len(done), key_id=site.signing_key)
     if as_json:
         emit({"signed": done})
     else:
@@ -145,6 +148,7 @@ def trust(
     if replace and not why.strip():
         raise UsageError("a replaced key needs a reason", todo="Give it with --why")
     kept = trust_parent(_opened(home), card.expanduser().resolve(), replace=replace)
+    _logged("parent trusted", parent=kept.code, key_id=kept.key_id, replace=replace, why=why)
     if as_json:
         emit(described(kept))
     else:
@@ -172,6 +176,13 @@ def described(card: SiteCard) -> dict[str, Any]:
             for key in card.listed
         ],
     }
+
+
+def _logged(event: str, **words: object) -> None:
+    """Keep what was done to keys in the home's log."""
+    import structlog
+
+    structlog.get_logger(__name__).info(event, **words)
 
 
 def _opened(home: Path) -> Home:
