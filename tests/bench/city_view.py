@@ -289,8 +289,8 @@ def names_of(workshop: Workshop, reports: int) -> tuple[str, ...]:
     return (*shapes, *(f"further_{number}" for number in range(reports - len(shapes))))
 
 
-def measure(sites: int, days: int, feeds: int, reports: int) -> str:
-    """Generate, build twice, publish, ask; what to print."""
+def measure(sites: int, days: int = 30, feeds: int = 60, reports: int = 20) -> None:
+    """Generate, build twice, publish, ask; print what each took."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     workshop = site_of(FOLDER, sites)
@@ -314,7 +314,8 @@ def measure(sites: int, days: int, feeds: int, reports: int) -> str:
         publish(workshop)
     lines.append(f"published in {spent}")
     lines += ask_all(workshop)
-    return "\n".join(lines)
+    lines.insert(0, f"the view of {sites} sites with {reports} reports a day, after {days} days:")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _ask(con: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -345,8 +346,7 @@ def main() -> None:
     parser.add_argument("--feeds", type=int, default=60)
     parser.add_argument("--reports", type=int, default=20)
     told_of = parser.parse_args()
-    found = measure(told_of.sites, told_of.days, told_of.feeds, told_of.reports)
-    sys.stdout.write(found + "\n")
+    measure(told_of.sites, told_of.days, told_of.feeds, told_of.reports)
 
 
 if __name__ == "__main__":

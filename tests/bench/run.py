@@ -5,10 +5,10 @@ account of it. The lake's time is taken twice: to the last sealed package, which
 script is compared with, and to the end of the run, second opinion included.
 
 Usage: ``python -m tests.bench.run [--scale 1] [--scale 10] [--rounds 2] [--mib 800]
-[--rows 200000] [--departments 60] [--judged 5000000]``. Scale 1 is the real county's size; inboxes
+[--rows 200000] [--departments 60] [--judged 5000000] [--sites 90]``. Scale 1 is the real county's size; inboxes
 are simulated once and kept below ``var/bench``. ``--rows`` is the size of the database tables of
 the extraction (0 for none), ``--departments`` how many deliver on one day, ``--judged`` how many
-rows meet fifteen rules.
+rows meet fifteen rules, ``--sites`` how many have reported for a month to the receiving site.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from statistics import median
 
 from dagster_project.paths import PROJECT
 from dagster_project.simulate import simulate
-from tests.bench import departments, extraction, quality, reading
+from tests.bench import city_view, departments, extraction, quality, reading
 from tests.bench.timing import Timed, timed
 
 BENCH = PROJECT / "var" / "bench"
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200_000, help="of a database; 0 for none")
     parser.add_argument("--departments", type=int, default=60, help="how many; 0 for none")
     parser.add_argument("--judged", type=int, default=5_000_000, help="rows; 0 for none")
+    parser.add_argument("--sites", type=int, default=90, help="of one receiver; 0 for none")
     asked = parser.parse_args()
     BENCH.mkdir(parents=True, exist_ok=True)
     for scale in asked.scale or [1.0]:
@@ -103,6 +104,8 @@ def main() -> None:
         departments.measure(asked.departments, ROWS_EACH)
     if asked.judged:
         quality.measure(asked.judged, asked.rounds)
+    if asked.sites:
+        city_view.measure(asked.sites)
 
 
 if __name__ == "__main__":
