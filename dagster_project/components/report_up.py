@@ -11,10 +11,13 @@ from dagster_project.components import described
 from dagster_project.components.guard import sentences_only
 from dagster_project.components.site import SiteResource, county_home
 from dagster_project.components.steps import report as step
+from dagster_project.components.steps.delivering import deliver as meet_parent
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Table
 
 DELIVERED = dg.AssetKey(["outbox", "delivered"])
+MOST_NAMED = 20
+"""Packages and sentences that one materialization names; Dagster's metadata are kept small."""
 
 
 class ReportUp(dg.Component, dg.Model, dg.Resolvable):
@@ -51,7 +54,10 @@ def _package(table: Table) -> dg.AssetsDefinition:
     @dg.multi_asset(name=f"package_{table.name}", specs=[spec], can_subset=False)
     def seal(context: dg.AssetExecutionContext, site: SiteResource):  # type: ignore[no-untyped-def]  # noqa: ANN202
         with sentences_only():
-            sealed = step.seal_report(site.workshop, table.name, site.occasion(context.run_id))
+            sealing = step.seal_report(site.workshop, table.name, site.occasion(context.run_id))
+        for remark in sealing.remarks:
+            context.log.warning(remark)
+        sealed = sealing.current
         yield dg.MaterializeResult(
             asset_key=key,
             metadata={
@@ -59,6 +65,9 @@ def _package(table: Table) -> dg.AssetsDefinition:
                 "package_no": sealed.package_no,
                 "new": sealed.is_new,
                 "cut_off_at": sealed.cut_off_at.isoformat(),
+                "sealed_now": [one.package_id for one in sealing.new][-MOST_NAMED:],
+                "sealed_cnt": len(sealing.new),
+                "rows_not_reported": list(sealing.remarks)[:MOST_NAMED],
             },
             data_version=dg.DataVersion(sealed.package_hash[:32]),
         )
@@ -83,13 +92,15 @@ def _delivery(reports: Sequence[Table]) -> dg.AssetsDefinition:
     )
     def deliver(site: SiteResource):  # type: ignore[no-untyped-def]  # noqa: ANN202
         with sentences_only():
-            sent = step.deliver(site.workshop)
+            sent = meet_parent(site.workshop)
         yield dg.MaterializeResult(
             asset_key=DELIVERED,
             metadata={
                 "delivered_now": len(sent.delivered),
                 "answered_now": len(sent.answers),
                 "waiting": len(sent.waiting),
+                "fault": sent.fault,
+                "remarks": sent.remarks[:MOST_NAMED],
             },
         )
 

@@ -27,10 +27,10 @@ from dagster_project.contracts.model import (
     Reference,
     Rule,
     Sla,
-    SmallCells,
     Table,
 )
 from dagster_project.contracts.policy import Policy
+from dagster_project.contracts.report_words import SmallCells
 from dagster_project.contracts.rowsql import columns_of, with_parameters
 from dagster_project.contracts.servers import build_servers
 from dagster_project.contracts.shift_words import Shifts
@@ -129,6 +129,7 @@ def build_table(document: Document, layer: Layer) -> Table:
         key=tuple(column.name for column in keyed),
         rules=tuple(r for r in _rules(document, table, Policy()) if isinstance(r, Rule)),
         period=custom.get("period", ""),
+        period_column=custom.get("periodColumn", ""),
         due_time=custom.get("dueTime", "20:30"),
         small_cells=small
         and SmallCells(

@@ -56,6 +56,7 @@ def table_problems(
     """What does not fit within a table's contract; columns passing through are not known here."""
     yield from _name_problems(table.name, document)
     yield from catalogue_problems(table, document)
+    yield from _period_problems(table, document)
     for column in table.columns:
         for sentence in column_faults(column, codes):
             yield Problem(table.path, column.line, f"column `{column.name}`: {sentence}")
@@ -73,6 +74,28 @@ def table_problems(
             )
     for name in _repeated([rule.id for rule in table.rules]):
         yield document.problem(f"rule `{name}` is written twice; rename one", "schema")
+
+
+def _period_problems(table: Table, document: Document) -> Iterator[Problem]:
+    """Which period a row belongs to must be written in the row, and part of what identifies it."""
+    if not table.period_column:
+        return
+    properties = [entry["property"] for entry in document.data["customProperties"]]
+    place = ("customProperties", properties.index("periodColumn"))
+    named = f"`periodColumn` names `{table.period_column}`, which"
+    column = next((c for c in table.columns if c.name == table.period_column), None)
+    if not table.period:
+        what = "`periodColumn` is for a report with a period; add `period`, or remove it"
+        yield document.problem(what, *place)
+    elif column is None:
+        what = f"{named} this contract does not describe; correct it, or describe the column"
+        yield document.problem(what, *place)
+    elif column.type not in {"string", "date", "timestamp"}:
+        what = f"{named} is no date and no text like 202305; name one that is"
+        yield document.problem(what, *place)
+    elif not column.is_key:
+        what = f"{named} is not in the key, so that two periods share rows; add `primaryKey`"
+        yield document.problem(what, *place)
 
 
 def _repeated(names: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from dagster_project.contracts.entities import DataItems
 from dagster_project.contracts.own_expectation import OwnExpectation
 from dagster_project.contracts.policy import Policy
+from dagster_project.contracts.report_words import PeriodKind, SmallCells
 from dagster_project.contracts.shift_words import Shifts
 from dagster_project.contracts.table_rule import Gate, TableRule
 from dagster_project.contracts.workdays import Calendar
@@ -331,23 +332,12 @@ class Feed:
 
 
 @dataclass(frozen=True)
-class SmallCells:
-    """Small-cell suppression of a report: counts of persons below ``minimum`` are blanked.
-
-    ``columns`` are the counts; ``totals`` are the groups whose sums are published: within each
-    group either no cell or at least two are blank.
-    """
-
-    columns: tuple[str, ...]
-    totals: tuple[tuple[str, ...], ...]
-    minimum: int = 5
-
-
-@dataclass(frozen=True)
 class Table:
     """A gold, report or city table; only columns *made* there are described here.
 
     In silver it is the table of an entity, whose columns all come from ``items.yaml``.
+    ``period_column`` says which period a row belongs to; without it a report tells of the state at
+    its cut-off.
     """
 
     name: str
@@ -358,7 +348,8 @@ class Table:
     columns: tuple[Column, ...] = ()
     key: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
-    period: Literal["", "daily", "monthly", "quarterly"] = ""
+    period: PeriodKind | Literal[""] = ""
+    period_column: str = ""
     due_time: str = "20:30"
     small_cells: SmallCells | None = None
     may_be_empty: bool = False

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import duckdb
 from sqlglot import exp
 
-from dagster_project.contracts.model import SmallCells, Table
+from dagster_project.contracts.model import Table
+from dagster_project.contracts.report_words import SmallCells
 from dagster_project.errors import ModelError
 from dagster_project.privacy.derivable import Cell, Equation, derivable
 

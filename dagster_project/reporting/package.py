@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,18 @@ from dagster_project.errors import PackageError
 from dagster_project.paths import Home
 from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol import table as values
-from dagster_project.protocol.canonical import canonical_json, file_hashes
+from dagster_project.protocol.canonical import canonical_json
 from dagster_project.protocol.folders import place, seal_tree
-from dagster_project.protocol.held import HeldFeed, Holds, Settled
+from dagster_project.protocol.held import Holds
 from dagster_project.protocol.keys import Signer
 from dagster_project.protocol.manifest import Header, Manifest
+from dagster_project.protocol.receipt import Receipt, as_file
+from dagster_project.protocol.standing import Standings
+from dagster_project.reporting.datapackage import datapackage
+from dagster_project.reporting.revision import Last, Wanted, last_revision, why_anew
 from dagster_project.settings import Site
 
 _PERSONAL = ("L3", "L4")
-_CHANGED = "figures changed since the revision before"
-_REASON = 400
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,12 @@ class Draft:
 
     ``columns`` are the report's columns with everything they inherit; ``order_by`` names the
     columns of the model's total order (the contract's key if empty, all columns if that is empty
-    too). ``lineage`` (OpenLineage events as JSON lines) is read only if a package is sealed.
-    ``sealed_at`` and ``cut_off_at`` are instants with a zone. ``holds`` are the held deliveries
-    behind the report at its cut-off.
+    too). ``rows`` are the normalised rows to seal, in that order; None seals the whole table as it
+    stands. ``lineage`` (OpenLineage events as JSON lines) is read only if a package is sealed.
+    ``sealed_at`` and ``cut_off_at`` are instants with a zone, ``day`` the day reported on.
+    ``holds`` are the held deliveries behind the report at its cut-off. ``certify`` makes and
+    records the receipt of the header and rows, and is asked only if a package is sealed.
+    ``recipe_hash``, ``is_past`` and ``again`` are ``revision.Wanted``'s. ``by`` stays in the site.
     """
 
     contract: Table
@@ -56,13 +61,19 @@ class Draft:
     sealed_at: datetime
     sql_hash: str
     snapshot: int
+    day: date | None = None
+    rows: pa.Table | None = None
     order_by: tuple[str, ...] = ()
     reason: str = ""
     lineage: Iterable[str] = ()
     status: Mapping[str, Any] = field(default_factory=dict)
     holds: Holds = field(default_factory=Holds)
-    receipts: Sequence[Mapping[str, Any]] = ()
-    receipt_hash: str = ""
+    certify: Callable[[Header, pa.Table], Receipt] | None = None
+    standings: Callable[[], Standings] | None = None
+    recipe_hash: str = ""
+    is_past: bool = False
+    again: bool = False
+    by: str = ""
 
     @property
     def report(self) -> str:
@@ -80,26 +91,6 @@ class Package:
     revision: int
     rows: int
     folder: Path
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where the next package stands in the chain, and what the revision before it says."""
-
-    number: int
-    previous_hash: str
-    revision: int
-    content_hash: str
-    held: Holds
-
-    def news(self, content_hash: str, holds: Holds) -> str:
-        """Why there must be another revision; empty if it would say the same."""
-        told = [_CHANGED] if self.content_hash != content_hash else []
-        before, now = set(self.held.feeds), set(holds.feeds)
-        ended = {one.hold_id: one for one in holds.settled}
-        told += [_is_held(one) for one in holds.held if one.feed not in before]
-        told += [_was_held(one, ended) for one in self.held.held if one.feed not in now]
-        return "; ".join(told)[:_REASON]
 
 
 def seal(
@@ -123,34 +114,31 @@ def seal(
             that was delivered from beyond what this lake remembers.
     """
     clear_unfinished(con, home, site)
-    table = _read(con, draft)
+    _refuse_personal(draft)
+    table = standing(con, draft.contract, draft.order_by) if draft.rows is None else draft.rows
     content_hash = values.content_hash(table)
-    spot = _next_place(con, draft)
-    if not spot.news(content_hash, draft.holds):
+    last = last_revision(con, draft.report, draft.period)
+    wanted = Wanted(content_hash, draft.holds, draft.recipe_hash, draft.is_past, draft.again)
+    reason = why_anew(last, wanted, draft.reason)
+    if reason is None:
         return None
-    header = _header(site, draft, spot, table, content_hash)
-    scratch = home.scratch / f"seal-{uuid.uuid4().hex}"
-    folder = home.outbox / header.package_id
-    try:
-        manifest = _build(scratch, draft, header, table, signer)
-        place(scratch, folder)
-    except OSError as error:
-        raise PackageError(
-            f"the package cannot be written ({error.strerror})",
-            where=str(folder),
-            todo="Free space or mend the folder's rights, then run it again; nothing was sealed",
-        ) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    _record(con, header, manifest.package_hash, draft.holds)
-    return Package(
-        header.package_id,
-        header.package_no,
-        manifest.package_hash,
-        header.revision,
-        header.rows,
-        folder,
+    header = _header(
+        site,
+        draft,
+        next_spot(con, last),
+        reason=reason,
+        rows=table.num_rows,
+        content_hash=content_hash,
     )
+    receipt = draft.certify(header, table) if draft.certify else None
+    if receipt is not None:
+        header = header.model_copy(update={"receipt_hash": receipt.receipt_hash})
+
+    def fill(scratch: Path) -> None:
+        _fill(scratch, draft, header, table)
+        (scratch / fmt.RECEIPTS).write_bytes(as_file(receipt))
+
+    return seal_files(con, home, header, signer, fill=fill, kept=_kept(draft))
 
 
 def clear_unfinished(con: duckdb.DuckDBPyConnection, home: Home, site: Site) -> list[str]:
@@ -180,7 +168,28 @@ def clear_unfinished(con: duckdb.DuckDBPyConnection, home: Home, site: Site) -> 
     return unfinished
 
 
-def _read(con: duckdb.DuckDBPyConnection, draft: Draft) -> pa.Table:
+def standing(
+    con: duckdb.DuckDBPyConnection, contract: Table, order_by: Sequence[str] = ()
+) -> pa.Table:
+    """A report's table as it stands, in the types that travel and in its total order.
+
+    Raises:
+        PackageError: It has not been built yet, or a column's type cannot travel.
+    """
+    order = order_by or contract.key
+    terms = ", ".join(f'"{name}" ASC NULLS FIRST' for name in order) or "ALL ASC NULLS FIRST"
+    query = f'SELECT * FROM lake.report."{contract.name}" ORDER BY {terms}'
+    try:
+        return values.normalise(con.execute(query).to_arrow_table())
+    except duckdb.CatalogException as error:
+        raise PackageError(
+            "the report has not been built yet",
+            where=f"report.{contract.name}",
+            todo="Run `countylake run` first",
+        ) from error
+
+
+def _refuse_personal(draft: Draft) -> None:
     personal = [column.name for column in draft.columns if column.level in _PERSONAL]
     if personal:
         raise PackageError(
@@ -188,45 +197,29 @@ def _read(con: duckdb.DuckDBPyConnection, draft: Draft) -> pa.Table:
             where=f"report {draft.report}",
             todo="Aggregate it in the report's SQL, or drop it",
         )
-    order = draft.order_by or draft.contract.key
-    terms = ", ".join(f'"{name}" ASC NULLS FIRST' for name in order) or "ALL ASC NULLS FIRST"
-    query = f'SELECT * FROM lake.report."{draft.report}" ORDER BY {terms}'
-    try:
-        return values.normalise(con.execute(query).to_arrow_table())
-    except duckdb.CatalogException as error:
-        raise PackageError(
-            "the report has not been built yet",
-            where=f"report.{draft.report}",
-            todo="Run `countylake run` first",
-        ) from error
 
 
-def _next_place(con: duckdb.DuckDBPyConnection, draft: Draft) -> _Place:
+@dataclass(frozen=True)
+class Spot:
+    """Where the next package stands: its number, what it follows, and its revision."""
+
+    number: int
+    previous_hash: str
+    revision: int
+
+
+def next_spot(con: duckdb.DuckDBPyConnection, last: Last | None) -> Spot:
+    """Where the next package of the site stands, after the last revision of its period."""
     head = con.execute(
         "SELECT package_no, package_hash FROM lake.ops.package ORDER BY package_no DESC LIMIT 1"
     ).fetchone()
-    last = con.execute(
-        "SELECT revision, content_hash, held FROM lake.ops.package WHERE report = ? AND period = ?"
-        " ORDER BY revision DESC LIMIT 1",
-        [draft.report, draft.period],
-    ).fetchone()
     number, previous = head or (0, "")
-    revision, content, held = last or (0, "", None)
-    said = Holds.model_validate(json.loads(held)) if held else Holds()
-    return _Place(number + 1, previous, revision + 1, content, said)
+    return Spot(number + 1, previous, last.revision + 1 if last else 1)
 
 
-def _is_held(one: HeldFeed) -> str:
-    until = f"its data are of {one.data_until}" if one.data_until else "it never had data"
-    return f"{one.feed} is held ({one.hold_id}), {until}"
-
-
-def _was_held(one: HeldFeed, ended: Mapping[str, Settled]) -> str:
-    outcome = f" {ended[one.hold_id].outcome}" if one.hold_id in ended else ""
-    return f"{one.feed} is no longer held ({one.hold_id}{outcome})"
-
-
-def _header(site: Site, draft: Draft, spot: _Place, table: pa.Table, content_hash: str) -> Header:
+def _header(
+    site: Site, draft: Draft, spot: Spot, *, reason: str, rows: int, content_hash: str
+) -> Header:
     def named(revision: int) -> str:
         return fmt.package_id(site.code, draft.report, draft.period, revision)
 
@@ -236,7 +229,6 @@ def _header(site: Site, draft: Draft, spot: _Place, table: pa.Table, content_has
             where=f"report {draft.report}",
             todo="Give a day (YYYYMMDD), a month (YYYYMM), a quarter (YYYYQn) or a year (YYYY)",
         )
-    corrects = spot.revision > 1
     return Header(
         package_id=named(spot.revision),
         package_no=spot.number,
@@ -246,8 +238,8 @@ def _header(site: Site, draft: Draft, spot: _Place, table: pa.Table, content_has
         report=draft.report,
         period=draft.period,
         revision=spot.revision,
-        replaces=named(spot.revision - 1) if corrects else "",
-        reason=draft.reason or (spot.news(content_hash, draft.holds) if corrects else ""),
+        replaces=named(spot.revision - 1) if spot.revision > 1 else "",
+        reason=reason,
         previous_hash=spot.previous_hash,
         cut_off_at=utc_text(draft.cut_off_at),
         sealed_at=utc_text(draft.sealed_at),
@@ -255,98 +247,103 @@ def _header(site: Site, draft: Draft, spot: _Place, table: pa.Table, content_has
         contract_hash=draft.contract.hash,
         sql_hash=draft.sql_hash,
         snapshot=draft.snapshot,
-        rows=table.num_rows,
+        rows=rows,
         content_hash=content_hash,
-        receipt_hash=draft.receipt_hash,
+        receipt_hash="",
         writer=values.WRITER,
     )
 
 
-def _build(
-    scratch: Path, draft: Draft, header: Header, table: pa.Table, signer: Signer
-) -> Manifest:
-    (scratch / "data").mkdir(parents=True)
+def _kept(draft: Draft) -> dict[str, Any]:
+    """What the site keeps of a package besides its header."""
+    return {
+        "held": draft.holds.model_dump_json(include={"held"}),
+        "day": draft.day,
+        "recipe_hash": draft.recipe_hash,
+        "decided_by": draft.by,
+    }
+
+
+def _fill(scratch: Path, draft: Draft, header: Header, table: pa.Table) -> None:
+    """Write a report's files but the signature."""
+    (scratch / "data").mkdir()
     data = scratch / fmt.data_path(header.report)
     values.write_parquet(table, data)
-    (scratch / fmt.DATAPACKAGE).write_bytes(
-        canonical_json(_datapackage(draft, header, data, table))
-    )
+    described = datapackage(header, draft.contract, draft.columns, data, table)
+    (scratch / fmt.DATAPACKAGE).write_bytes(canonical_json(described))
     status = {**draft.status, **draft.holds.told()}
+    if draft.standings is not None:
+        status |= draft.standings().told()
     (scratch / fmt.STATUS).write_bytes(canonical_json(status))
     with (scratch / fmt.LINEAGE).open("wb") as stream:
         for event in draft.lineage:
             stream.write(canonical_json(json.loads(event)) + b"\n")
-    (scratch / fmt.RECEIPTS).write_bytes(canonical_json({"receipts": list(draft.receipts)}))
-    manifest = Manifest(header=header, files=fmt.describe_files(scratch, header.file_names))
-    (scratch / fmt.SIGNATURE).write_bytes(fmt.sign_manifest(manifest, signer))
-    seal_tree(scratch)
-    return manifest
 
 
-def _datapackage(draft: Draft, header: Header, data: Path, table: pa.Table) -> dict[str, Any]:
-    notes = {
-        column.name: {
-            "title": column.title,
-            "description": column.description,
-            "unit": column.unit,
-            "level": column.level,
-        }
-        for column in draft.columns
-    }
-    sha256, sm3 = file_hashes(data)
-    return {
-        "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
-        "name": header.package_id.lower(),
-        "id": header.package_id,
-        "title": draft.contract.title,
-        "description": draft.contract.description,
-        "version": draft.contract.version,
-        "created": header.sealed_at,
-        "resources": [
-            {
-                "name": header.report,
-                "path": fmt.data_path(header.report),
-                "title": draft.contract.title,
-                "format": "parquet",
-                "mediatype": "application/vnd.apache.parquet",
-                "bytes": data.stat().st_size,
-                "hash": f"sha256:{sha256}",
-                "sm3": sm3,
-                "rowCount": header.rows,
-                "schema": {
-                    "$schema": "https://datapackage.org/profiles/2.0/tableschema.json",
-                    "fields": values.describe(table, notes),
-                    "primaryKey": list(draft.contract.key),
-                },
-            }
-        ],
-    }
+def seal_files(
+    con: duckdb.DuckDBPyConnection,
+    home: Home,
+    header: Header,
+    signer: Signer,
+    *,
+    fill: Callable[[Path], None],
+    kept: Mapping[str, Any],
+) -> Package:
+    """Build a package aside, place it, and write it down.
+
+    Args:
+        con: The lake writer's connection, inside a transaction.
+        home: The site's home.
+        header: What the package says of itself.
+        signer: Signs in the site's name.
+        fill: Writes every file but the signature into a folder.
+        kept: What ``ops.package`` keeps besides the header.
+
+    Raises:
+        PackageError: A full disk, or a folder that may not be written.
+    """
+    scratch = home.scratch / f"seal-{uuid.uuid4().hex}"
+    folder = home.outbox / header.package_id
+    try:
+        scratch.mkdir(parents=True)
+        fill(scratch)
+        manifest = Manifest(header=header, files=fmt.describe_files(scratch, header.file_names))
+        (scratch / fmt.SIGNATURE).write_bytes(fmt.sign_manifest(manifest, signer))
+        seal_tree(scratch)
+        place(scratch, folder)
+    except OSError as error:
+        raise PackageError(
+            f"the package cannot be written ({error.strerror})",
+            where=str(folder),
+            todo="Free space or mend the folder's rights, then run it again; nothing was sealed",
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    _record(con, header, manifest.package_hash, kept)
+    return Package(
+        header.package_id,
+        header.package_no,
+        manifest.package_hash,
+        header.revision,
+        header.rows,
+        folder,
+    )
 
 
 def _record(
-    con: duckdb.DuckDBPyConnection, header: Header, package_hash: str, holds: Holds
+    con: duckdb.DuckDBPyConnection, header: Header, package_hash: str, kept: Mapping[str, Any]
 ) -> None:
+    said = header.model_dump(
+        include={
+            "package_no", "package_id", "kind", "report", "period", "revision", "previous_hash",
+            "content_hash", "receipt_hash", "snapshot", "reason", "contract_version",
+            "contract_hash", "sql_hash",
+        }
+    )  # fmt: skip
+    cells = {**said, "package_hash": package_hash, "row_count": header.rows, **kept}
+    named = ", ".join(f"? AS {name}" for name in cells)
     con.execute(
-        "INSERT INTO lake.ops.package BY NAME SELECT ? AS package_no, ? AS package_id,"
-        " ? AS kind, ? AS report, ? AS period, ? AS revision, ? AS previous_hash,"
-        " ? AS package_hash, ? AS content_hash, ? AS receipt_hash,"
-        " ?::TIMESTAMPTZ AS cut_off_at, ?::TIMESTAMPTZ AS sealed_at, ? AS snapshot,"
-        " ? AS reason, ? AS held",
-        [
-            header.package_no,
-            header.package_id,
-            header.kind,
-            header.report,
-            header.period,
-            header.revision,
-            header.previous_hash,
-            package_hash,
-            header.content_hash,
-            header.receipt_hash,
-            header.cut_off_at,
-            header.sealed_at,
-            header.snapshot,
-            header.reason,
-            holds.model_dump_json(include={"held"}),
-        ],
+        f"INSERT INTO lake.ops.package BY NAME SELECT {named},"
+        " ?::TIMESTAMPTZ AS cut_off_at, ?::TIMESTAMPTZ AS sealed_at",
+        [*cells.values(), header.cut_off_at, header.sealed_at],
     )

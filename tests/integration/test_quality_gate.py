@@ -93,7 +93,7 @@ class Site:
         graph = self.workshop.graph
         for name in (*graph.upstream(f"report.{REPORT}"), f"report.{REPORT}"):
             build_model(self.workshop, graph.models[name], occasion)
-        sealed = seal_report(self.workshop, REPORT, occasion)
+        sealed = seal_report(self.workshop, REPORT, occasion).current
         deliver(self.workshop)
         decisions = self.city.receive(at=clock.now()).decisions
         assert [one.outcome for one in decisions] == ["accepted"] * sealed.is_new, decisions

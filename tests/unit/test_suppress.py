@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagster_project.contracts.model import SmallCells, Table
+from dagster_project.contracts.model import Table
+from dagster_project.contracts.report_words import SmallCells
 from dagster_project.errors import ModelError
 from dagster_project.privacy.derivable import derivable
 from dagster_project.privacy.suppress import suppress

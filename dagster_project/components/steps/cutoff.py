@@ -6,22 +6,20 @@ It is a function of the lake, so that every step of a run, and a retried step, d
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 import duckdb
 
 from dagster_project.components.steps.occasion import Occasion
+from dagster_project.contracts.report_period import period_at
+from dagster_project.contracts.report_words import PeriodKind
 
 _MOMENT = timedelta(microseconds=1)
 
 
-def period_of(day_period: str, occasion: Occasion) -> str:
-    """The reporting period that holds the run's day: YYYYMMDD, YYYYMM or YYYYQn."""
-    day = occasion.day
-    if day_period == "monthly":
-        return f"{day:%Y%m}"
-    if day_period == "quarterly":
-        return f"{day:%Y}Q{(day.month + 2) // 3}"
-    return f"{day:%Y%m%d}"
+def period_of(day_period: PeriodKind | Literal[""], occasion: Occasion) -> str:
+    """The name of the reporting period that holds the run's day."""
+    return period_at(day_period, occasion.day).name
 
 
 def cut_off(con: duckdb.DuckDBPyConnection, occasion: Occasion, now: datetime) -> datetime:
