@@ -30,6 +30,7 @@ from dagster_project.protocol.receipt import Receipt
 
 _COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
 _SEALED = "sealed_rows"
+_TEMP = "temp.main.receipt_batches"
 # A batch that was read again has no delivery of its own, but its source's.
 _BATCHES = """
 WITH live AS ({live}),
@@ -39,13 +40,13 @@ delivered AS (
     arg_min(delivery_id, (received_at, delivery_id)) AS delivery_id,
     arg_min(channel, (received_at, delivery_id)) AS channel,
     min(received_at) AS received_at
-  FROM {delivery}
+  FROM lake.ops.delivery {at}
   WHERE batch_id IS NOT NULL
   GROUP BY batch_id
 ),
 files AS (
   SELECT batch_id, list(DISTINCT sha256 ORDER BY sha256)[:{most_files}] AS files
-  FROM {batch_file}
+  FROM lake.ops.batch_file {at}
   WHERE sha256 IS NOT NULL
   GROUP BY batch_id
 ),
@@ -61,7 +62,7 @@ ranked AS (
       PARTITION BY b.feed
       ORDER BY coalesce(l.live_rows, 0) > 0 DESC, b.committed_at DESC, b.batch_id DESC
     ) <= {most} AS is_named
-  FROM {batch} AS b
+  FROM lake.ops.batch AS b {at}
   LEFT JOIN live AS l ON l.batch_id = b.batch_id
   LEFT JOIN delivered AS d ON d.batch_id = coalesce(b.source_batch_id, b.batch_id)
   LEFT JOIN files AS f ON f.batch_id = coalesce(b.source_batch_id, b.batch_id)
@@ -216,9 +217,7 @@ def _feeds(
     present = table_states(con, [f"silver.{feed}" for feed in feeds], snapshot)
     ranked = _BATCHES.format(
         live=_live([feed for feed in feeds if f"silver.{feed}" in present], at),
-        batch=f"(SELECT * FROM lake.ops.batch {at})",
-        delivery=f"(SELECT * FROM lake.ops.delivery {at})",
-        batch_file=f"(SELECT * FROM lake.ops.batch_file {at})",
+        at=at,
         most=form.MOST_BATCHES,
         most_files=form.MOST_FILES,
     )
@@ -254,9 +253,6 @@ def _feeds(
         )
         for feed, version, digest, cases in known
     )
-
-
-_TEMP = "temp.main.receipt_batches"
 
 
 def _live(feeds: Sequence[str], at: str) -> str:
