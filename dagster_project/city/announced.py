@@ -1,8 +1,7 @@
-"""What other sites say of their keys, and what this one says of keys to its children.
+"""What children say of their keys: announcements in ``keys`` of their exchange folders.
 
-Each child's announcements lie in ``keys`` of its exchange folder; this site's own ones and its
-list of refused keys go into ``parent`` of it. What is believed is ``protocol.announcement``'s
-rule; the entries are ``register``'s.
+What is believed is ``protocol.announcement``'s rule, the entries are ``register``'s, and what
+this site says to others is ``announcing``'s matter.
 """
 
 from __future__ import annotations
@@ -12,29 +11,27 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from dagster_project.city.register import CODE, Child, changing, children, keep
+from dagster_project.city.register import CODE, Child, changing, keep
 from dagster_project.clock import utc_text
 from dagster_project.errors import CountyLakeError, PackageError
 from dagster_project.paths import Home
 from dagster_project.protocol.announcement import (
     FILE_NAME,
+    SUFFIX,
     Announcement,
+    file_name,
     follow,
     read_announcement,
 )
-from dagster_project.protocol.folders import read_untrusted, shown, write_file
-from dagster_project.protocol.keys import Signer
+from dagster_project.protocol.folders import read_untrusted, write_file
 from dagster_project.protocol.revocation import (
     FILE,
-    Revocations,
-    Revoked,
     read_revocations,
-    sign_revocations,
 )
 from dagster_project.protocol.site_card import MOST_BYTES, fingerprint
-from dagster_project.settings import Site
 
-UP, DOWN = "keys", "parent"
+UP = "keys"
+"""The folder, in a child's exchange folder, of what it announces."""
 _MOST_FILES = 10_000
 _MOST_TOLD = 10
 _NAME = re.compile(FILE_NAME)
@@ -66,6 +63,11 @@ def take_announcements(home: Home, at: datetime) -> list[str]:
     return remarks
 
 
+def evidence(home: Home) -> Path:
+    """The folder of the announcements that were believed, as they came."""
+    return home.children / "announced"
+
+
 def _take(home: Home, folder: Path, entries: dict[str, Child], at: datetime) -> list[str]:
     """One child's announcements, its own and those of sites whose packages it passes on."""
     owner, done, wrong = folder.parent.name, list[str](), list[str]()
@@ -78,6 +80,7 @@ def _take(home: Home, folder: Path, entries: dict[str, Child], at: datetime) -> 
                 )
             entry, sentence = _believed(entries, owner, data, at, name)
             if entry is not None:
+                write_file(evidence(home) / file_name(entry.card), data)
                 keep(home, entry)
                 entries[entry.code] = entry
                 done.append(sentence)
@@ -99,7 +102,7 @@ def _names(folder: Path) -> list[str]:
         found = [path.name for path in folder.iterdir() if _NAME.match(path.name)]
     except OSError:
         return []
-    split = ((name, name.removesuffix(".card.json").partition("-")) for name in found)
+    split = ((name, name.removesuffix(SUFFIX).partition("-")) for name in found)
     ordered = sorted((code, int(serial), name) for name, (code, _, serial) in split)
     return [name for _, _, name in ordered][:_MOST_FILES]
 
@@ -143,15 +146,14 @@ def _news(old: str, new: str) -> str:
 def _introduced(
     relay: str, relay_key: str, told: Announcement, at: datetime, name: str
 ) -> tuple[Child, str]:
-    """A site that a relay makes known: below it, signed by the relay's current key and its own."""
+    """A site that a relay makes known: it lies below it, and the relay's current key signed."""
     card = told.card
     if not is_below(card.code, relay):
         what = f"site {relay} cannot make known site {card.code}, which is not below it"
         raise PackageError(what, where=name, todo="Register it by hand if it is right")
-    if not relay_key or not {relay_key, card.key_id} <= told.signed_by:
+    if not relay_key or relay_key not in told.signed_by:
         raise PackageError(
-            f"site {card.code} is not registered, and not both its own current key and that of"
-            f" {relay} signed its card",
+            f"site {card.code} is not registered, and the current key of {relay} did not sign it",
             where=name,
             todo="Register it by hand: `countylake city register`",
         )
@@ -199,48 +201,3 @@ def _refused_by_relay(
         keep(home, made)
         entries[one.code] = made
         yield f"{one.code}: key {one.key_id} is refused, as {relay.code} does ({one.why})."
-
-
-def revocations(home: Home, site: Site, only: str = "") -> Revocations:
-    """The keys that this site refuses: all, or those of a child and of whoever reports through it.
-
-    Raises:
-        PackageError: The register is damaged.
-    """
-    return Revocations(
-        site=site.code,
-        revoked=tuple(
-            Revoked(code=code, key_id=key.key_id, revoked_at=key.revoked_at, why=key.revoked_why)
-            for code, child in children(home).items()
-            if not only or only in {code, child.via}
-            for key in child.card.listed
-            if key.revoked_at
-        ),
-    )
-
-
-def tell_children(home: Home, site: Site, signer: Signer) -> None:
-    """Write down what this site says of keys: its list, and for each child what concerns it.
-
-    A child learns nothing of the keys of others. The same bytes every time.
-
-    Raises:
-        PackageError: The register is damaged.
-        OSError: A folder cannot be written.
-    """
-    _keep_equal(home.root, FILE, sign_revocations(revocations(home, site), signer))
-    own = sorted((home.outbox / "keys").glob(f"{site.code}-*.card.json"))
-    for code, child in children(home).items():
-        folder = home.exchange / code / DOWN
-        if child.via or folder.is_symlink() or folder.parent.is_symlink():
-            continue
-        for path in own:
-            _keep_equal(folder, path.name, path.read_bytes())
-        told = revocations(home, site, code)
-        if told.revoked or (folder / FILE).exists():
-            _keep_equal(folder, FILE, sign_revocations(told, signer))
-
-
-def _keep_equal(folder: Path, name: str, data: bytes) -> None:
-    if not folder.is_dir() or read_untrusted(folder, shown(name), MOST_BYTES * 16) != data:
-        write_file(folder / name, data)

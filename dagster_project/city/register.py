@@ -95,7 +95,7 @@ def register(
         PackageError: Not a site's card, or the site is registered with another key.
         UsageError: ``via`` is nobody, or a replacement has no reason.
     """
-    card = _card(card_file)
+    card = _card(home, card_file)
     if replace and (fault := words_fault(why)):
         raise UsageError(f"the key cannot be replaced: {fault}", todo="Give the reason with --why")
     with changing(home) as entries:
@@ -232,7 +232,7 @@ def _folder(home: Home) -> Path:
     return home.children
 
 
-def _card(file: Path) -> SiteCard:
+def _card(home: Home, file: Path) -> SiteCard:
     """A card, or the one that an announcement holds: trusted is the hand that brings it."""
     try:
         data = file.read_bytes()[: MOST_BYTES + 1]
@@ -243,7 +243,9 @@ def _card(file: Path) -> SiteCard:
             todo="Ask the site for the file that `countylake init` made in its home",
         ) from error
     if b'"payloadType"' in data:
-        return read_announcement(data, str(file)).card
+        endorsers = [card.every_key for card in cards(home).values()]
+        known = {key_id: key for keys in endorsers for key_id, key in keys.items()}
+        return read_announcement(data, str(file), known).card
     return card_of(data, str(file))
 
 

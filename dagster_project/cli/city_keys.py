@@ -70,7 +70,7 @@ def revoke(  # noqa: PLR0917 - options of a command
     as_json: JsonOption = False,
 ) -> None:
     """Refuse from now on whatever is signed with a key; what was accepted stays, and is listed."""
-    from dagster_project.city.announced import tell_children
+    from dagster_project.city.announcing import tell_children
     from dagster_project.city.register import revoke as refuse
     from dagster_project.reporting.identity import signer_of
     from dagster_project.settings import load_site

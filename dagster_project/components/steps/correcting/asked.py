@@ -124,7 +124,7 @@ def _believed(
         )
     if data is None:
         raise PackageError("the file is no correction", where=where, todo="Remove it")
-    found = read_correction(data, card.keys, where)
+    found = read_correction(data, card.keys_for(data, clock.now(), where), where)
     for wrong, what in (
         (name != found.correction_id + ASKED, "the file is named after another"),
         (found.sender != workshop.site.code, "it is for another site"),
