@@ -87,7 +87,7 @@ class Proof:
     """What a receipt is made of besides the ledgers.
 
     ``rows`` are the sealed rows; ``models`` are the gold and report models in the order of their
-    building, the report's last; ``feeds`` are the names of the feeds behind the report.
+    building, the report's last.
     """
 
     header: Header
@@ -95,7 +95,7 @@ class Proof:
     parameters: Mapping[str, str]
     models: Sequence[SqlModel]
     inputs: Sequence[form.Input]
-    feeds: Sequence[str]
+    feeds: Sequence[form.FeedBehind]
     held: Holds
 
 
@@ -130,7 +130,7 @@ def make_receipt(con: duckdb.DuckDBPyConnection, proof: Proof) -> Receipt:
         parameters=form.Given(**proof.parameters),
         models=tuple(made_by(model) for model in proof.models),
         inputs=tuple(proof.inputs),
-        feeds=_feeds(con, proof.feeds, header.snapshot),
+        feeds=tuple(proof.feeds),
         rules=_rules(con, contract, proof.rows),
         held=proof.held.held,
         small_cells=small
@@ -208,10 +208,16 @@ def _rules(
     )
 
 
-def _feeds(
+def feeds_at(
     con: duckdb.DuckDBPyConnection, feeds: Sequence[str], snapshot: int
 ) -> tuple[form.FeedBehind, ...]:
-    """The feeds that were registered at the snapshot, with their batches."""
+    """What a receipt says of feeds: those that were registered at a snapshot, by name.
+
+    Args:
+        con: The lake writer's connection, or a reader.
+        feeds: The feeds behind the report.
+        snapshot: A snapshot that is committed.
+    """
     at = f"AT (VERSION => {int(snapshot)})"
     bound = {"feeds": list(feeds)}
     present = table_states(con, [f"silver.{feed}" for feed in feeds], snapshot)

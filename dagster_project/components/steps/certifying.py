@@ -8,6 +8,7 @@ state is known from the catalog, so that a large table that did not change is no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import duckdb
 import pyarrow as pa
@@ -17,11 +18,11 @@ from dagster_project.components.steps.held_feeds import feeds_behind
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import ModelError
 from dagster_project.lake.table_state import table_states
-from dagster_project.lineage.receipts import Proof, make_receipt, record
+from dagster_project.lineage.receipts import Proof, feeds_at, make_receipt, record
 from dagster_project.protocol.held import Holds
 from dagster_project.protocol.manifest import Header
-from dagster_project.protocol.receipt import Input, Receipt
-from dagster_project.transform.models import Parameters, at
+from dagster_project.protocol.receipt import FeedBehind, Input, Receipt
+from dagster_project.transform.models import Model, Parameters, at
 from dagster_project.transform.models.content import content_hash
 from dagster_project.transform.models.replay import READ
 
@@ -34,6 +35,9 @@ def certifier(
 ) -> Callable[[Header, pa.Table], Receipt]:
     """What makes and records the receipt of the report that is being sealed.
 
+    Packages of several periods that are sealed from one state are told of their inputs and feeds
+    once.
+
     Args:
         workshop: The site.
         con: The lake writer's connection, inside the transaction that seals.
@@ -41,23 +45,22 @@ def certifier(
         holds: What the package says of held deliveries.
     """
 
-    def certify(header: Header, rows: pa.Table) -> Receipt:
-        table = f"report.{header.report}"
+    @lru_cache(maxsize=1)
+    def facts(
+        table: str, snapshot: int
+    ) -> tuple[tuple[Model, ...], tuple[Input, ...], tuple[FeedBehind, ...]]:
         graph = workshop.graph
         names = [
             name for name in (*graph.upstream(table), table) if name.partition(".")[0] not in READ
         ]
-        models = [graph.models[name] for name in names]
+        models = tuple(graph.models[name] for name in names)
         read = {one for model in models for one in model.inputs if one.partition(".")[0] in READ}
-        proof = Proof(
-            header=header,
-            rows=rows,
-            parameters=parameters.texts(),
-            models=models,
-            inputs=hashed(con, read, header.snapshot),
-            feeds=sorted(feeds_behind(workshop, table)),
-            held=holds,
-        )
+        feeds = sorted(feeds_behind(workshop, table))
+        return models, hashed(con, read, snapshot), feeds_at(con, feeds, snapshot)
+
+    def certify(header: Header, rows: pa.Table) -> Receipt:
+        models, inputs, feeds = facts(f"report.{header.report}", header.snapshot)
+        proof = Proof(header, rows, parameters.texts(), models, inputs, feeds, holds)
         receipt = make_receipt(con, proof)
         record(con, receipt)
         return receipt
@@ -65,7 +68,9 @@ def certifier(
     return certify
 
 
-def hashed(con: duckdb.DuckDBPyConnection, tables: Iterable[str], snapshot: int) -> list[Input]:
+def hashed(
+    con: duckdb.DuckDBPyConnection, tables: Iterable[str], snapshot: int
+) -> tuple[Input, ...]:
     """Rows and content hash of tables as they were at a snapshot, sorted by name.
 
     Args:
@@ -97,7 +102,7 @@ def hashed(con: duckdb.DuckDBPyConnection, tables: Iterable[str], snapshot: int)
             _keep(con, spot, known[spot])
         digest, count = known[spot]
         found.append(Input(table=name, rows=count, content_hash=digest))
-    return found
+    return tuple(found)
 
 
 def _keep(con: duckdb.DuckDBPyConnection, spot: tuple[str, str], found: tuple[str, int]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import duckdb
@@ -23,6 +23,9 @@ from dagster_project.contracts.report_period import Period
 from dagster_project.lineage import events
 from dagster_project.lineage.events import Dataset, Work
 from dagster_project.protocol.held import Holds
+from dagster_project.protocol.manifest import Header
+from dagster_project.protocol.receipt import Receipt
+from dagster_project.protocol.standing import Standings
 from dagster_project.reporting.package import Draft
 from dagster_project.transform.models import Model
 from dagster_project.transform.models.replay import READ
@@ -86,18 +89,25 @@ class Making:
             lineage=lineage,
             status={"run_id": self.occasion.run_id, **(more or {})},
             holds=self.holds,
-            certify=certifier(self.workshop, self.con, self.state.parameters, self.holds),
-            standings=partial(
-                standings_behind,
-                self.workshop,
-                self.con,
-                self.model.table,
-                self.state.parameters,
-            ),
+            certify=self.certify,
+            standings=self.standings,
             recipe_hash=recipe_hash(self.workshop, self.model.table),
             is_past=is_past,
             again=self.will.again,
             by=self.will.by,
+        )
+
+    @cached_property
+    def certify(self) -> Callable[[Header, pa.Table], Receipt]:
+        """Makes the receipts of all of them."""
+        return certifier(self.workshop, self.con, self.state.parameters, self.holds)
+
+    @cached_property
+    def standings(self) -> Callable[[], Standings]:
+        """How the feeds behind them stand; looked up once, and only if one is sealed."""
+        parameters = self.state.parameters
+        return cache(
+            partial(standings_behind, self.workshop, self.con, self.model.table, parameters)
         )
 
 
