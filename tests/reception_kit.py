@@ -73,6 +73,8 @@ class Reception:
             number, hashed = self.head
             said: dict[str, Any] = {"head_no": number, "head_hash": hashed, "missing": []}
             return json.dumps(said | {"waiting": list(self.waiting)}).encode()
+        if steps == ["parent"]:
+            return json.dumps({"announcements": []}).encode()
         folder, key = listings[steps[0]]
         if len(steps) == 1:
             return json.dumps({steps[0]: self.listed(folder, key), "next": None}).encode()

@@ -51,7 +51,7 @@ def test_the_pause_doubles_up_to_a_bound() -> None:
 
 def test_chance_spreads_the_attempts() -> None:
     """Sites that lost one parent together do not come back together."""
-    chance = random.Random(4)
+    chance = random.Random(4)  # noqa: S311
     at = {
         LinkMemory(failures=5).failed(START, "x", backs_off=True, after=0, chance=chance)
         for _ in range(40)
@@ -63,7 +63,8 @@ def test_chance_spreads_the_attempts() -> None:
 
 def test_a_parent_that_asks_for_time_gets_it() -> None:
     """The pause is as long as the parent asks for, within the bound."""
-    memory = LinkMemory().failed(START, "x", backs_off=True, after=900, chance=random.Random(1))
+    chance = random.Random(1)  # noqa: S311
+    memory = LinkMemory().failed(START, "x", backs_off=True, after=900, chance=chance)
     assert memory.next_attempt_at is not None
     assert memory.next_attempt_at >= START + timedelta(seconds=900)
     assert failed(LinkMemory(), START, after=10**9).next_attempt_at == START + LONGEST_PAUSE

@@ -17,7 +17,7 @@ from dagster_project.errors import UsageError
 from dagster_project.reporting.answers import contradictions
 from dagster_project.reporting.links.folder import FolderLink
 from dagster_project.reporting.links.memory import LinkMemory, recall
-from dagster_project.reporting.outbox import Exchange
+from dagster_project.reporting.meeting import Exchange
 from dagster_project.reporting.outbox import deliver as exchange
 from dagster_project.reporting.sealed import sealed_packages
 

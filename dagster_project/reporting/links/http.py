@@ -211,9 +211,12 @@ class HttpLink:
         self._ask("PUT", self._mine("keys"), lambda: iter((data,)), _SIGNED)
 
     def heard(self) -> Sequence[tuple[str, bytes]]:
-        """The card that the parent shows everybody."""
-        card = self._get("/v1/site", CARD_BYTES)
-        return [] if card is None else [("the parent's card", card)]
+        """What the parent announces to its children, and the card that it shows everybody."""
+        told = (
+            ("the parent's announcements", self._get(self._mine("parent"), PAGE_BYTES)),
+            ("the parent's card", self._get("/v1/site", CARD_BYTES)),
+        )
+        return [(where, data) for where, data in told if data is not None]
 
     def _corrections(self) -> Mapping[str, str]:
         """The hashes of what both sides wrote on doubted figures; asked for once a meeting."""
