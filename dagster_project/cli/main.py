@@ -19,6 +19,7 @@ from dagster_project.cli import (
     city_keys,
     city_view,
     config,
+    deliver,
     demo,
     drift,
     feed,
@@ -34,6 +35,7 @@ from dagster_project.cli import (
     run,
     site,
     tasks,
+    token,
     web,
 )
 from dagster_project.cli.shared import PARTIAL, complain
@@ -52,7 +54,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for module in (site, run, read, look, items, act, web, demo):
+for module in (site, run, read, look, items, act, deliver, web, demo):
     module.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(case.app, name="case")
@@ -68,6 +70,7 @@ app.add_typer(notify.app, name="notify")
 city_view.register(city.app)
 city_keys.register(city.app)
 app.add_typer(key.app, name="key")
+app.add_typer(token.app, name="token")
 app.add_typer(city.app, name="city")
 
 

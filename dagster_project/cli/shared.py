@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from dagster_project.components.steps.workshop import Workshop
-    from dagster_project.settings import Duty
+    from dagster_project.settings import Duty, Site
 
 PARTIAL = 9
 """Exit code of a run in which some feeds failed or were held and the others went on."""
@@ -169,6 +169,18 @@ def deciding(home: Path) -> Workshop:
     return Workshop.at(county.root)
 
 
+def standing(home: Path) -> tuple[Site, Home]:
+    """A site and its home, whatever it does.
+
+    Raises:
+        UsageError: No such home.
+    """
+    from dagster_project.settings import load_site
+
+    found = Home(home.expanduser().resolve())
+    return load_site(found), found
+
+
 def opened(home: Path, duty: Duty = "collect") -> Home:
     """The home of a site that does what the command is for.
 
@@ -186,4 +198,19 @@ def opened(home: Path, duty: Duty = "collect") -> Home:
             where=str(found.root),
             todo="Name another home with --home",
         )
+    return found
+
+
+def pairs(texts: list[str] | None) -> dict[str, str]:
+    """Conditions as they were typed: each ``column=value``.
+
+    Raises:
+        UsageError: One of them is none.
+    """
+    found = {}
+    for text in texts or []:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise UsageError(f"{text!r} is no condition", todo="Write column=value")
+        found[name.strip()] = value.strip()
     return found

@@ -84,7 +84,7 @@ class Archive:
                 if isinstance(part, bytes):
                     yield part[low:high]
                 else:
-                    yield from _slice(self.folder / part.name, low, high)
+                    yield from blocks(self.folder / part.name, low, high)
             at += length
 
     def _parts(self) -> Iterator[bytes | _Member]:
@@ -111,7 +111,7 @@ def pack(folder: Path) -> Archive:
                 todo="Restore the sealed package from a backup",
             )
         crc, size = 0, 0
-        for block in _slice(path, 0, _MOST_BYTES):
+        for block in blocks(path, 0, _MOST_BYTES):
             crc, size = zlib.crc32(block, crc), size + len(block)
         members.append(_Member(name, size, crc))
     members.sort(key=lambda member: member.name)
@@ -223,7 +223,8 @@ def _directory(members: tuple[_Member, ...] | list[_Member]) -> bytes:
     return listed + _END.pack(b"PK\x05\x06", 0, 0, count, count, len(listed), offset, 0)
 
 
-def _slice(path: Path, low: int, high: int) -> Iterator[bytes]:
+def blocks(path: Path, low: int, high: int) -> Iterator[bytes]:
+    """The bytes of a file from ``low`` to before ``high``, in blocks."""
     with path.open("rb") as stream:
         stream.seek(low)
         left = high - low

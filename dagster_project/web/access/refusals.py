@@ -7,6 +7,7 @@ site's access log, and in its log where something broke.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,12 +32,20 @@ class RefusedError(Exception):
     """A request that is not fulfilled."""
 
     def __init__(
-        self, status: int, error: str = "", todo: str = "", *, retry_s: float | None = None
+        self,
+        status: int,
+        error: str = "",
+        todo: str = "",
+        *,
+        retry_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.status = status
         said = SENTENCES.get(status, SENTENCES[500])
         self.error, self.todo = error or said[0], todo or said[1]
-        self.headers = {} if retry_s is None else {"Retry-After": str(max(1, round(retry_s + 0.5)))}
+        self.headers = dict(headers or {})
+        if retry_s is not None:
+            self.headers["Retry-After"] = str(math.ceil(max(retry_s, 1)))
         if status == 401:  # noqa: PLR2004
             self.headers["WWW-Authenticate"] = 'Bearer realm="countylake"'
         super().__init__(self.error)
