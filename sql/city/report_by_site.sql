@@ -51,6 +51,7 @@ owed AS (
   SELECT
     site.site_code,
     site.site_name,
+    site.registered_at,
     shown.report,
     shown.title,
     shown.every,
@@ -94,6 +95,7 @@ joined AS (
     owed.last_day,
     owed.due_at,
     owed.due_at < :cut_off_at AS is_past_due,
+    owed.due_at < owed.registered_at AS is_older,
     COALESCE(NOT reported.is_withdrawn, FALSE) AS is_received,
     COALESCE(reported.is_withdrawn, FALSE) AS is_withdrawn,
     reported.package_id,
@@ -129,7 +131,8 @@ judged AS (
     last_day,
     due_at,
     CASE
-      WHEN is_received AND first_received_at <= due_at THEN 'on_time'
+      -- What was due before the site was registered cannot have come in time.
+      WHEN is_received AND (first_received_at <= due_at OR is_older) THEN 'on_time'
       WHEN is_received THEN 'late'
       WHEN pending = 'held' THEN 'waiting'
       WHEN pending = 'rejected' THEN 'rejected'

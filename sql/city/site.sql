@@ -46,6 +46,7 @@ SELECT
   child.site_code,
   child.site_name,
   child.via,
+  child.registered_at,
   child.registered_day,
   heard.site_code IS NULL AS is_never_reported,
   heard.first_received_at,

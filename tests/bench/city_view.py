@@ -255,8 +255,8 @@ def generate(workshop: Workshop, sites: int, days: int, reports: int, feeds: int
     """Everything but the last day, one commit per day, as a day's reception leaves it."""
     with workshop.lake.writer("generate") as writer:
         lay_out(writer.con, sites, days, names_of(workshop, reports), feeds)
-        with writer.transaction("prepare") as tx:
-            receiving.prepare(tx.con, workshop, occasion("first", 18))
+        receiving.prepare(writer, workshop, occasion("first", 18))
+        with writer.transaction("of one month") as tx:
             tx.con.execute(
                 "UPDATE lake.ops.child SET registered_day = ?", [DAY - timedelta(days - 1)]
             )

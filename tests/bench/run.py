@@ -5,10 +5,10 @@ account of it. The lake's time is taken twice: to the last sealed package, which
 script is compared with, and to the end of the run, second opinion included.
 
 Usage: ``python -m tests.bench.run [--scale 1] [--scale 10] [--rounds 2] [--mib 800]
-[--rows 200000] [--departments 60] [--judged 5000000] [--sites 90]``. Scale 1 is the real county's size; inboxes
-are simulated once and kept below ``var/bench``. ``--rows`` is the size of the database tables of
-the extraction (0 for none), ``--departments`` how many deliver on one day, ``--judged`` how many
-rows meet fifteen rules, ``--sites`` how many have reported for a month to the receiving site.
+[--rows 200000] [--departments 60] [--judged 5000000] [--sites 90]``. Scale 1 is the real county's
+size; inboxes are simulated once and kept below ``var/bench``. ``--rows`` is the size of the tables
+of the extraction's database (0 for none), ``--departments`` how many deliver on one day,
+``--judged`` how many rows meet fifteen rules, ``--sites`` how many have reported for a month.
 """
 
 from __future__ import annotations

@@ -68,6 +68,8 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
         workshop.lake.writer(f"building {model.table}") as writer,
     ):
         now = clock.now()
+        if model.layer == "city":
+            receiving.prepare(writer, workshop, occasion)
         parameters = Parameters(
             cut_off_at=workshop.cut_off(writer.con, occasion),
             day=occasion.day,
@@ -77,8 +79,6 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
             f"{model.contract.title}: {model.table}", run_id=occasion.run_id, table=model.table
         ) as tx:
             record_contracts(tx.con, workshop, occasion.run_id)
-            if model.layer == "city":
-                receiving.prepare(tx.con, workshop, occasion)
             result = build(
                 tx.con,
                 model,

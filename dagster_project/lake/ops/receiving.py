@@ -16,8 +16,8 @@ RECEIVING: Mapping[str, OpsTable] = {
 site_code VARCHAR 报送单位区划代码
 site_name VARCHAR 报送单位名称
 via VARCHAR 经由哪个下级转报，直接报送的为空串
-registered_at TIMESTAMPTZ 本级首次见到其登记的时间（UTC）
-registered_day DATE 本级首次见到其登记的日期（北京时间），自此应报送
+registered_at TIMESTAMPTZ 登记时间（UTC）
+registered_day DATE 登记日（北京时间），自此应报送
 removed_at TIMESTAMPTZ 登记取消的时间（UTC），在册的为空
 """,
     ),

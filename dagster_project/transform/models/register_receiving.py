@@ -30,11 +30,16 @@ _TOP = Decimal("100.01")
 
 @dataclass(frozen=True)
 class Child:
-    """A site that is registered here; ``via`` is the site that relays its packages."""
+    """A site that is registered here.
+
+    ``via`` is the site that relays its packages; ``since`` is None where its registration is of an
+    older programme, which did not note it.
+    """
 
     code: str
     name: str
     via: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Owed:
 def register_children(
     con: duckdb.DuckDBPyConnection, children: Iterable[Child], now: datetime
 ) -> None:
-    """Make ``ops.child`` say who is registered; when each was first seen stays."""
+    """Make ``ops.child`` say who is registered since when, and who is so no longer."""
     known = {
         str(row[0]): row
         for row in con.execute(
@@ -70,8 +75,8 @@ def register_children(
             assert before is not None  # noqa: S101 - a code of one of the two
             rows.append((*before[:5], before[5] or now))
             continue
-        seen_at, seen_day = (before[3], before[4]) if before else (now, local_day(now))
-        rows.append((one.code, one.name, one.via, seen_at, seen_day, None))
+        since = one.since or (before[3] if before else now)
+        rows.append((one.code, one.name, one.via, since, local_day(since), None))
     if rows != [known[code] for code in sorted(known)]:
         _replace(con, "lake.ops.child", rows)
 
