@@ -1,61 +1,73 @@
-"""One reception at work: each package is copied, verified, decided on, merged and answered.
+"""Looking into exchange folders: what is new is copied, verified and handed on in order.
 
-Where the folders are and which counties there are is told by ``receive``; the rules of the
-chain are ``chain``'s.
+Nothing is decided here, and nothing written but our own copies. Which number may come now is
+``chain``'s question; ``counter`` merges and answers.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from dagster_project.city import ledger
-from dagster_project.city.answers import answer
-from dagster_project.city.chain import Chain, Decision, decide
+from dagster_project.city.agreed import Agreement
 from dagster_project.city.ledger import Entry
-from dagster_project.city.merge import merge, shape_conflicts
-from dagster_project.city.verify import Expected, Shapes, Verdict, premature, verify
-from dagster_project.errors import PackageError
-from dagster_project.lake import Lake, Writer
-from dagster_project.protocol.canonical import sha256_bytes
-from dagster_project.protocol.folders import (
-    Limits,
-    copy_untrusted,
-    place,
-    read_untrusted,
-    seal_tree,
-    shown,
-    write_file,
-)
-from dagster_project.protocol.keys import Signer
-from dagster_project.protocol.manifest import PACKAGE_ID, SIGNATURE
-from dagster_project.protocol.site_card import SiteCard
-from dagster_project.settings import Site
+from dagster_project.city.register import Child
+from dagster_project.city.verify import Expected, Verdict, verify
+from dagster_project.errors import CountyLakeError, PackageError
+from dagster_project.paths import Home
+from dagster_project.protocol import dsse
+from dagster_project.protocol.canonical import parse_json, sha256_bytes
+from dagster_project.protocol.folders import Limits, copy_untrusted, read_untrusted
+from dagster_project.protocol.manifest import SIGNATURE
 
+MOST_AT_ONCE = 5_000
+"""How many packages of one folder are examined at one look; the others wait for the next."""
+COPIES = "receive-"
+"""How our copies in the scratch folder begin."""
 _SIGNATURE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
+class Arrival:
+    """One package that was examined: in whose folder, under which name, and what was found."""
+
+    door: str
+    name: str
+    verdict: Verdict
+
+    @property
+    def sender(self) -> str:
+        """Whose chain it belongs to; the folder's own child if it is not genuine."""
+        verdict = self.verdict
+        return verdict.header.sender if verdict.genuine and verdict.manifest else self.door
+
+    @property
+    def number(self) -> int:
+        """Its number; 0 if it is not genuine."""
+        verdict = self.verdict
+        return verdict.header.package_no if verdict.genuine and verdict.manifest else 0
+
+
+@dataclass(frozen=True)
 class Desk:
-    """One reception: what it needs at every step."""
+    """One look: what it needs for every package."""
 
-    lake: Lake
-    site: Site
-    signer: Signer
+    home: Home
+    code: str
     at: datetime
-    shapes: Shapes | None
+    agreement: Agreement | None
     limits: Limits
-    cards: dict[str, SiteCard]
+    children: Mapping[str, Child]
 
-    def take_county(self, folder: Path, known: list[Entry]) -> list[Entry]:
-        """One county's new packages, in the order of their numbers.
+    def names(self, folder: Path) -> list[str]:
+        """What lies in the ``up`` folder of one child.
 
         Raises:
-            PackageError: The county's exchange folder is not a plain folder.
+            PackageError: The child's exchange folder is not a plain folder.
         """
         up, down = folder / "up", folder / "down"
         if up.is_symlink() or down.is_symlink() or folder.is_symlink():
@@ -66,135 +78,68 @@ class Desk:
             )
         if not up.is_dir():
             return []
-        verdicts, decisions = [], []
-        settled = {entry.package_id: entry for entry in known if entry.consumed}
-        for path in sorted(p for p in up.iterdir() if not p.name.startswith(".")):
-            earlier = settled.get(path.name)
-            if earlier and self._unchanged(path, earlier):
-                self._answer(down, earlier)
-                continue
-            verdict = self._examine(path, folder.name)
-            same = [one for one in known if one.received_hash == verdict.received_hash]
-            if same and not verdict.genuine:
-                self._answer(down, same[-1])
-                shutil.rmtree(verdict.folder, ignore_errors=True)
-            else:
-                verdicts.append((path.name, verdict))
-        if verdicts:
-            with self.lake.writer(f"receive packages of {folder.name}") as writer:
-                decisions = self._settle_all(writer, folder, verdicts)
-        return decisions
+        return sorted(path.name for path in up.iterdir() if not path.name.startswith("."))
 
-    def _unchanged(self, path: Path, earlier: Entry) -> bool:
-        signature = read_untrusted(path, SIGNATURE, _SIGNATURE_BYTES)
+    def unchanged(self, folder: Path, name: str, earlier: Entry) -> bool:
+        """Whether this is still the package on which an earlier decision was made."""
+        if earlier.door != folder.name:
+            return False
+        signature = read_untrusted(folder / "up" / name, SIGNATURE, _SIGNATURE_BYTES)
         return signature is not None and sha256_bytes(signature) == earlier.signature_hash
 
-    def _examine(self, path: Path, county: str) -> Verdict:
-        copy = self.lake.home.scratch / f"receive-{uuid.uuid4().hex}"
-        self.lake.home.scratch.mkdir(parents=True, exist_ok=True)
+    def arrivals(self, folder: Path, names: Sequence[str]) -> Iterator[Arrival]:
+        """Examine packages, in the order of the numbers that they claim; not too many at once."""
+        up = folder / "up"
+        ordered = sorted((_claimed_number(up / name), name) for name in names)
+        for _, name in ordered[:MOST_AT_ONCE]:
+            yield Arrival(folder.name, name, self._examine(up / name, folder.name))
+
+    def door(self, code: str) -> str:
+        """Through whose folder a registered site's packages come."""
+        seen = set[str]()
+        while code not in seen and (child := self.children.get(code)) and child.via:
+            seen.add(code)
+            code = child.via
+        return code
+
+    def _examine(self, path: Path, door: str) -> Verdict:
+        self.home.scratch.mkdir(parents=True, exist_ok=True)
+        copy = self.home.scratch / f"{COPIES}{uuid.uuid4().hex}"
         copied = copy_untrusted(path, copy, self.limits)
         copy.mkdir(exist_ok=True)
-        card = self.cards.get(county)
-        return verify(copy, copied, Expected(county, path.name, self.site.code, card, self.shapes))
+        try:
+            return verify(copy, copied, self._expected(door, path.name))
+        except OSError:
+            shutil.rmtree(copy, ignore_errors=True)
+            raise
+        except Exception as error:  # noqa: BLE001 - one package's bytes stop no other package
+            what = f"{path.name}: it could not be examined ({type(error).__name__})."
+            return Verdict(copy, sha256_bytes(what.encode()), faults=[what])
 
-    def _settle_all(
-        self, writer: Writer, folder: Path, verdicts: list[tuple[str, Verdict]]
-    ) -> list[Entry]:
-        known = ledger.entries(writer.con, folder.name)
-        chain = ledger.chain_of(known)
-        waiting = {one.received_hash: one for one in known if one.outcome == "held"}
-        settled = {one.package_id for one in known if one.consumed}
-        decisions = []
-        for name, verdict in sorted(verdicts, key=_turn):
-            decision = self._decide(writer, chain, verdict)
-            told = waiting.get(verdict.received_hash)
-            if decision is None or (decision.outcome == "held" and told):
-                shutil.rmtree(verdict.folder, ignore_errors=True)
-                if decision and told:
-                    self._answer(folder / "down", told)
-                continue
-            entry = self._entry(folder.name, name, verdict, decision)
-            self._settle(writer, chain, verdict, entry)
-            if decision.consumed or entry.package_id not in settled:
-                self._answer(folder / "down", entry)
-            decisions.append(entry)
-        return decisions
-
-    def _decide(self, writer: Writer, chain: Chain, verdict: Verdict) -> Decision | None:
-        if not verdict.genuine or verdict.manifest is None:
-            return Decision("rejected", tuple(verdict.faults))
-        faults = [*verdict.faults, *premature(verdict.header, self.at)]
-        if verdict.table is not None:
-            faults += shape_conflicts(writer.con, verdict)
-        return decide(chain, verdict.manifest, faults)
-
-    def _entry(self, county: str, name: str, verdict: Verdict, decision: Decision) -> Entry:
-        entry = Entry(
-            site_code=county,
-            package_id=name if PACKAGE_ID.match(name) else f"unnamed {shown(name)}",
-            outcome=decision.outcome,
-            consumed=decision.consumed,
-            reasons=tuple(reason[:400] for reason in decision.reasons[:50]),
-            remarks=tuple(remark[:400] for remark in decision.remarks[:50]),
-            received_at=self.at.astimezone(UTC),
-            received_hash=verdict.received_hash,
-            signature_hash=verdict.signature_hash,
-        )
-        if not verdict.genuine or verdict.manifest is None:
-            return entry
-        header = verdict.manifest.header
-        return replace(
-            entry,
-            package_hash=verdict.manifest.package_hash,
-            package_no=header.package_no,
-            report=header.report,
-            period=header.period,
-            revision=header.revision,
-            row_count=header.rows,
-            cut_off_at=datetime.fromisoformat(header.cut_off_at),
-            kind=header.kind,
-            held=json.dumps(verdict.holds.told(), ensure_ascii=False),
+    def _expected(self, door: str, name: str) -> Expected:
+        sender = name.partition("-")[0]
+        if sender not in self.children or self.door(sender) != door:
+            sender = door
+        own = self.children.get(sender)
+        between = self.children.get(door) if sender != door else None
+        return Expected(
+            door=door,
+            name=name,
+            recipient=self.code,
+            card=own.card if own else None,
+            at=self.at,
+            relay=between.card if between else None,
+            through=frozenset(c for c in self.children if between and self.door(c) == door),
+            agreement=self.agreement,
         )
 
-    def _settle(self, writer: Writer, chain: Chain, verdict: Verdict, entry: Entry) -> None:
-        """Keep the copy where it belongs, then commit rows and decision together."""
-        home = self.lake.home
-        if entry.outcome == "accepted":
-            target = home.received / entry.site_code / entry.package_id
-            shutil.rmtree(target, ignore_errors=True)
-            seal_tree(verdict.folder)
-            place(verdict.folder, target)
-        elif entry.outcome == "rejected":
-            self._keep_rejected(verdict, entry)
-        with writer.transaction(
-            f"{entry.outcome} {entry.package_id}", county=entry.site_code
-        ) as tx:
-            if entry.outcome == "accepted":
-                merge(tx.con, verdict)
-            ledger.add(tx.con, entry)
-        if entry.consumed and verdict.manifest is not None:
-            chain.use(verdict.manifest, entry.outcome)
-        shutil.rmtree(verdict.folder, ignore_errors=True)
 
-    def _keep_rejected(self, verdict: Verdict, entry: Entry) -> None:
-        """Keep the refused bytes with the reasons; of strangers, only the reasons."""
-        name = entry.package_id if PACKAGE_ID.match(entry.package_id) else "unnamed"
-        target = self.lake.home.rejected / f"{name}-{entry.received_hash[:8]}"
-        shutil.rmtree(target, ignore_errors=True)
-        if entry.site_code in self.cards:
-            place(verdict.folder, target)
-        reasons = {"county": entry.site_code, "reasons": list(entry.reasons)}
-        text = json.dumps(reasons, ensure_ascii=False, indent=2)
-        write_file(target / "reasons.json", text.encode("utf-8"))
-
-    def _answer(self, down: Path, entry: Entry) -> None:
-        """Answer registered counties; a package without a proper name cannot be answered."""
-        if entry.site_code in self.cards and PACKAGE_ID.match(entry.package_id):
-            answer(down, entry, self.site.code, self.signer)
-
-
-def _turn(named: tuple[str, Verdict]) -> tuple[int, str]:
-    """Packages that are not genuine first, then by number."""
-    name, verdict = named
-    genuine = verdict.genuine and verdict.manifest is not None
-    return (verdict.header.package_no if genuine else 0, name)
+def _claimed_number(path: Path) -> int:
+    """The number that a package gives itself, for the order alone; nothing is verified."""
+    data = read_untrusted(path, SIGNATURE, _SIGNATURE_BYTES)
+    try:
+        _, payload = dsse.unverified(data or b"", SIGNATURE)
+        number = parse_json(payload, SIGNATURE)["header"]["package_no"]
+    except (CountyLakeError, KeyError, TypeError, RecursionError):
+        return 0
+    return number if isinstance(number, int) else 0

@@ -1,21 +1,23 @@
 """``ops.received``: every decision on every package, added to and never changed.
 
-It remembers; deciding is ``chain``'s work, merging is ``merge``'s.
+It remembers; deciding is ``chain``'s work, merging is ``merge``'s, and what is asked of it for a
+decision is ``memory``'s matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
-from dagster_project.city.chain import Chain
 from dagster_project.contracts.model import Column, LogicalType
 from dagster_project.protocol.acknowledgement import Outcome
 
+TABLE = "lake.ops.received"
 _COLUMNS = {
     "site_code": ("VARCHAR", "报送单位区划代码"),
     "package_id": ("VARCHAR", "报送包编号"),
@@ -37,7 +39,17 @@ _COLUMNS = {
     "head_no": ("BIGINT", "此后该单位报送链的最后序号"),
     "head_hash": ("VARCHAR", "此后该单位报送链最后一包的散列值"),
     "held": ("VARCHAR", "报送单位所报的搁置数据项（JSON），旧版本的报送包没有"),
+    "via": ("VARCHAR", "经由哪个下级转报，直接报送的为空串"),
+    "totals": ("VARCHAR", "各数值列的合计（JSON），供与以后各期比对"),
 }
+_ARROW = {
+    "VARCHAR": pa.string(),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "BOOLEAN": pa.bool_(),
+    "BIGINT": pa.int64(),
+    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+}
+_SCHEMA = pa.schema([(name, _ARROW[kind]) for name, (kind, _) in _COLUMNS.items()])
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,8 @@ class Entry:
     """One decision. All after ``signature_hash`` are empty where the signature did not hold.
 
     ``held`` is what its ``status.json`` says of held deliveries, as JSON (``protocol.held``).
+    ``via`` is the child that passed it on, empty where it came directly. ``totals`` is column ->
+    sum, as JSON, of an accepted report.
     """
 
     site_code: str
@@ -67,6 +81,13 @@ class Entry:
     head_no: int | None = None
     head_hash: str = ""
     held: str = ""
+    via: str = ""
+    totals: str = ""
+
+    @property
+    def door(self) -> str:
+        """The child through whose exchange folder it came."""
+        return self.via or self.site_code
 
 
 def columns() -> tuple[Column, ...]:
@@ -84,26 +105,26 @@ def columns() -> tuple[Column, ...]:
 
 def ensure(con: duckdb.DuckDBPyConnection) -> None:
     """Make the table, or the columns that it lacks; call it inside a transaction."""
-    present = _present(con)
+    present = present_columns(con)
     if present:
         for name in (name for name in _COLUMNS if name not in present):
             kind, comment = _COLUMNS[name]
-            con.execute(f"ALTER TABLE lake.ops.received ADD COLUMN {name} {kind}")
-            con.execute(f"COMMENT ON COLUMN lake.ops.received.{name} IS '{comment}'")
+            con.execute(f"ALTER TABLE {TABLE} ADD COLUMN {name} {kind}")
+            con.execute(f"COMMENT ON COLUMN {TABLE}.{name} IS '{comment}'")
         return
     body = ", ".join(f"{name} {kind}" for name, (kind, _) in _COLUMNS.items())
-    con.execute(f"CREATE TABLE lake.ops.received ({body})")
-    con.execute("COMMENT ON TABLE lake.ops.received IS '报送包接收登记'")
+    con.execute(f"CREATE TABLE {TABLE} ({body})")
+    con.execute(f"COMMENT ON TABLE {TABLE} IS '报送包接收登记'")
     for name, (_, comment) in _COLUMNS.items():
-        con.execute(f"COMMENT ON COLUMN lake.ops.received.{name} IS '{comment}'")
+        con.execute(f"COMMENT ON COLUMN {TABLE}.{name} IS '{comment}'")
 
 
 def complete(con: duckdb.DuckDBPyConnection) -> bool:
     """Whether the table is there with every column."""
-    return _present(con) >= _COLUMNS.keys()
+    return present_columns(con) >= _COLUMNS.keys()
 
 
-def _present(con: duckdb.DuckDBPyConnection) -> set[str]:
+def present_columns(con: duckdb.DuckDBPyConnection) -> set[str]:
     """The table's columns; none where this lake never received anything."""
     found = con.execute(
         "SELECT column_name FROM duckdb_columns() WHERE database_name = 'lake'"
@@ -112,44 +133,69 @@ def _present(con: duckdb.DuckDBPyConnection) -> set[str]:
     return {str(name) for (name,) in found}
 
 
-def add(con: duckdb.DuckDBPyConnection, entry: Entry) -> None:
-    """Write one decision; call it inside a transaction."""
-    marks = ", ".join("?" for _ in _COLUMNS)
-    row = [list(value) if isinstance(value, tuple) else value for value in astuple(entry)]
-    names = ", ".join(_COLUMNS)
-    con.execute(f"INSERT INTO lake.ops.received ({names}) VALUES ({marks})", row)
+def source(con: duckdb.DuckDBPyConnection) -> str:
+    """The table for a FROM clause, with every column, though a lake of some time ago has fewer."""
+    present = present_columns(con)
+    names = ", ".join(
+        name if name in present else f"NULL::{kind} AS {name}"
+        for name, (kind, _) in _COLUMNS.items()
+    )
+    return f"(SELECT {names} FROM {TABLE})"
 
 
-def entries(con: duckdb.DuckDBPyConnection, county: str | None = None) -> list[Entry]:
-    """Every decision, or one county's, oldest first; an older lake has fewer columns."""
-    present = _present(con)
-    if not present:
+def add(con: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
+    """Write decisions; call it inside a transaction."""
+    told = [dict(zip(_COLUMNS, astuple(entry), strict=True)) for entry in entries]
+    con.register("decided", pa.Table.from_pylist(told, schema=_SCHEMA))
+    try:
+        con.execute(f"INSERT INTO {TABLE} BY NAME SELECT * FROM decided")
+    finally:
+        con.unregister("decided")
+
+
+def entries(
+    con: duckdb.DuckDBPyConnection,
+    where: str = "",
+    bound: Sequence[Any] = (),
+    limit: int | None = None,
+) -> list[Entry]:
+    """Decisions, oldest first; those of a table that lacks columns have them empty.
+
+    Args:
+        con: A connection with the lake attached.
+        where: A condition in SQL, with marks for ``bound``; every decision without it.
+        bound: The condition's values.
+        limit: The newest of them only.
+    """
+    if not present_columns(con):
         return []
-    names = ", ".join(name if name in present else f"NULL AS {name}" for name in _COLUMNS)
-    where, bound = ("WHERE site_code = ?", [county]) if county else ("", [])
+    condition = f"WHERE {where}" if where else ""
+    order = "received_at {0}, package_no {0} NULLS {1}, package_id {0}, outcome {0}"
+    newest = f"ORDER BY {order.format('DESC', 'LAST')} LIMIT {int(limit)}" if limit else ""
     rows = con.execute(
-        f"SELECT {names} FROM lake.ops.received {where}"
-        " ORDER BY received_at, package_no NULLS FIRST, package_id, outcome",
-        bound,
+        f"SELECT * FROM (SELECT * FROM {source(con)} {condition} {newest})"
+        f" ORDER BY {order.format('ASC', 'FIRST')}",
+        list(bound),
     ).fetchall()
     return [_entry(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+
+def settled(con: duckdb.DuckDBPyConnection, package_ids: Iterable[str]) -> dict[str, Entry]:
+    """The decisions that used up a number, of packages with these ids."""
+    wanted = list(package_ids)
+    if not wanted:
+        return {}
+    con.register("wanted", pa.table({"id": pa.array(wanted, pa.string())}))
+    try:
+        found = entries(con, "consumed AND package_id IN (SELECT id FROM wanted)")
+    finally:
+        con.unregister("wanted")
+    return {entry.package_id: entry for entry in found}
 
 
 def _entry(row: dict[str, Any]) -> Entry:
     """A row as it was decided; columns that are younger than it are empty."""
     lists = {name: tuple(row[name] or ()) for name in ("reasons", "remarks")}
-    texts = {name: row[name] or "" for name in ("kind", "head_hash", "held")}
+    names = ("package_hash", "kind", "head_hash", "held", "via", "totals")
+    texts = {name: row[name] or "" for name in names}
     return Entry(**{**row, **lists, **texts})
-
-
-def chain_of(decisions: Iterable[Entry]) -> Chain:
-    """A county's chain, as its decisions left it."""
-    chain = Chain()
-    for entry in decisions:
-        if not entry.consumed or entry.package_no is None:
-            continue
-        chain.used[entry.package_no] = entry.package_hash
-        if entry.outcome == "accepted" and entry.report and entry.period and entry.revision:
-            spot = (entry.report, entry.period)
-            chain.revisions[spot] = max(chain.revisions.get(spot, 0), entry.revision)
-    return chain

@@ -1,27 +1,36 @@
 """Taking in what lies in the exchange folders: copy, verify the copy, decide, merge, answer.
 
-Only the receiver's own copy is ever read. A package's rows and the decision on it are one
-transaction; the answer is written after the commit and, if a kill came between, by the next run
+Only the receiver's own copy is ever read. Packages' rows and the decisions on them are one
+transaction; the answers are written after the commit and, if a kill came between, by the next run
 from what was committed. The exchange folders are never cleared here: they are the senders'.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from dagster_project.city import ledger
-from dagster_project.city.desk import Desk
+from dagster_project.city.agreed import Agreement, Shapes, shapes_of
+from dagster_project.city.counter import Counter
+from dagster_project.city.desk import COPIES, MOST_AT_ONCE, Arrival, Desk
 from dagster_project.city.ledger import Entry
 from dagster_project.city.merge import missing, prepare
-from dagster_project.city.register import CODE, cards
-from dagster_project.city.verify import Shapes
+from dagster_project.city.register import CODE, children
 from dagster_project.errors import CountyLakeError
 from dagster_project.lake import Lake
 from dagster_project.protocol.folders import Limits, only_one
 from dagster_project.protocol.keys import Signer
 from dagster_project.settings import Site
+
+BATCH = 200
+"""How many packages are settled in one transaction at the most."""
+BATCH_BYTES = 128 << 20
+"""How much of their rows is held in memory at the most."""
 
 
 @dataclass
@@ -38,62 +47,87 @@ def receive(
     signer: Signer,
     *,
     at: datetime,
-    shapes: Shapes | None = None,
+    agreement: Agreement | None = None,
     limits: Limits | None = None,
 ) -> Reception:
-    """Take in every package that is new, from every county's exchange folder.
+    """Take in every package that is new, from every child's exchange folder.
 
-    Doing it twice changes nothing. A fault of one package or county stops no other.
+    Doing it twice changes nothing. A fault of one package or child stops no other.
 
     Args:
         lake: The receiving site's lake.
         site: The receiving site.
         signer: Signs its answers.
         at: The instant of reception, with a zone.
-        shapes: The receiver's contracts of reports (columns by report); None accepts any shape.
+        agreement: The receiver's contracts of reports; None accepts any report.
         limits: The most that one package may bring.
 
     Raises:
         PackageError: The register of children is damaged.
-        LakeError, LakeBusyError: The lake cannot be opened.
+        LakeError, LakeBusyError: The lake cannot be opened, or cannot be written.
     """
-    result = Reception()
     home = lake.home
     with only_one(home.root / "exchange" / ".receiving") as alone:
         if not alone:
-            result.remarks.append("Another process is receiving already; run it again afterwards.")
-            return result
-        for left in home.scratch.glob("receive-*"):
+            what = "Another process is receiving already; run it again afterwards."
+            return Reception(remarks=[what])
+        for left in home.scratch.glob(f"{COPIES}*"):
             shutil.rmtree(left, ignore_errors=True)
-        _prepare(lake, shapes or {})
-        desk = Desk(lake, site, signer, at, shapes, limits or Limits(), cards(home))
-        known = _known(lake)
-        for folder in sorted(path for path in home.exchange.iterdir() if CODE.match(path.name)):
-            try:
-                result.decisions += desk.take_county(folder, known.get(folder.name, []))
-            except (CountyLakeError, OSError) as error:
-                result.remarks.append(f"{folder.name}: {error}")
-            except Exception as error:  # noqa: BLE001 - one county's bytes stop no other county
-                result.remarks.append(
-                    f"{folder.name}: its packages could not be examined "
-                    f"({type(error).__name__}). Nothing was taken from them; report it."
-                )
-    return result
+        desk = Desk(home, site.code, at, agreement, limits or Limits(), children(home))
+        counter = Counter(lake, desk, signer)
+        waiting = _look(counter, shapes_of(agreement))
+        batch, size = list[Arrival](), 0
+        for arrival in _arrivals(counter, waiting):
+            batch.append(arrival)
+            size += arrival.verdict.table.nbytes if arrival.verdict.table is not None else 0
+            if len(batch) >= BATCH or size >= BATCH_BYTES:
+                counter.settle(batch)
+                batch, size = [], 0
+        if batch:
+            counter.settle(batch)
+        return Reception(counter.decisions, counter.remarks)
 
 
-def _prepare(lake: Lake, shapes: Shapes) -> None:
-    """Empty tables for reports that nobody sent yet; nothing is committed if none is missing."""
-    with lake.writer("prepare the city's tables") as writer:
+def _look(counter: Counter, shapes: Shapes) -> dict[Path, list[str]]:
+    """What lies in each child's folder, and what the ledger knows of it by name."""
+    home, found = counter.lake.home, dict[Path, list[str]]()
+    for folder in sorted(path for path in home.exchange.iterdir() if CODE.match(path.name)):
+        with _told(counter, folder.name):
+            found[folder] = counter.desk.names(folder)
+    with counter.lake.writer("prepare the received tables") as writer:
         if missing(writer.con, shapes) or not ledger.complete(writer.con):
-            with writer.transaction("prepare the city's tables") as tx:
+            with writer.transaction("prepare the received tables") as tx:
                 ledger.ensure(tx.con)
                 prepare(tx.con, shapes)
+        names = (name for names in found.values() for name in names)
+        counter.settled.update(ledger.settled(writer.con, names))
+    return found
 
 
-def _known(lake: Lake) -> dict[str, list[Entry]]:
-    by_county: dict[str, list[Entry]] = {}
-    if lake.home.catalog.exists():
-        with lake.reader() as con:
-            for entry in ledger.entries(con):
-                by_county.setdefault(entry.site_code, []).append(entry)
-    return by_county
+def _arrivals(counter: Counter, waiting: dict[Path, list[str]]) -> Iterator[Arrival]:
+    """Every package that is not settled, examined; settled ones get their answer again."""
+    for folder, names in waiting.items():
+        new = []
+        with _told(counter, folder.name):
+            for name in names:
+                earlier = counter.settled.get(name)
+                if earlier and counter.desk.unchanged(folder, name, earlier):
+                    counter.answer(earlier)
+                else:
+                    new.append(name)
+        if len(new) > MOST_AT_ONCE:
+            counter.remarks.append(
+                f"{folder.name}: {len(new):,} packages wait; {MOST_AT_ONCE:,} are taken now and "
+                "the others at the next look."
+            )
+        with _told(counter, folder.name):
+            yield from counter.desk.arrivals(folder, new)
+
+
+@contextlib.contextmanager
+def _told(counter: Counter, code: str) -> Iterator[None]:
+    """A fault of one child's folder becomes a remark; every other child goes on."""
+    try:
+        yield
+    except (CountyLakeError, OSError) as error:
+        counter.remarks.append(f"{code}: {error}")

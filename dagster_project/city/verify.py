@@ -1,12 +1,12 @@
-"""Is this folder what a registered county signed, and is it sound?
+"""Is this folder what a registered sender signed, byte for byte?
 
-Works on the receiver's own copy; nothing in it is believed before the signature holds, and no
-number, name or schema after it. Whether its number may come now is ``chain``'s question.
+Works on the receiver's own copy; nothing in it is believed before the signature holds. Whether
+what was signed is true of the data is ``content``'s question, whether it keeps to the receiver's
+contract is ``fit``'s, and whether its number may come now is ``chain``'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,52 +14,44 @@ from typing import Any
 
 import pyarrow as pa
 
-from dagster_project.contracts.model import Column
+from dagster_project.city.agreed import Agreement, Shapes
+from dagster_project.city.content import Content, check_content
 from dagster_project.errors import PackageError
 from dagster_project.protocol import manifest as fmt
-from dagster_project.protocol import table as values
-from dagster_project.protocol.canonical import canonical_json, parse_json, sha256_bytes, sha256_file
+from dagster_project.protocol.acknowledgement import read_acknowledgement
+from dagster_project.protocol.canonical import canonical_json, file_hashes, sha256_bytes
 from dagster_project.protocol.folders import Copied
-from dagster_project.protocol.held import Holds, holds_of
+from dagster_project.protocol.held import Holds
 from dagster_project.protocol.manifest import Header, Manifest
 from dagster_project.protocol.site_card import SiteCard
 
-ENVELOPE = ("site_code", "site_name", "period", "revision", "package_id", "is_current")
-_AGREEING = ("site_code", "period")
-_JSON_BYTES = 16 << 20
-_FAMILY = {
-    "string": "string",
-    "integer": "integer",
-    "decimal": "number",
-    "date": "date",
-    "timestamp": "datetime",
-    "boolean": "boolean",
-}
+__all__ = ["WITHHELD", "Expected", "Shapes", "Verdict", "premature", "verify"]
 
-Shapes = Mapping[str, Sequence[Column]]
+WITHHELD = "acknowledgement.json"
+"""Beside a signature alone: the signed refusal of a site between, which passes on the number."""
+_JSON_BYTES = 1 << 20
+_CLOCKS_DIFFER = timedelta(days=1)
 
 
 @dataclass
 class Verdict:
     """What verification found.
 
-    ``genuine``: a registered county signed exactly these bytes. ``faults``: why the package is
+    ``genuine``: a registered site signed exactly these bytes. ``faults``: why the package is
     refused, as sentences; a genuine package may have faults too (it then uses up its number).
-    ``sender_name`` is the register's, whatever the package says. ``holds`` are the deliveries of
-    which the county says that its figures lack them.
+    ``remarks`` stand beside an acceptance. ``sender_name`` is the register's, whatever the package
+    says. ``content`` is what a genuine report holds; empty in a withdrawal.
     """
 
     folder: Path
-    received_hash: str
+    received_hash: str = ""
     signature_hash: str = ""
     manifest: Manifest | None = None
-    table: pa.Table | None = None
-    fields: list[dict[str, Any]] = field(default_factory=list)
-    title: str = ""
+    content: Content = field(default_factory=Content)
     sender_name: str = ""
-    holds: Holds = field(default_factory=Holds)
     genuine: bool = False
     faults: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def header(self) -> Header:
@@ -72,20 +64,38 @@ class Verdict:
             )
         return self.manifest.header
 
+    @property
+    def table(self) -> pa.Table | None:
+        """The report's rows."""
+        return self.content.table
+
+    @property
+    def holds(self) -> Holds:
+        """The deliveries of which the sender says that its figures lack them."""
+        return self.content.holds
+
 
 @dataclass(frozen=True)
 class Expected:
-    """What the receiver knows before it looks: whose folder it is, under which name, for whom.
+    """What the receiver knows before it looks.
 
-    ``shapes`` are the receiver's own contracts of reports (columns by report); None accepts any
-    shape, which only a site without contracts should.
+    ``door`` is the child in whose exchange folder it lay, under ``name``; ``recipient`` is this
+    site. ``card`` is that of the site which the name says sent it, if that site may come through
+    this door: the child itself, or one that is registered as coming through it. ``relay`` is the
+    child's own card where it passes another's package on, and ``through`` are the sites whose
+    packages come through its door: the package was addressed to one of them, or to this site.
+    ``agreement`` are the receiver's contracts; None accepts any report, which only a site without
+    contracts should.
     """
 
-    county: str
+    door: str
     name: str
-    city: str
+    recipient: str
     card: SiteCard | None
-    shapes: Shapes | None = None
+    at: datetime
+    relay: SiteCard | None = None
+    through: frozenset[str] = frozenset()
+    agreement: Agreement | None = None
 
 
 def verify(folder: Path, copied: Copied, expected: Expected) -> Verdict:
@@ -96,23 +106,26 @@ def verify(folder: Path, copied: Copied, expected: Expected) -> Verdict:
         copied: What the copy met; its problems are faults.
         expected: What it must agree with.
     """
-    verdict = Verdict(folder, _received_hash(folder, copied, expected))
+    verdict = Verdict(folder)
+    hashes = {path: file_hashes(folder / path) for path in copied.paths}
+    verdict.received_hash = _received_hash(hashes, copied, expected)
+    verdict.signature_hash = hashes.get(fmt.SIGNATURE, ("", ""))[0]
     verdict.sender_name = expected.card.name if expected.card else ""
-    signature = folder / fmt.SIGNATURE
-    if signature.is_file():
-        verdict.signature_hash = sha256_file(signature)
     verdict.faults += copied.problems
     try:
         _check_signature(verdict, expected)
-        _check_files(verdict, copied)
+        if expected.relay is not None and set(copied.paths) == {fmt.SIGNATURE, WITHHELD}:
+            verdict.faults += _withheld(verdict, expected, expected.relay)
+            verdict.genuine = True
+            return verdict
+        _check_files(verdict, hashes)
     except PackageError as error:
         verdict.faults.append(str(error))
     verdict.genuine = verdict.manifest is not None and not verdict.faults
     if verdict.genuine:
-        try:
-            _check_content(verdict, expected)
-        except PackageError as error:
-            verdict.faults.append(str(error))
+        verdict.content = check_content(folder, verdict.header, expected.agreement)
+        verdict.faults += verdict.content.faults
+        verdict.remarks += verdict.content.remarks
     return verdict
 
 
@@ -123,12 +136,23 @@ def premature(header: Header, at: datetime) -> list[str]:
         header: The signed header.
         at: The instant of reception, with a zone.
     """
-    limit = at + timedelta(days=1)
-    faults = []
-    if datetime.fromisoformat(header.cut_off_at) > limit:
-        faults.append(f"the cut-off {header.cut_off_at} lies in the future: check the clock.")
+    limit = at + _CLOCKS_DIFFER
+    faults = [
+        f"header {name}: the {word} {instant} lies in the future: check the clock."
+        for name, word, instant in (
+            ("cut_off_at", "cut-off", header.cut_off_at),
+            ("sealed_at", "sealing", header.sealed_at),
+        )
+        if datetime.fromisoformat(instant) > limit
+    ]
+    sealed, cut_off = (datetime.fromisoformat(t) for t in (header.sealed_at, header.cut_off_at))
+    if sealed + _CLOCKS_DIFFER < cut_off:
+        faults.append(
+            f"header sealed_at: it was sealed at {header.sealed_at}, before its own cut-off "
+            f"{header.cut_off_at}: check the clock."
+        )
     if header.period[:4] + _begins(header.period) > limit.strftime("%Y%m%d"):
-        faults.append(f"the period {header.period} has not begun yet: check the clock.")
+        faults.append(f"header period: {header.period} has not begun yet: check the clock.")
     return faults
 
 
@@ -140,142 +164,83 @@ def _begins(period: str) -> str:
     return rest + "0101"[len(rest) :]
 
 
-def _received_hash(folder: Path, copied: Copied, expected: Expected) -> str:
-    """Names the received bytes, the problems met, and the key they were judged with."""
-    parts: list[Any] = [[path, sha256_file(folder / path)] for path in copied.paths]
-    key = expected.card.key_id if expected.card else ""
-    return sha256_bytes(canonical_json([expected.name, key, parts, copied.problems]))
+def _received_hash(hashes: dict[str, tuple[str, str]], copied: Copied, expected: Expected) -> str:
+    """Names the received bytes, the problems met, and the trust they were judged with."""
+    parts: list[Any] = [[path, sha256] for path, (sha256, _) in hashes.items()]
+    trusted = expected.card.trust_hash(expected.at) if expected.card else ""
+    return sha256_bytes(canonical_json([expected.name, trusted, parts, copied.problems]))
 
 
 def _check_signature(verdict: Verdict, expected: Expected) -> None:
     if expected.card is None:
         raise _fault(
-            f"county {expected.county} is not registered",
+            f"site {expected.door} is not registered, or not for the site that the name says",
             "",
             "Register its public.json with `countylake city register`",
         )
     path = verdict.folder / fmt.SIGNATURE
     if not path.is_file():
         raise _fault("the file is missing", fmt.SIGNATURE)
-    _refuse_large(path)
-    manifest = fmt.read_manifest(path.read_bytes(), expected.card.keys)
+    if path.stat().st_size > _JSON_BYTES:
+        raise _fault("the file is larger than it may be", fmt.SIGNATURE)
+    data = path.read_bytes()
+    keys = expected.card.keys_for(data, expected.at, fmt.SIGNATURE)
+    manifest = fmt.read_manifest(data, keys)
     header = manifest.header
-    if header.sender != expected.county:
+    if header.sender != expected.card.code:
         raise _fault(
-            f"it reports for county {header.sender} but came from county {expected.county}",
+            f"it reports for site {header.sender} but came from site {expected.card.code}",
             "header sender",
         )
-    if header.recipient and header.recipient != expected.city:
+    if header.recipient not in {"", expected.recipient, *expected.through}:
         raise _fault(f"it is addressed to site {header.recipient}", "header recipient")
     if header.package_id != expected.name:
         raise _fault(f"its folder has another name than {header.package_id}", "header package_id")
     verdict.manifest = manifest
 
 
-def _check_files(verdict: Verdict, copied: Copied) -> None:
+def _check_files(verdict: Verdict, hashes: dict[str, tuple[str, str]]) -> None:
     """Every file that was signed is there unchanged, and no other."""
     assert verdict.manifest is not None  # noqa: S101 - set by the check before
     signed = {entry.path: entry for entry in verdict.manifest.files}
-    for path in sorted(set(copied.paths) - set(signed) - {fmt.SIGNATURE}):
+    for path in sorted(set(hashes) - set(signed) - {fmt.SIGNATURE}):
         verdict.faults.append(f"{path}: this file was not signed.")
     for path, entry in signed.items():
         file = verdict.folder / path
-        if path not in copied.paths:
+        if path not in hashes:
             verdict.faults.append(f"{path}: the file is missing.")
         elif file.stat().st_size != entry.bytes:
             verdict.faults.append(
                 f"{path}: it has {file.stat().st_size} bytes, {entry.bytes} were signed."
             )
-        elif sha256_file(file) != entry.sha256:
-            verdict.faults.append(f"{path}: its SHA-256 is not the one that was signed.")
+        else:
+            kinds = zip(("SHA-256", "SM3"), hashes[path], (entry.sha256, entry.sm3), strict=True)
+            verdict.faults += [
+                f"{path}: its {kind} is not the one that was signed."
+                for kind, found, expected in kinds
+                if found != expected
+            ]
 
 
-def _check_content(verdict: Verdict, expected: Expected) -> None:
-    """What the county signed must also be true of the data, and fit the receiver's contracts."""
-    header = verdict.header
-    resource = _resource(verdict)
-    table = values.read_parquet(verdict.folder / fmt.data_path(header.report))
-    for sentence in values.schema_differences(table, verdict.fields):
-        raise _fault(sentence, fmt.DATAPACKAGE)
-    if (header.rows, resource.get("rowCount")) != (table.num_rows, table.num_rows):
-        raise _fault(
-            f"the file has {table.num_rows} rows, which is not the number declared",
-            fmt.DATAPACKAGE,
-        )
-    if values.content_hash(table) != header.content_hash:
-        raise _fault("its values are not those of the signed content hash", "data")
-    _check_envelope(table, header)
-    if expected.shapes is not None:
-        _check_shape(header.report, verdict.fields, expected.shapes)
-    verdict.table = table
-
-
-def _resource(verdict: Verdict) -> dict[str, Any]:
-    described, status = (_parsed(verdict, name) for name in (fmt.DATAPACKAGE, fmt.STATUS))
-    verdict.holds = holds_of(status)
-    header = verdict.header
-    entry = next(one for one in verdict.manifest.files if one.path.startswith("data/"))  # type: ignore[union-attr]
-    try:
-        (resource,) = described["resources"]
-        agrees = (
-            described["id"] == header.package_id
-            and resource["name"] == header.report
-            and resource["path"] == entry.path
-            and resource["bytes"] == entry.bytes
-            and resource["hash"] == f"sha256:{entry.sha256}"
-        )
-        verdict.fields = [
-            {**one, "title": _words(one.get("title"))} if isinstance(one, dict) else one
-            for one in resource["schema"]["fields"]
-        ]
-        verdict.title = _words(described.get("title"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise _fault("it does not describe exactly one resource", fmt.DATAPACKAGE) from error
-    if not agrees:
-        raise _fault("it describes another file than the one that was signed", fmt.DATAPACKAGE)
-    return dict(resource)
-
-
-def _parsed(verdict: Verdict, name: str) -> Any:
-    _refuse_large(verdict.folder / name)
-    return parse_json((verdict.folder / name).read_bytes(), name)
-
-
-def _check_envelope(table: pa.Table, header: Header) -> None:
-    """Rows that name a county or a period must name the sender's own."""
-    for name, allowed in (("site_code", header.sender), ("period", header.period)):
-        if name in table.column_names:
-            found = set(table.column(name).cast(pa.string()).unique().to_pylist())
-            if not found <= {allowed}:
-                raise _fault(f"rows name another {name} than {allowed}", f"column {name}")
-    for name in ENVELOPE:
-        if name not in _AGREEING and name in table.column_names:
-            raise _fault("the name is the receiver's own", f"column {name}")
-
-
-def _check_shape(report: str, fields: list[dict[str, Any]], shapes: Shapes) -> None:
-    if report not in shapes:
-        raise _fault("the receiver has no contract for this report", f"report {report}")
-    agreed = {column.name: _FAMILY[column.type] for column in shapes[report]}
-    found = {one["name"]: one["type"] for one in fields}
-    for name in sorted(agreed.keys() | found.keys()):
-        if agreed.get(name) != found.get(name):
-            raise _fault(
-                f"it is {found.get(name, 'missing')}, the receiver's contract says "
-                f"{agreed.get(name, 'that there is no such column')}",
-                f"column {name}",
-                "Agree on one version of the report's contract",
-            )
-
-
-def _words(value: object) -> str:
-    """A foreign title as a comment may hold it: short, no control character, no half character."""
-    return "".join(one for one in str(value or "")[:200] if one.isprintable())
-
-
-def _refuse_large(path: Path) -> None:
+def _withheld(verdict: Verdict, expected: Expected, relay: SiteCard) -> list[str]:
+    """Why the site between refused it; only its signed answer about this very package counts."""
+    path = verdict.folder / WITHHELD
     if path.stat().st_size > _JSON_BYTES:
-        raise _fault("the file is larger than it may be", path.name)
+        raise _fault("the file is larger than it may be", WITHHELD)
+    data = path.read_bytes()
+    answer = read_acknowledgement(data, relay.keys_for(data, expected.at, WITHHELD), WITHHELD)
+    manifest = verdict.manifest
+    assert manifest is not None  # noqa: S101 - set by the check before
+    about = (answer.package_id, answer.package_hash, answer.sender, answer.recipient)
+    mine = (expected.name, manifest.package_hash, manifest.header.sender, relay.code)
+    if answer.outcome != "rejected" or about != mine:
+        verdict.manifest = None
+        raise _fault(
+            "it is not the refusal of this package by the site that passed it on", WITHHELD
+        )
+    return [f"site {relay.code} refused it: {reason}" for reason in answer.reasons] or [
+        f"site {relay.code} refused it."
+    ]
 
 
 def _fault(what: str, where: str, todo: str = "Seal and send it again") -> PackageError:

@@ -1,4 +1,4 @@
-"""``schemas/quality.yaml``: weights, the gate, deadlines of cases, assessment, thresholds.
+"""``schemas/quality.yaml``: weights, gate, deadlines, assessment, plausibility, thresholds.
 
 What a county decides about quality once, for all its feeds. Which rules there are, contracts say.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dagster_project.contracts.assessment import Assessment
+from dagster_project.contracts.plausibility import Plausibility
 
 CaseKind = Literal["fail", "warn", "held", "late", "disagreement", "correction"]
 """What a case is about, as far as its deadline depends on it."""
@@ -51,6 +52,7 @@ class Policy:
         }
     )
     assessment: Assessment = field(default_factory=Assessment)
+    plausibility: Plausibility = field(default_factory=Plausibility)
     thresholds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     path: str = ""
 

@@ -8,6 +8,7 @@ from dagster_project.contracts.assessment import Assessment, assessment_of
 from dagster_project.contracts.build import sql_value
 from dagster_project.contracts.document import read
 from dagster_project.contracts.model import Problem
+from dagster_project.contracts.plausibility import Plausibility, plausibility_of
 from dagster_project.contracts.policy import Policy
 from dagster_project.contracts.profile import form_problems
 
@@ -41,11 +42,17 @@ def read_policy(root: Path, problems: list[Problem]) -> Policy:
         assessment = assessment_of(said.get("assessment") or {})
     except ValueError as error:
         problems.append(document.problem(str(error), "assessment"))
+    plausibility = Plausibility()
+    try:
+        plausibility = plausibility_of(said.get("plausibility") or {})
+    except ValueError as error:
+        problems.append(document.problem(str(error), "plausibility"))
     return Policy(
         weights=weights,
         share=float((said.get("gate") or {}).get("share", usual.share)),
         deadlines={**usual.deadlines, **(said.get("deadlines") or {})},
         assessment=assessment,
+        plausibility=plausibility,
         thresholds={
             rule: {name: sql_value(value) for name, value in values.items()}
             for rule, values in (said.get("thresholds") or {}).items()

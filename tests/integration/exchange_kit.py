@@ -9,16 +9,17 @@ from pathlib import Path
 
 import duckdb
 
+from dagster_project.city.agreed import Agreed, Shapes
 from dagster_project.city.receive import Reception, receive
 from dagster_project.city.register import register
 from dagster_project.city.status import status
-from dagster_project.city.verify import Shapes
 from dagster_project.contracts.model import Column, Table
 from dagster_project.lake import Lake
 from dagster_project.paths import Home
 from dagster_project.protocol.keys import FileSigner
 from dagster_project.reporting.identity import give_key, signer_of, trust_parent
-from dagster_project.reporting.outbox import Exchange, deliver
+from dagster_project.reporting.meeting import Exchange
+from dagster_project.reporting.outbox import deliver
 from dagster_project.reporting.package import Draft, Package, seal
 from dagster_project.settings import Settings, Site, load_site, save_site
 
@@ -139,7 +140,8 @@ class CityKit(SiteKit):
 
     def receive(self, at: datetime = LATER, shapes: Shapes | None = None) -> Reception:
         """Look into the exchange folders."""
-        return receive(self.lake, self.site, self.signer, at=at, shapes=shapes)
+        agreement = {name: Agreed(tuple(shapes[name])) for name in shapes} if shapes else None
+        return receive(self.lake, self.site, self.signer, at=at, agreement=agreement)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Ask the city's lake."""

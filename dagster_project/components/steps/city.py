@@ -9,6 +9,7 @@ from typing import Any
 
 from dagster_project import clock
 from dagster_project.city import corrections
+from dagster_project.city.agreed import Agreed, agreed
 from dagster_project.city.receive import Reception, receive
 from dagster_project.city.status import status
 from dagster_project.components.steps.workshop import Workshop
@@ -22,9 +23,23 @@ def take_in(workshop: Workshop) -> Reception:
     """Receive every package that is new, and answer it; ask and hear about corrections."""
     site = workshop.site
     signer = signer_of(site)
-    done = receive(workshop.lake, site, signer, at=clock.now(), shapes=report_shapes(workshop))
+    done = receive(workshop.lake, site, signer, at=clock.now(), agreement=agreement(workshop))
     done.remarks += corrections.collect(workshop.lake, site, signer)
     return done
+
+
+def agreement(workshop: Workshop) -> dict[str, Agreed]:
+    """The receiver's contracts of the reports that are owed to it."""
+    contracts = workshop.contracts
+    return {
+        name: agreed(
+            contracts.tables["report", name],
+            columns,
+            contracts.codes,
+            contracts.policy.plausibility,
+        )
+        for name, columns in report_shapes(workshop).items()
+    }
 
 
 def report_shapes(workshop: Workshop) -> dict[str, tuple[Column, ...]]:
