@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
+from dagster_project import clock
 from dagster_project.city.register import cards
 from dagster_project.clock import utc_text
 from dagster_project.errors import CountyLakeError, PackageError, UsageError
@@ -148,7 +149,7 @@ def collect(lake: Lake, site: Site, signer: Signer) -> list[str]:
         if data is None or card is None:
             continue
         try:
-            found = read_answer(data, card.keys, name)
+            found = read_answer(data, card.keys_for(data, clock.now(), name), name)
             same = (found.correction_id, found.sender, found.recipient) == (
                 one.correction_id,
                 one.site_code,
