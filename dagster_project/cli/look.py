@@ -18,9 +18,9 @@ from dagster_project.cli.shared import (
     literally,
     note,
     opened,
+    pairs,
     working,
 )
-from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
     from dagster_project.components.steps.question import Answer
@@ -146,34 +146,35 @@ def show_answer(answer: Answer, *, as_json: bool) -> None:
         note(f"only the first {len(answer.rows)} rows; ask for more with --limit")
 
 
-def trace(
+def trace(  # noqa: PLR0917 - options of a command
     figure: Annotated[str, typer.Argument(help="layer.table.column of a count or a sum")],
     where: Annotated[
         list[str] | None, typer.Option("--where", help="column=value; as often as needed")
     ] = None,
+    package: Annotated[
+        str, typer.Option(help="the figure as this package has it, not as it stands now")
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, help="how many rows to list")] = 20,
     home: HomeOption = COUNTY_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """Open one figure to the files and row numbers that it was made of."""
-    from dagster_project.components.steps.tracing import open_figure
+    from dagster_project.components.steps.tracing import open_figure, open_sealed
     from dagster_project.components.steps.workshop import Workshop
 
-    picked = dict(_pair(one) for one in where or [])
+    picked = pairs(where)
     with working("opening the figure"):
-        found = open_figure(Workshop.at(opened(home).root), figure, picked, limit)
+        workshop = Workshop.at(opened(home).root)
+        found = (
+            open_sealed(workshop, package, figure, picked, limit)
+            if package
+            else open_figure(workshop, figure, picked, limit)
+        )
     if as_json:
         emit(asdict(found))
     else:
         show_trace(found)
     raise typer.Exit(0 if found.equal else 1)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise UsageError(f"{text!r} is no condition", todo="Write column=value")
-    return name.strip(), value.strip()
 
 
 def show_trace(found: Trace) -> None:

@@ -17,6 +17,7 @@ from dagster_project.cli import (
     catalogue,
     city,
     city_keys,
+    city_trace,
     city_view,
     config,
     deliver,
@@ -69,6 +70,7 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(notify.app, name="notify")
 city_view.register(city.app)
 city_keys.register(city.app)
+city_trace.register(city.app)
 app.add_typer(key.app, name="key")
 app.add_typer(token.app, name="token")
 app.add_typer(city.app, name="city")

@@ -8,7 +8,7 @@ be opened exactly is refused with a sentence, not approximated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +16,7 @@ import duckdb
 from sqlglot import exp
 
 from dagster_project.errors import ModelError, UsageError
-from dagster_project.lineage.columns import Schema
+from dagster_project.lineage.columns import ROWS, Schema
 from dagster_project.lineage.describe import SqlModel
 from dagster_project.lineage.opening import DIALECT, MARK, Opened, Opener
 
@@ -64,17 +64,26 @@ class Step:
 
 
 @dataclass(frozen=True)
+class End:
+    """Opened rows of a table that no model makes, in a temp table, and the columns that matter."""
+
+    table: str
+    temp: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A figure, as it stands and as computed from the opened rows alone.
 
-    ``ends`` are the opened tables that no model makes, each with the temp table of its rows.
+    ``ends`` are the opened tables that no model makes.
     """
 
     shown: object
     recomputed: object
     suppressed: bool
     steps: tuple[Step, ...]
-    ends: Mapping[str, str]
+    ends: tuple[End, ...]
 
     @property
     def equal(self) -> bool:
@@ -104,25 +113,30 @@ class _Opening:
         self._trees: dict[str, exp.Expr] = {}
         self._steps: list[Step] = []
         self._opened: set[str] = set()
+        self._wanted: dict[str, set[str]] = {}
 
     def run(self, asked: Asked) -> Figure:
         """Open, compute again."""
         shown, suppressed = self._pick(asked)
+        self._wanted[asked.table] = {asked.column}
         if asked.table in self._models:
-            self._open_all(asked.table, asked.column)
+            self._open_all()
             recomputed = self._recompute(asked.table, asked.column)
         else:
             self._opened.add(asked.table)
             self._steps.append(Step(asked.table, 1, ""))
             recomputed = shown
-        ends = {name: _witness(name) for name in sorted(self._opened - self._models.keys())}
+        ends = tuple(
+            End(name, _witness(name), tuple(sorted(self._wanted[name] - {ROWS})))
+            for name in sorted(self._opened - self._models.keys())
+        )
         if recomputed is None and shown is not None and not self._any_row(ends):
             recomputed = 0  # nothing was opened: a count or a sum of nothing
         return Figure(shown, recomputed, suppressed, tuple(self._steps), ends)
 
-    def _any_row(self, ends: Mapping[str, str]) -> bool:
+    def _any_row(self, ends: Iterable[End]) -> bool:
         return any(
-            self._con.execute(f"SELECT 1 FROM {temp} LIMIT 1").fetchone() for temp in ends.values()
+            self._con.execute(f"SELECT 1 FROM {one.temp} LIMIT 1").fetchone() for one in ends
         )
 
     def _pick(self, asked: Asked) -> tuple[object, bool]:
@@ -159,13 +173,12 @@ class _Opening:
         )
         return found[0][0], bool(found[0][1])
 
-    def _open_all(self, table: str, column: str) -> None:
+    def _open_all(self) -> None:
         """Open the model and, readers first, every model below it that takes part."""
-        wanted: dict[str, set[str]] = {table: {column}}
         for name in reversed(tuple(self._models)):
-            if name in wanted:
-                for part in self._open(name, wanted[name]):
-                    wanted.setdefault(part.table, set()).update(part.columns)
+            if name in self._wanted:
+                for part in self._open(name, self._wanted[name]):
+                    self._wanted.setdefault(part.table, set()).update(part.columns)
 
     def _open(self, table: str, columns: set[str]) -> list[Opened]:
         model = self._models[table]

@@ -123,7 +123,8 @@ def _sources(
     rows: list[SourceRow] = []
     files: list[SourceFile] = []
     missing = 0
-    for table, witness in figure.ends.items():
+    for end in figure.ends:
+        table, witness = end.table, end.temp
         layer, _, feed = table.partition(".")
         if layer != "silver":
             continue
