@@ -38,6 +38,8 @@ ANSWER_BYTES = 64 << 10
 REJECTED_KEPT = timedelta(days=30)
 """What was refused stays for as long: a key that is announced late lets it be judged anew."""
 State = Literal["waiting", "held", "accepted", "rejected"]
+ANY = 1 << 53
+"""Above every number of a package: the ledger is not asked."""
 _HASH_BYTES = 64
 _ABANDONED_S = 24 * 3600.0
 
@@ -83,14 +85,20 @@ class Door:
         found = up.iterdir() if up.is_dir() else iter(())
         return sorted(path.name for path in found if PACKAGE_ID.match(path.name))
 
-    def waiting(self) -> list[str]:
+    def waiting(self, head_no: int = ANY) -> list[str]:
         """Those of them on which nothing was decided yet, or that wait for an earlier number."""
-        return [name for name in self.lying() if self.state(name) in {"waiting", "held"}]
+        return [name for name in self.lying() if self.state(name, head_no) in {"waiting", "held"}]
 
-    def state(self, package_id: str) -> State:
-        """What was decided on a package, as its answer says."""
+    def state(self, package_id: str, head_no: int = ANY) -> State:
+        """What was decided on a package, as its answer says.
+
+        Args:
+            package_id: Which.
+            head_no: The last number that the ledger knows of its sender. An answer that tells of
+                later ones is older than a lake that was brought back from a backup.
+        """
         found = self.answer(package_id)
-        if found is None:
+        if found is None or found.head_no > head_no:
             return "waiting"
         mark = self._mark(package_id)
         with contextlib.suppress(FileNotFoundError):
@@ -109,7 +117,9 @@ class Door:
             return Acknowledgement.model_validate_json(payload)
         return None
 
-    def take(self, package_id: str, stream: Source, sha256: str, limits: Limits) -> Arrived:
+    def take(
+        self, package_id: str, stream: Source, sha256: str, limits: Limits, head_no: int = ANY
+    ) -> Arrived:
         """Put a package into the ``up`` folder, whole or not at all.
 
         The same archive again changes nothing. Another one replaces what was not accepted yet.
@@ -119,6 +129,7 @@ class Door:
             stream: The archive.
             sha256: Its hash.
             limits: The most that it may bring.
+            head_no: The last number that the ledger knows of its sender.
 
         Raises:
             PackageError: It is no archive of a package, or another one was accepted.
@@ -126,7 +137,7 @@ class Door:
         """
         self.check()
         target, known = self.folder / UP / package_id, self._known(package_id)
-        state = self.state(package_id)
+        state = self.state(package_id, head_no)
         if known == sha256 and (state == "accepted" or target.is_dir()):
             return Arrived(package_id, state, is_new=False)
         part = self.folder / UP / f".{package_id}.{uuid.uuid4().hex}.new"

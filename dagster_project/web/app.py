@@ -69,8 +69,8 @@ def build(site: ShownSite, face: Face | None = None) -> FastAPI:
     if workshop.site.receives:
         chains = Keeper(workshop, standings)
         app.state.parts.append(chains)
-        intake = Intake(workshop.home, face.bounds)
-        app.include_router(incoming.router(workshop, chains, intake))
+        intake = Intake(workshop.home, face.bounds, chains)
+        app.include_router(incoming.router(workshop, intake))
     _refuse(app)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(face.hosts))
     app.add_middleware(Gate, home=workshop.home, bounds=face.bounds, audit=audit)

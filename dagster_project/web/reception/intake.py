@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import defaultdict
+from collections.abc import Mapping
 from threading import Lock
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from dagster_project.city.arrivals import UP, Arrived, Door, OtherBytesError, door_of
+from dagster_project.city.arrivals import ANY, UP, Arrived, Door, OtherBytesError, door_of
 from dagster_project.city.register import children
 from dagster_project.errors import PackageError
 from dagster_project.paths import Home
@@ -21,7 +22,12 @@ from dagster_project.protocol.archive import MEDIA_TYPE
 from dagster_project.web.access.bounds import Bounds
 from dagster_project.web.access.refusals import RefusedError
 from dagster_project.web.bodies import Spooled, announced, spooled
+from dagster_project.web.keeper import Keeper
+from dagster_project.web.reception.chains import Standing
 
+Chains = Keeper[Mapping[str, Standing]]
+LOOK_S = 10.0
+"""How long a request waits for a look at the ledger before the one before is shown."""
 BUSY_S = 5.0
 FULL_S = 600.0
 
@@ -32,10 +38,11 @@ class Intake:
     Args:
         home: The receiving site's.
         bounds: How much is taken.
+        chains: What the ledger knows of each sender.
     """
 
-    def __init__(self, home: Home, bounds: Bounds) -> None:
-        self._home, self._bounds = home, bounds
+    def __init__(self, home: Home, bounds: Bounds, chains: Chains) -> None:
+        self._home, self._bounds, self._chains = home, bounds, chains
         self._busy = 0
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
@@ -50,6 +57,13 @@ class Intake:
         found = Door(self._home, code)
         found.check()
         return found
+
+    def standing(self, sender: str) -> Standing | None:
+        """A sender's chain in the ledger, now or at the last look; None while nobody looked."""
+        kept = self._chains.newest(LOOK_S)
+        if kept.seen is None:
+            return Standing() if kept.state == "empty" else None
+        return kept.seen.get(sender, Standing())
 
     async def take(self, request: Request, code: str, package_id: str) -> Arrived:
         """Take a package in.
@@ -87,8 +101,10 @@ class Intake:
 
     def _keep(self, door: Door, package_id: str, body: Spooled) -> Arrived:
         try:
+            known = self.standing(package_id.partition("-")[0])
+            head_no = ANY if known is None else known.head_no
             with self._locks[door.code], body.path.open("rb") as stream:
-                return door.take(package_id, stream, body.sha256, self._bounds.package)
+                return door.take(package_id, stream, body.sha256, self._bounds.package, head_no)
         except OtherBytesError as error:
             raise RefusedError(409) from error
         except PackageError as error:

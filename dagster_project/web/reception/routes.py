@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -11,9 +11,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from dagster_project.city.announced import DOWN as KEYS_DOWN
 from dagster_project.city.announced import UP as KEYS_UP
 from dagster_project.city.announced import is_below
+from dagster_project.city.announcing import DOWN as KEYS_DOWN
 from dagster_project.city.arrivals import ANSWER_BYTES, DOWN, door_of
 from dagster_project.city.register import children
 from dagster_project.components.steps.workshop import Workshop
@@ -34,17 +34,14 @@ from dagster_project.web.access.refusals import RefusedError, told
 from dagster_project.web.access.tokens import Scope
 from dagster_project.web.bodies import JSON, small
 from dagster_project.web.forms import PackageId, SiteCode, asked, body, sent
-from dagster_project.web.keeper import Keeper
-from dagster_project.web.reception.chains import Answers, Standing
+from dagster_project.web.reception.chains import Answers
 from dagster_project.web.reception.intake import Intake
 
-LOOK_S = 10.0
 RETRY_S = 15.0
 PAGE = 1000
 REVOKED_BYTES = 16 * CARD_BYTES
 _CURSOR = r"^([0-9]{8}T[0-9]{6}\.[0-9]{6}~[0-9a-zQ_-]{1,120})?$"
 Name = Annotated[str, Path(pattern=messages.pattern(ASKED, ANSWERED))]
-Chains = Keeper[Mapping[str, Standing]]
 
 
 class Taken(BaseModel):
@@ -95,12 +92,12 @@ class Announcements(BaseModel):
     announcements: list[dict[str, Any]]
 
 
-def router(workshop: Workshop, chains: Chains, intake: Intake) -> APIRouter:
+def router(workshop: Workshop, intake: Intake) -> APIRouter:
     """The addresses of one site."""
     made = APIRouter(prefix="/v1/children/{code}", tags=["incoming"])
     _packages(made, intake)
     _acknowledgements(made, intake)
-    _chain(made, workshop, chains, intake)
+    _chain(made, workshop, intake)
     _corrections(made, intake)
     _keys(made, workshop, intake)
     return made
@@ -153,7 +150,7 @@ def _acknowledgements(made: APIRouter, intake: Intake) -> None:
         return messages.show(request, down, package_id + SUFFIX, ANSWER_BYTES)
 
 
-def _chain(made: APIRouter, workshop: Workshop, chains: Chains, intake: Intake) -> None:
+def _chain(made: APIRouter, workshop: Workshop, intake: Intake) -> None:
     @made.get(
         "/chain",
         dependencies=[opens(Scope.READ_ACKNOWLEDGEMENTS, "child")],
@@ -164,16 +161,15 @@ def _chain(made: APIRouter, workshop: Workshop, chains: Chains, intake: Intake) 
         door = intake.door(code)
         if sender and door_of(children(workshop.home), sender) != code:
             raise RefusedError(404)
-        kept = chains.newest(LOOK_S)
-        if kept.seen is None and kept.state != "empty":
-            raise RefusedError(503, retry_s=RETRY_S)
         meant = sender or code
-        known = (kept.seen or {}).get(meant, Standing())
+        known = intake.standing(meant)
+        if known is None:
+            raise RefusedError(503, retry_s=RETRY_S)
         return Chain(
             head_no=known.head_no,
             head_hash=known.head_hash,
             missing=list(known.missing),
-            waiting=[one for one in door.waiting() if one.startswith(f"{meant}-")],
+            waiting=[one for one in door.waiting(known.head_no) if one.startswith(f"{meant}-")],
         )
 
 
