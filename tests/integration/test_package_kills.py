@@ -6,59 +6,15 @@ own code; afterwards the step is done again by the parent.
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 from exchange_kit import CityKit, CountyKit, make_city, make_county
+from line_kit import in_child
 
-from dagster_project.paths import PACKAGE
-
-ROOMS = tuple(str(PACKAGE / room) for room in ("reporting", "protocol", "city", "lake"))
 KILLS = 10
-
-
-def in_child(step: Callable[[], object], kill_at: int) -> int:
-    """Run a step in a forked child; returns the lines it ran, or -1 if it was killed."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        count = 0
-
-        def trace(frame: FrameType, event: str, _: Any) -> Any:
-            nonlocal count
-            if not frame.f_code.co_filename.startswith(ROOMS):
-                return None
-            if event == "line":
-                count += 1
-                if count == kill_at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-            return trace
-
-        status = 1
-        try:
-            sys.settrace(trace)
-            step()
-            sys.settrace(None)
-            os.write(writer, str(count).encode())
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as stream:
-        text = stream.read()
-    _, how = os.waitpid(child, 0)
-    if os.WIFSIGNALED(how):
-        assert os.WTERMSIG(how) == signal.SIGKILL, "the child crashed by itself"
-        return -1
-    assert os.WEXITSTATUS(how) == 0
-    return int(text)
 
 
 def killed_until_done(step: Callable[[], object], growth: float) -> int:
