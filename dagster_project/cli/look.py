@@ -13,6 +13,7 @@ from dagster_project.cli.shared import (
     JsonOption,
     complain,
     complain_of,
+    complain_of_delivery,
     console,
     emit,
     literally,
@@ -50,6 +51,7 @@ def status(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
     console().print(feed_table(f"{site['code']} {site['name']}", state["feeds"]))
     if state["reports"]:
         console().print(report_table(state["reports"]))
+    complain_of_delivery(state["delivery"])
     for feed in state["feeds"]:
         complain_of(feed)
     for problem in state["problems"]:

@@ -80,6 +80,23 @@ def complain_of(feed: Mapping[str, Any], *, but: Collection[str] = ()) -> None:
         note(f"{feed['feed']}: {feed['alarm']}")
 
 
+def complain_of_delivery(delivery: Mapping[str, Any]) -> None:
+    """What is to be said of the way up: two histories, packages that wait, a link that is down."""
+    from dagster_project.cli.tables import local
+
+    for sentence in delivery["contradictions"]:
+        complain(sentence)
+    if delivery["waiting"]:
+        since = local(delivery["waiting_since"])
+        note(f"{len(delivery['waiting']):,} packages wait for the parent site, since {since}")
+    if delivery["failures"]:
+        last = delivery["last_success_at"]
+        whole = f", the last whole one was {local(last)}" if last else ""
+        complain(
+            f"{delivery['failures']:,} meetings in a row failed{whole}: {delivery['last_error']}"
+        )
+
+
 def data_age(until: datetime | None, days: int | None) -> str:
     """How old data are, to go after what they are called."""
     from dagster_project.cli.tables import local

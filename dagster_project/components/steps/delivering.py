@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from dagster_project.components.steps.correcting.asked import meet
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
@@ -29,11 +31,11 @@ IDLE = timedelta(hours=1)
 class Standing:
     """How delivery stands. ``waiting``: ids that the parent did not settle yet."""
 
-    waiting: tuple[str, ...]
-    waiting_since: datetime | None
-    rejected: tuple[str, ...]
-    contradictions: tuple[str, ...]
     link: LinkMemory
+    waiting: tuple[str, ...] = ()
+    waiting_since: datetime | None = None
+    rejected: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
     @property
     def told(self) -> dict[str, Any]:
@@ -105,16 +107,20 @@ def due(workshop: Workshop, at: datetime) -> str:
 
 def standing(workshop: Workshop) -> Standing:
     """How delivery stands at this instant."""
-    memory = recall(workshop.home)
     if not workshop.home.catalog.exists():
-        return Standing((), None, (), (), memory)
+        return Standing(recall(workshop.home))
     with workshop.lake.reader() as con:
-        chain, wrong = sealed_packages(con), contradictions(con)
+        return standing_of(workshop, con)
+
+
+def standing_of(workshop: Workshop, con: duckdb.DuckDBPyConnection) -> Standing:
+    """How delivery stands, from a reader's connection."""
+    chain, wrong = sealed_packages(con), contradictions(con)
     waiting = [one for one in chain if not one.is_settled]
     return Standing(
+        link=recall(workshop.home),
         waiting=tuple(one.package_id for one in waiting),
         waiting_since=min((one.sealed_at for one in waiting), default=None),
         rejected=tuple(one.package_id for one in chain if one.outcome == "rejected"),
         contradictions=tuple(str(one) for one in wrong),
-        link=memory,
     )

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from dagster_project import clock
+from dagster_project.components.steps import delivering
 from dagster_project.components.steps.arriving.holds import PAUSING, Hold, holds
 from dagster_project.components.steps.checks import VOLUME
 from dagster_project.components.steps.correcting import disagreements, findings
@@ -23,6 +24,7 @@ from dagster_project.components.steps.sentences import masked_cells, reason_sent
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake.batch_files import real_file
 from dagster_project.lake.engine import literal
+from dagster_project.reporting.answers import newest_answers
 
 COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
 
@@ -74,15 +76,7 @@ GROUP BY table_name
 """
 
 _REPORTS = """
-WITH answers AS (
-  SELECT
-    package_id,
-    MAX_BY(outcome, acknowledged_at) AS outcome,
-    MAX_BY(reasons, acknowledged_at) AS reasons,
-    MAX(acknowledged_at) AS acknowledged_at
-  FROM lake.ops.acknowledgement
-  GROUP BY package_id
-)
+WITH answers AS ({answers})
 SELECT
   package_no,
   package_id,
@@ -92,9 +86,10 @@ SELECT
   cut_off_at,
   sealed_at,
   content_hash,
-  package_hash,
+  package.package_hash,
   COALESCE(outcome, 'waiting') AS outcome,
   COALESCE(reasons, '') AS reasons,
+  COALESCE(remarks, '') AS remarks,
   acknowledged_at
 FROM lake.ops.package
 LEFT JOIN answers USING (package_id)
@@ -145,11 +140,13 @@ def status(workshop: Workshop) -> dict[str, Any]:
     until: dict[str, datetime] = {}
     if not workshop.home.catalog.exists():
         counted, tasks, reports, volumes, held, scores = {}, {}, [], {}, [], {}
+        delivery = delivering.standing(workshop)
     else:
         with workshop.lake.reader() as con:
             counted = {row["feed"]: row for row in _rows(con, _LAST_DAY)}
             tasks = {row["task"]: row for row in _rows(con, _TASKS)}
-            reports = _rows(con, _REPORTS)
+            reports = _rows(con, _REPORTS.format(answers=newest_answers(con)))
+            delivery = delivering.standing_of(workshop, con)
             volumes = {row["feed"]: row for row in _rows(con, _VOLUMES)}
             held = holds(con, state="")
             scores = {one.feed: one for one in read_standing(workshop, con)}
@@ -167,6 +164,7 @@ def status(workshop: Workshop) -> dict[str, Any]:
         ],
         "quality": _quality(scores.get(ALL)),
         "reports": reports,
+        "delivery": delivery.told,
         "problems": [str(problem) for problem in workshop.contracts.problems],
     }
 
