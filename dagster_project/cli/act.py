@@ -1,8 +1,7 @@
-"""Commands that do one step alone: ingest, rebuild, publish, package."""
+"""Commands that do one step alone: ingest, rebuild, publish."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +21,7 @@ from dagster_project.cli.shared import (
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (ingest, rebuild, publish, package):
+    for command in (ingest, rebuild, publish):
         app.command()(command)
 
 
@@ -92,34 +91,3 @@ def publish(
         emit({"path": str(path), "new": made})
     else:
         console().print(f"{path}" + ("" if made else " (nothing new since)"))
-
-
-def package(
-    report: Annotated[str, typer.Argument(help="one report; every report if left out")] = "",
-    day: Annotated[str, typer.Option(help="the day reported on; today if empty")] = "",
-    home: HomeOption = COUNTY_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """Seal reports whose figures changed, take packages up, and collect the answers."""
-    from dagster_project.components.steps import report as step
-    from dagster_project.components.steps.occasion import manual
-    from dagster_project.components.steps.workshop import Workshop
-
-    workshop = Workshop.at(opened(home).root)
-    with working("sealing and delivering"):
-        done = step.seal_and_deliver(workshop, manual(day), report)
-    if as_json:
-        emit(asdict(done))
-        return
-    screen = console()
-    for verb, names in (
-        ("sealed", done.sealed),
-        ("delivered", done.delivered),
-        ("answered", done.answered),
-    ):
-        for name in names:
-            screen.print(f"{verb} {name}")
-    if not done.sealed and not done.delivered and not done.answered:
-        screen.print("nothing new to seal, to deliver or to collect")
-    for remark in done.remarks:
-        note(remark)

@@ -30,6 +30,7 @@ from dagster_project.cli import (
     key,
     look,
     notify,
+    package,
     quality,
     quarantine,
     read,
@@ -71,6 +72,7 @@ app.add_typer(notify.app, name="notify")
 city_view.register(city.app)
 city_keys.register(city.app)
 city_trace.register(city.app)
+app.add_typer(package.app, name="package")
 app.add_typer(key.app, name="key")
 app.add_typer(token.app, name="token")
 app.add_typer(city.app, name="city")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from dagster_project.protocol.held import HeldFeed, Holds, Settled
+from dagster_project.reporting.answers import newest_answers
 
 CHANGED = "figures changed since the revision before"
 LATE = "late or corrected data changed figures after the period had ended"
@@ -33,12 +34,7 @@ SELECT
     WHERE report = p.report AND period = p.period AND content_hash <> ''
   ), '')
 FROM lake.ops.package AS p
-LEFT JOIN (
-  SELECT package_id, ARG_MAX(outcome, acknowledged_at) AS outcome,
-    ARG_MAX(reasons, acknowledged_at) AS reasons
-  FROM lake.ops.acknowledgement
-  GROUP BY package_id
-) AS a USING (package_id)
+LEFT JOIN ({answers}) AS a USING (package_id)
 WHERE p.report = ? AND p.period = ?
 ORDER BY p.revision DESC
 LIMIT 1
@@ -82,7 +78,7 @@ class Wanted:
 
 def last_revision(con: duckdb.DuckDBPyConnection, report: str, period: str) -> Last | None:
     """The newest revision of a report and period; None if it was never sealed."""
-    row = con.execute(_LAST, [report, period]).fetchone()
+    row = con.execute(_LAST.format(answers=newest_answers(con)), [report, period]).fetchone()
     if row is None:
         return None
     held = Holds.model_validate(json.loads(row[5])) if row[5] else Holds()

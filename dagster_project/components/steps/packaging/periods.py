@@ -16,13 +16,9 @@ from dagster_project.clock import local_day
 from dagster_project.contracts.model import Table
 from dagster_project.contracts.report_period import Period, period_called, periods_between
 from dagster_project.errors import PackageError
+from dagster_project.reporting.answers import newest_answers
 
 _LEDGER = """
-WITH answers AS (
-  SELECT package_id, ARG_MAX(outcome, acknowledged_at) AS outcome
-  FROM lake.ops.acknowledgement
-  GROUP BY package_id
-)
 SELECT
   period,
   MIN(sealed_at),
@@ -35,7 +31,7 @@ SELECT
   NULLIF(ARG_MAX(COALESCE(day, DATE '0001-01-01'), revision) FILTER (content_hash <> ''),
     DATE '0001-01-01')
 FROM lake.ops.package
-LEFT JOIN answers USING (package_id)
+LEFT JOIN ({answers}) USING (package_id)
 WHERE report = ?
 GROUP BY period
 ORDER BY period
@@ -62,7 +58,8 @@ class Known:
 def sealed_periods(con: duckdb.DuckDBPyConnection, contract: Table) -> dict[Period, Known]:
     """Every period of which a package was sealed, in order."""
     found = {}
-    for row in con.execute(_LEDGER, [contract.name]).fetchall():
+    query = _LEDGER.format(answers=newest_answers(con))
+    for row in con.execute(query, [contract.name]).fetchall():
         period = period_called(contract.period, row[0])
         if period is not None:  # the contract may have had periods of another length
             found[period] = Known(*row[1:9])

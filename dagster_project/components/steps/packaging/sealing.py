@@ -19,7 +19,7 @@ from dagster_project import clock
 from dagster_project.components.steps.held_feeds import holds_behind
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.packaging.drafting import Making, Will, recipe_hash
-from dagster_project.components.steps.packaging.periods import owed, sealed_periods
+from dagster_project.components.steps.packaging.periods import owed, sealed_periods, snapshot_at
 from dagster_project.components.steps.packaging.splitting import Parts, divided
 from dagster_project.components.steps.replaying import one_state
 from dagster_project.components.steps.tasks.execution import made, record_made
@@ -52,12 +52,14 @@ class Sealed:
 class Sealing:
     """What sealing a report brought: the packages of its periods in order, the current one last.
 
-    ``remarks`` are sentences about what could not be reported.
+    ``remarks`` are sentences about rows that could not be reported, ``refused`` about whole
+    periods that a person asked for.
     """
 
     report: str
     packages: tuple[Sealed, ...]
     remarks: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     @property
     def current(self) -> Sealed:
@@ -101,12 +103,12 @@ def seal_table(
         name: The report.
         occasion: The run; its day's period is the current one.
         will: A person's decision, if it is one.
-        only: Of a report with a ``periodColumn``: this period only.
+        only: Of a report with a ``periodColumn``: this period only, though it may have no rows.
 
     Raises:
         UsageError: No such report.
         ModelError: It was never built.
-        PackageError: It cannot be sealed.
+        PackageError: It cannot be sealed, or the lake knows nothing of the wanted period.
     """
     model = report_model(workshop, name)
     contract = model.contract
@@ -128,8 +130,8 @@ def seal_table(
         remarks = parts.refused(contract, current)
         drafts = [
             (period, draft)
-            for period, draft in _drafts(making, parts, current, remarks)
-            if only in (None, period)
+            for period, draft in _drafts(making, parts, current, remarks, only)
+            if only in {None, period}
         ]
         packages = seal_all(writer, making, [draft for _, draft in drafts], started)
     return Sealing(name, packages, tuple(remarks))
@@ -155,7 +157,7 @@ def seal_all(
 
 
 def _drafts(
-    making: Making, parts: Parts, current: Period, remarks: list[str]
+    making: Making, parts: Parts, current: Period, remarks: list[str], only: Period | None
 ) -> Iterator[tuple[Period, Draft]]:
     """A draft for every period that is looked at, in order."""
     contract = making.model.contract
@@ -167,6 +169,10 @@ def _drafts(
     recipe = recipe_hash(making.workshop, making.model.table)
     due = owed(contract, sealed, recipe, clock.now())
     looked = {one for one in {*parts.rows, *sealed, *due} if one < current}
+    if only is not None and only < current and only not in looked:
+        what = f"period {only.name} of report {contract.name}"
+        snapshot_at(making.con, only.due_at(contract), what)
+        looked.add(only)
     for period in sorted(looked):
         reason = "" if period in sealed else first_told_late(period)
         yield period, _draft(making, parts.of(period), period, reason=reason, is_past=True, told={})
