@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.report import seal_report
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.paths import SAMPLES, Home
+from dagster_project.paths import PROJECT, SAMPLES, Home
 from dagster_project.settings import Site
 
 REPORT = "hotline_by_month"
@@ -61,22 +62,43 @@ def order(number: int, **changes: str) -> dict[str, str]:
 
 @dataclass
 class Hotline:
-    """The county: its home below ``root``, its inbox, its runs."""
+    """The county: its home below ``root``, its inbox, its runs.
+
+    With ``own_forms`` it has contracts and SQL of its own, to be changed by ``reworded``.
+    """
 
     root: Path
+    exchange: str = "exchange"
+    own_forms: bool = False
     files: int = 0
     workshop: Workshop = field(init=False)
 
     def __post_init__(self) -> None:
         home, inbox = Home(self.root / "county"), self.root / "inbox"
         if not home.site_file.exists():
-            found(home, Site(code="140321", name="平定县", parent="140300", inbox=str(inbox)))
+            site = Site(code="140321", name="平定县", parent="140300", inbox=str(inbox))
+            found(home, site.model_copy(update={"exchange": self.exchange}))
             source = next((SAMPLES / "inbox" / "140321").glob("*/行政区划_*"))
             (inbox / source.parent.name).mkdir(parents=True)
             (inbox / source.parent.name / source.name).write_bytes(source.read_bytes())
         self.inbox = inbox / "12345热线中心"
         self.inbox.mkdir(exist_ok=True)
         self.workshop = Workshop.at(home.root)
+        if self.own_forms:
+            schemas, sql = self.root / "schemas", self.root / "sql"
+            shutil.copytree(PROJECT / "schemas", schemas)
+            shutil.copytree(PROJECT / "sql", sql)
+            self.workshop = replace(self.workshop, schemas=schemas, sql=sql)
+
+    def reworded(self, path: str, texts: Mapping[str, str]) -> None:
+        """Change texts of a contract or SELECT of the county's own, and read all of them again."""
+        file = self.root / path
+        text = file.read_text("utf-8")
+        for old, new in texts.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        file.write_text(text, "utf-8")
+        self.workshop = self.workshop.renewed()
 
     def deliver(self, orders: Iterable[Mapping[str, str]]) -> Path:
         """Put a file of work orders into the inbox."""
@@ -103,7 +125,9 @@ class Hotline:
     def build(self, occasion: Occasion | None = None) -> None:
         """Build the models up to the report."""
         for name in (*self.workshop.graph.upstream(TABLE), TABLE):
-            build_model(self.workshop, self.workshop.graph.models[name], occasion or self.occasion())
+            build_model(
+                self.workshop, self.workshop.graph.models[name], occasion or self.occasion()
+            )
 
     def seal(self, occasion: Occasion | None = None) -> list[str]:
         """Seal the report; the ids of the packages that are new."""

@@ -63,7 +63,7 @@ def build(
         built_at: The instant of the build, for ``ops.model_build``.
         suppress: Blanks small cells of the result; needed for a report whose contract has them.
         columns: Titles of all columns (see ``lineage.describe``); the contract's own otherwise.
-        force: Evaluate even when nothing changed.
+        force: Evaluate even when nothing changed, and compare with the table itself.
 
     Raises:
         ModelError: The SELECT fails or its result breaks the table's contract.
@@ -83,6 +83,8 @@ def build(
         check_contract(con, RESULT, model, found)
         digest, rows = content_hash(con, RESULT, found)
         changed = last is None or last.content_hash != digest
+        if force and not changed:  # whoever forces does not trust what is on record
+            changed = content_hash(con, model.table)[0] != digest
         if changed:
             held = _write(con, model, found, held)
         _comment(con, model, found, held, columns or model.contract.columns)

@@ -61,12 +61,13 @@ def rows_of(table: pa.Table, key: Sequence[str]) -> Rows:
 
 
 def moved(shape: Shape, old: Rows, new: Rows) -> Iterator[Moved]:
-    """Every figure that differs, in the order of the report."""
+    """Every figure that differs, in the order of the report; of a row that came, what counts."""
     for key in _all_keys(old, new):
         for column in shape.figures:
             before, after = cell(old, key, column.name), cell(new, key, column.name)
-            if before != after:
-                change = delta(column, old, new, key)
+            change = delta(column, old, new, key)
+            came_empty = change == 0 and not (key in old and key in new)
+            if before != after and not came_empty:
                 yield Moved(key, column, before, after, change)
 
 
