@@ -17,12 +17,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dagster_project.errors import PackageError
+from dagster_project.protocol.footer import MAX_UNPACKED, check_footer
 
 WRITER = f"pyarrow {pa.__version__}"
-MAX_ROWS = 20_000_000
-MAX_COLUMNS = 500
-MAX_UNPACKED = 4 << 30
 _ROW_GROUP = 122_880
+_FOOTER_STRING, _FOOTER_LIST = 1 << 20, 1 << 12
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}\Z")
 _UTC_MICROS = pa.timestamp("us", tz="UTC")
 # Arrow type -> (Data Package type, DuckDB type). Binary floats do not travel: sums of them
@@ -117,26 +116,58 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 def read_parquet(path: Path) -> pa.Table:
     """Read a foreign Parquet file within limits.
 
+    Nothing is unpacked before the footer and every page header were found small enough. Text is
+    read as dictionaries first, since one long value may be named by millions of rows.
+
     Raises:
-        PackageError: Not Parquet, too large, nested, or of types that do not travel.
+        PackageError: Not Parquet, encrypted, too large, nested, with notes of its writer, or of
+            types that do not travel.
     """
     try:
-        with pq.ParquetFile(
-            path,
-            thrift_string_size_limit=16 << 20,
-            thrift_container_size_limit=1 << 20,
-            page_checksum_verification=True,
-        ) as source:
-            _refuse_oversize(source.metadata, path.name)
+        with path.open("rb") as file:
+            check_footer(file)
+    except ValueError as error:
+        raise _refusal(path.name, str(error)) from error
+    try:
+        with _opened(path) as source:
             for leaf in source.schema_arrow:
                 field_type(leaf.name, leaf.type)
-            return source.read(use_threads=False)
-    except (pa.ArrowException, OSError, ValueError) as error:
+            texts = [one.name for one in source.schema_arrow if pa.types.is_string(one.type)]
+        with _opened(path, texts) as source:
+            return _plain(source.read(use_threads=False), path.name)
+    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
         raise PackageError(
             f"the file cannot be read as Parquet ({type(error).__name__})",
             where=path.name,
             todo="Ask the sender to seal the report again",
         ) from error
+
+
+def _opened(path: Path, texts: Sequence[str] = ()) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        path,
+        thrift_string_size_limit=_FOOTER_STRING,
+        thrift_container_size_limit=_FOOTER_LIST,
+        page_checksum_verification=True,
+        read_dictionary=list(texts) or None,
+    )
+
+
+def _plain(table: pa.Table, name: str) -> pa.Table:
+    """Text out of its dictionaries, unless it would be larger than a report may be."""
+    size = 0
+    for column in table.columns:
+        if pa.types.is_dictionary(column.type):
+            for chunk in column.chunks:
+                lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
+                size += pc.sum(lengths).as_py() or 0
+    if size > MAX_UNPACKED:
+        raise _refusal(name, "its text is longer than a report's may be")
+    kinds = [
+        (one.name, one.type.value_type if pa.types.is_dictionary(one.type) else one.type)
+        for one in table.schema
+    ]
+    return table.cast(pa.schema(kinds))
 
 
 def describe(table: pa.Table, notes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -170,26 +201,16 @@ def schema_differences(table: pa.Table, fields: Sequence[Any]) -> list[str]:
     ]
 
 
-def _cells(text: pa.StringArray) -> list[bytes]:
+def _cells(text: pa.StringArray) -> list[bytes | memoryview]:
     """Lengths (-1 for NULL), then all values: two different columns never give the same bytes."""
-    lengths = pc.fill_null(pc.binary_length(text), -1)
-    return [
-        lengths.cast(pa.int64()).to_numpy(zero_copy_only=False).tobytes(),
-        "".join(value for value in text.to_pylist() if value is not None).encode("utf-8"),
-    ]
+    lengths = pc.fill_null(pc.binary_length(text), -1).cast(pa.int64())
+    values = pc.fill_null(text, "").cast(pa.large_string())
+    _, offsets, body = values.buffers()
+    ends = memoryview(offsets).cast("q")
+    first, last = ends[values.offset], ends[values.offset + len(values)]
+    said = memoryview(body)[first:last] if body is not None else b""
+    return [lengths.to_numpy(zero_copy_only=False).tobytes(), said]
 
 
-def _refuse_oversize(metadata: pq.FileMetaData, name: str) -> None:
-    unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    too_much = (
-        metadata.num_rows > MAX_ROWS
-        or metadata.num_columns > MAX_COLUMNS
-        or unpacked > MAX_UNPACKED
-        or len(set(metadata.schema.names)) != metadata.num_columns
-    )
-    if too_much:
-        raise PackageError(
-            "the Parquet file is larger than a report may be, or repeats a column",
-            where=name,
-            todo="Ask the sender to seal the report again",
-        )
+def _refusal(name: str, what: str) -> PackageError:
+    return PackageError(what, where=name, todo="Ask the sender to seal the report again")
