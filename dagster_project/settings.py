@@ -64,7 +64,9 @@ class Settings(BaseSettings):
 
 Duty = Literal["collect", "receive"]
 """What a site does for whom. Which tier it is of, nobody asks: it has a parent, or children."""
-Matter = Literal["late", "failed", "drifted", "held", "returned", "recovered"]
+Matter = Literal[
+    "late", "failed", "drifted", "held", "returned", "refused", "undelivered", "recovered"
+]
 """What somebody may be told of."""
 
 

@@ -29,9 +29,9 @@ app = typer.Typer(
     help=(
         "Notices 通知: list, test, send.\n\n"
         "Off until `notify:` in site.yaml names somebody: `to` (env:NAME or file:name), `about` "
-        "(late, failed, drifted, held, returned, recovered), `departments`, `feeds`, `every` "
-        "(minutes). The address is the token of the credentials, as apprise writes it: "
-        "wecombot://KEY, "
+        "(late, failed, drifted, held, returned, refused, undelivered, recovered), "
+        "`departments`, `feeds`, `every` (minutes). The address is the token of the credentials, "
+        "as apprise writes it: wecombot://KEY, "
         "dingtalk://SECRET@TOKEN, feishu://TOKEN, mailto://…, json://…"
     ),
     no_args_is_help=True,

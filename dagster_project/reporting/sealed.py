@@ -31,6 +31,8 @@ class Sealed:
     answered_at: datetime | None
     head_no: int | None
     sealed_at: datetime
+    report: str
+    reasons: str
 
     @property
     def is_settled(self) -> bool:
@@ -45,7 +47,8 @@ def sealed_packages(con: duckdb.DuckDBPyConnection) -> list[Sealed]:
     rows = con.execute(
         f"WITH answers AS ({newest_answers(con)}) SELECT p.package_no, p.package_id,"
         " p.package_hash, coalesce(p.previous_hash, ''), coalesce(a.outcome, ''),"
-        " a.package_hash, a.acknowledged_at, a.head_no, p.sealed_at FROM lake.ops.package AS p"
+        " a.package_hash, a.acknowledged_at, a.head_no, p.sealed_at, p.report,"
+        " coalesce(a.reasons, '') FROM lake.ops.package AS p"
         " LEFT JOIN answers AS a USING (package_id) ORDER BY p.package_no"
     ).fetchall()
     return [Sealed(*row) for row in rows]

@@ -21,7 +21,7 @@ from dagster_project.reporting.links.folder import FolderLink
 from dagster_project.reporting.links.memory import LinkMemory, recall
 from dagster_project.reporting.meeting import Exchange
 from dagster_project.reporting.outbox import deliver as exchange
-from dagster_project.reporting.sealed import sealed_packages
+from dagster_project.reporting.sealed import Sealed, sealed_packages
 
 IDLE = timedelta(hours=1)
 """So often the parent is asked what it wants when nothing waits here."""
@@ -34,7 +34,7 @@ class Standing:
     link: LinkMemory
     waiting: tuple[str, ...] = ()
     waiting_since: datetime | None = None
-    rejected: tuple[str, ...] = ()
+    rejected: tuple[Sealed, ...] = ()
     contradictions: tuple[str, ...] = ()
 
     @property
@@ -43,7 +43,7 @@ class Standing:
         return {
             "waiting": list(self.waiting),
             "waiting_since": self.waiting_since,
-            "rejected": list(self.rejected),
+            "rejected": [one.package_id for one in self.rejected],
             "contradictions": list(self.contradictions),
             **self.link.model_dump(),
         }
@@ -121,6 +121,15 @@ def standing_of(workshop: Workshop, con: duckdb.DuckDBPyConnection) -> Standing:
         link=recall(workshop.home),
         waiting=tuple(one.package_id for one in waiting),
         waiting_since=min((one.sealed_at for one in waiting), default=None),
-        rejected=tuple(one.package_id for one in chain if one.outcome == "rejected"),
+        rejected=tuple(one for one in chain if one.outcome == "rejected" and _stands(one, chain)),
         contradictions=tuple(str(one) for one in wrong),
+    )
+
+
+def _stands(one: Sealed, chain: list[Sealed]) -> bool:
+    """Whether nothing was sealed since in the place of what was refused."""
+    stem = one.package_id.rpartition("-r")[0]
+    return not any(
+        later.package_no > one.package_no and later.package_id.rpartition("-r")[0] == stem
+        for later in chain
     )

@@ -17,6 +17,7 @@ from dagster_project.components.steps.correcting.ledger import OpenCases, tally
 from dagster_project.components.steps.tasks.facts import Facts, facts
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake.snapshots import snapshots
+from dagster_project.reporting.answers import newest_answers
 
 FATES = ("accepted", "rejected", "duplicate", "superseded", "dropped")
 """What becomes of a row that was read; together they are all that were read."""
@@ -39,11 +40,7 @@ _PACKAGES = """
 SELECT report, MAX(package_no), MAX(sealed_at) FROM lake.ops.package GROUP BY report ORDER BY report
 """
 _ANSWERS = """
-WITH answers AS (
-  SELECT package_id, MAX_BY(outcome, acknowledged_at) AS outcome
-  FROM lake.ops.acknowledgement
-  GROUP BY package_id
-)
+WITH answers AS ({answers})
 SELECT COALESCE(outcome, 'waiting') AS answer, COUNT(*), MIN(sealed_at)
 FROM lake.ops.package
 LEFT JOIN answers USING (package_id)
@@ -107,7 +104,7 @@ def read(workshop: Workshop, con: duckdb.DuckDBPyConnection, now: datetime) -> L
         deliveries=all_of(_DELIVERIES),
         runs=all_of(_RUNS),
         packages=all_of(_PACKAGES),
-        answers=all_of(_ANSWERS),
+        answers=all_of(_ANSWERS.format(answers=newest_answers(con))),
         scores=all_of(_SCORES) if "quality_trend" in built else (),
         dimensions=all_of(_DIMENSIONS) if "quality_by_feed_day" in built else (),
         cases=tally(workshop, con),

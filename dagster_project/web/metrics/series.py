@@ -21,6 +21,7 @@ from prometheus_client.core import (
 from dagster_project import __version__
 from dagster_project.components.steps.tasks.look import Look
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.reporting.links.memory import recall
 from dagster_project.web.keeper import STATES, Kept
 from dagster_project.web.metrics.ledgers import FATES, Ledgers
 from dagster_project.web.metrics.machine import machine
@@ -48,6 +49,7 @@ def figures(workshop: Workshop, kept: Kept[Ledgers], now: datetime) -> Iterator[
     )
     yield InfoMetricFamily("countylake_build", "The programme.", {"version": __version__})
     yield from machine(workshop.home, now)
+    yield from _link(workshop, now)
     if kept.seen is not None:
         ledgers = kept.seen
         departments = _departments(workshop, ledgers)
@@ -59,6 +61,19 @@ def figures(workshop: Workshop, kept: Kept[Ledgers], now: datetime) -> Iterator[
         yield from _quality(ledgers, departments)
         yield from _packages(ledgers, now)
         yield from _runs(ledgers)
+
+
+def _link(workshop: Workshop, now: datetime) -> Iterator[Metric]:
+    """How the link to the parent fares; it is remembered beside the packages, not in the lake."""
+    if not workshop.site.parent:
+        return
+    memory = recall(workshop.home)
+    failures = _gauge("link_failures", "Meetings with the parent that failed since one went well.")
+    failures.add_metric([], memory.failures)
+    met = _gauge("link_success_age", "Age of the last whole meeting.", unit="seconds")
+    if memory.last_success_at is not None:
+        met.add_metric([], _age(memory.last_success_at, now))
+    yield from (failures, met)
 
 
 def _gauge(name: str, what: str, *labels: str, unit: str = "") -> GaugeMetricFamily:

@@ -13,6 +13,8 @@ import duckdb
 
 from dagster_project.components.steps.arriving.holds import Hold, holds
 from dagster_project.components.steps.correcting.ledger import to_correct
+from dagster_project.components.steps.delivering import standing_of
+from dagster_project.components.steps.notices.delivery import of_delivery
 from dagster_project.components.steps.notices.text import Condition, local, quoted
 from dagster_project.components.steps.tasks.look import State, TaskLine, every, in_order
 from dagster_project.components.steps.tasks.why import Chain, Link
@@ -51,9 +53,10 @@ def conditions(workshop: Workshop, now: datetime) -> list[Condition]:
     with workshop.lake.reader() as con:
         held = holds(con)
         cases = list(_of_cases(workshop, con, now))
+        way_up = list(of_delivery(workshop, standing_of(workshop, con), now))
     messages = [hold.message for hold in held if hold.message]
     tasked = [one for line in lines for one in _of_task(workshop, line, messages, chain)]
-    return [*tasked, *(_of_hold(workshop, hold) for hold in held), *cases]
+    return [*tasked, *(_of_hold(workshop, hold) for hold in held), *cases, *way_up]
 
 
 def title_of(workshop: Workshop, task: str) -> str:

@@ -21,6 +21,8 @@ KINDS: Final[dict[Matter, str]] = {
     "drifted": "结构变化",
     "held": "搁置",
     "returned": "待更正",
+    "refused": "报送退回",
+    "undelivered": "报送未达",
     "recovered": "已恢复",
 }
 """In the order in which they are told."""
