@@ -26,20 +26,23 @@ class Chain:
 
     ``used`` need hold only the numbers that are asked about; ``head_no`` is the last used number
     of all, ``head_hash`` its package's hash. ``standings`` need hold only the periods asked about.
+    ``keys`` are those that signed it so far, each with the last number that it signed.
     """
 
     used: dict[int, str] = field(default_factory=dict)
     standings: dict[tuple[str, str], Standing] = field(default_factory=dict)
     head_no: int = 0
     head_hash: str = ""
+    keys: dict[str, int] = field(default_factory=dict)
 
     def standing(self, header: Header) -> Standing:
         """What was accepted of the report and period of a package."""
         return self.standings.get((header.report, header.period), Standing())
 
-    def use(self, manifest: Manifest, outcome: Outcome) -> None:
+    def use(self, manifest: Manifest, outcome: Outcome, key_id: str = "") -> None:
         """Take a package's number."""
         header = manifest.header
+        self.keys[key_id] = header.package_no
         self.used[header.package_no] = manifest.package_hash
         self.head_no, self.head_hash = header.package_no, manifest.package_hash
         if outcome == "accepted":

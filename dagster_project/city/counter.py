@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from dagster_project.city import ledger, quarantine
 from dagster_project.city.answers import answer
-from dagster_project.city.chain import Decision, decide
+from dagster_project.city.chain import Chain, Decision, decide
 from dagster_project.city.desk import Arrival, Desk
 from dagster_project.city.ledger import Entry
 from dagster_project.city.memory import Memory, recall
@@ -26,7 +26,7 @@ from dagster_project.errors import CountyLakeError
 from dagster_project.lake import Lake, Writer
 from dagster_project.protocol.folders import place, seal_tree, shown
 from dagster_project.protocol.keys import Signer
-from dagster_project.protocol.manifest import PACKAGE_ID
+from dagster_project.protocol.manifest import PACKAGE_ID, SIGNATURE
 
 _SENTENCE = 400
 _MOST_SENTENCES = 50
@@ -127,8 +127,10 @@ class Counter:
         """What becomes of a package; None for one that was settled before."""
         verdict = arrival.verdict
         told = memory.same.get(verdict.received_hash, [])
+        if verdict.genuine:
+            self._distrust(memory.chain(verdict.header.sender), verdict)
         if not verdict.genuine or verdict.manifest is None:
-            if told:
+            if told and told[-1].outcome == "rejected":
                 return Settled(arrival, told[-1], is_new=False)
             decision, totals = Decision("rejected", tuple(verdict.faults)), ""
         else:
@@ -147,7 +149,7 @@ class Counter:
         if same:
             return Settled(arrival, same[-1], is_new=False)
         if decision.consumed and verdict.manifest is not None:
-            memory.chain(entry.site_code).use(verdict.manifest, decision.outcome)
+            memory.chain(entry.site_code).use(verdict.manifest, decision.outcome, verdict.key_id)
         if decision.outcome == "accepted":
             tables.expect(verdict)
         memory.learn(entry)
@@ -174,6 +176,19 @@ class Counter:
         chain = memory.chain(header.sender)
         return decide(chain, verdict.manifest, faults, remarks), totals
 
+    def _distrust(self, chain: Chain, verdict: Verdict) -> None:
+        """Take a signature for none if a later key of its site signed an earlier package.
+
+        In an overlap both keys are trusted; who kept the earlier one must not go on with it.
+        """
+        header, card = verdict.header, self.desk.children[verdict.header.sender].card
+        latest = max(chain.keys, key=card.place, default="")
+        if card.place(verdict.key_id) < card.place(latest) and header.package_no > chain.head_no:
+            verdict.genuine = False
+            what = f"key {verdict.key_id} was replaced by key {latest}, which signed number"
+            todo = "Its sender signs it anew with `countylake key resign`."
+            verdict.faults = [f"{SIGNATURE}: {what} {chain.keys[latest]} already. {todo}"]
+
     def _entry(self, memory: Memory, arrival: Arrival, decision: Decision, totals: str) -> Entry:
         verdict, name = arrival.verdict, arrival.name
         chain = memory.chain(arrival.sender)
@@ -196,6 +211,7 @@ class Counter:
         header, package_hash = verdict.header, verdict.manifest.package_hash
         return replace(
             entry,
+            key_id=verdict.key_id,
             package_hash=package_hash,
             package_no=header.package_no,
             report=header.report,

@@ -41,6 +41,7 @@ _COLUMNS = {
     "held": ("VARCHAR", "报送单位所报的搁置数据项（JSON），旧版本的报送包没有"),
     "via": ("VARCHAR", "经由哪个下级转报，直接报送的为空串"),
     "totals": ("VARCHAR", "各数值列的合计（JSON），供与以后各期比对"),
+    "key_id": ("VARCHAR", "签名密钥编号，签名无效时为空串"),
 }
 _ARROW = {
     "VARCHAR": pa.string(),
@@ -58,7 +59,7 @@ class Entry:
 
     ``held`` is what its ``status.json`` says of held deliveries, as JSON (``protocol.held``).
     ``via`` is the child that passed it on, empty where it came directly. ``totals`` is column ->
-    sum, as JSON, of an accepted report.
+    sum, as JSON, of an accepted report. ``key_id`` is the key that signed it.
     """
 
     site_code: str
@@ -83,6 +84,7 @@ class Entry:
     held: str = ""
     via: str = ""
     totals: str = ""
+    key_id: str = ""
 
     @property
     def door(self) -> str:
@@ -196,6 +198,6 @@ def settled(con: duckdb.DuckDBPyConnection, package_ids: Iterable[str]) -> dict[
 def _entry(row: dict[str, Any]) -> Entry:
     """A row as it was decided; columns that are younger than it are empty."""
     lists = {name: tuple(row[name] or ()) for name in ("reasons", "remarks")}
-    names = ("package_hash", "kind", "head_hash", "held", "via", "totals")
+    names = ("package_hash", "kind", "head_hash", "held", "via", "totals", "key_id")
     texts = {name: row[name] or "" for name in names}
     return Entry(**{**row, **lists, **texts})

@@ -123,6 +123,12 @@ def _recall_chains(con: duckdb.DuckDBPyConnection, memory: Memory) -> None:
     ).fetchall()
     for site, report, period, revision, kind in standings:
         memory.chain(site).standings[report, period] = Standing(revision, kind == "withdrawal")
+    keys = con.execute(
+        f"SELECT site_code, key_id, max(package_no) FROM {TABLE} WHERE consumed AND key_id <> ''"
+        " AND site_code IN (SELECT site FROM asked) GROUP BY site_code, key_id"
+    ).fetchall()
+    for site, key_id, number in keys:
+        memory.chain(site).keys[key_id] = number
 
 
 def _recall_history(con: duckdb.DuckDBPyConnection, memory: Memory) -> None:

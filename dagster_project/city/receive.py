@@ -16,6 +16,8 @@ from pathlib import Path
 
 from dagster_project.city import ledger
 from dagster_project.city.agreed import Agreement, Shapes, shapes_of
+from dagster_project.city.announced import take_announcements
+from dagster_project.city.announcing import tell_children, tell_parent
 from dagster_project.city.counter import Counter
 from dagster_project.city.desk import COPIES, MOST_AT_ONCE, Arrival, Desk
 from dagster_project.city.ledger import Entry
@@ -73,8 +75,10 @@ def receive(
             return Reception(remarks=[what])
         for left in home.scratch.glob(f"{COPIES}*"):
             shutil.rmtree(left, ignore_errors=True)
+        with _keys(heard := list[str]()):
+            heard += take_announcements(home, at)
         desk = Desk(home, site.code, at, agreement, limits or Limits(), children(home))
-        counter = Counter(lake, desk, signer)
+        counter = Counter(lake, desk, signer, remarks=heard)
         waiting = _look(counter, shapes_of(agreement))
         batch, size = list[Arrival](), 0
         for arrival in _arrivals(counter, waiting):
@@ -85,6 +89,10 @@ def receive(
                 batch, size = [], 0
         if batch:
             counter.settle(batch)
+        with _keys(counter.remarks):
+            tell_children(home, site, signer)
+            if site.parent:
+                tell_parent(home, site, signer)
         return Reception(counter.decisions, counter.remarks)
 
 
@@ -122,6 +130,15 @@ def _arrivals(counter: Counter, waiting: dict[Path, list[str]]) -> Iterator[Arri
             )
         with _told(counter, folder.name):
             yield from counter.desk.arrivals(folder, new)
+
+
+@contextlib.contextmanager
+def _keys(remarks: list[str]) -> Iterator[None]:
+    """News of keys that cannot be read or told now is read or told at the next look."""
+    try:
+        yield
+    except (CountyLakeError, OSError) as error:
+        remarks.append(f"keys: {error}")
 
 
 @contextlib.contextmanager

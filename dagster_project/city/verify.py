@@ -17,6 +17,7 @@ import pyarrow as pa
 from dagster_project.city.agreed import Agreement, Shapes
 from dagster_project.city.content import Content, check_content
 from dagster_project.errors import PackageError
+from dagster_project.protocol import dsse
 from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol.acknowledgement import read_acknowledgement
 from dagster_project.protocol.canonical import canonical_json, file_hashes, sha256_bytes
@@ -46,6 +47,7 @@ class Verdict:
     folder: Path
     received_hash: str = ""
     signature_hash: str = ""
+    key_id: str = ""
     manifest: Manifest | None = None
     content: Content = field(default_factory=Content)
     sender_name: str = ""
@@ -197,6 +199,7 @@ def _check_signature(verdict: Verdict, expected: Expected) -> None:
     if header.package_id != expected.name:
         raise _fault(f"its folder has another name than {header.package_id}", "header package_id")
     verdict.manifest = manifest
+    (verdict.key_id,) = dsse.key_ids(data, fmt.SIGNATURE)
 
 
 def _check_files(verdict: Verdict, hashes: dict[str, tuple[str, str]]) -> None:
