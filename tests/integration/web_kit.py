@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from dagster_project.city.register import register
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.protocol.archive import pack
 from dagster_project.settings import Duty
@@ -85,18 +86,38 @@ class Pair:
 
 
 def make_pair(root: Path, codes: Mapping[str, str] | None = None, bounds: Bounds = FREE) -> Pair:
-    """A city with counties: each has a token of the other, and packages that were sealed."""
-    names = codes or {"140321": "平定县", "140322": "盂县"}
+    """A city with counties: each has a token of the other, and two packages that were sealed."""
     city = make_city(root)
-    made = {code: make_county(root, city, code, name) for code, name in names.items()}
-    for kit in made.values():
+    made = [
+        make_county(root, city, code, name)
+        for code, name in (codes or {"140321": "平定县", "140322": "盂县"}).items()
+    ]
+    for kit in made:
         kit.report_day(1)
         kit.report_day(2)
-    pair = Pair(served(city, bounds), {code: served(kit, bounds) for code, kit in made.items()})
+    return paired(city, made, bounds)
+
+
+def paired(city: CityKit, counties: Iterable[CountyKit], bounds: Bounds = FREE) -> Pair:
+    """The apps of sites that know each other, and tokens."""
+    apps = {kit.site.code: served(kit, bounds) for kit in counties}
+    pair = Pair(served(city, bounds), apps)
     for code, county in pair.counties.items():
         pair.city.grant(code)
         county.grant(CITY)
     return pair
+
+
+def with_new_city(root: Path, pair: Pair) -> Pair:
+    """The same counties with their sealed packages, at a city that knows nothing of them yet."""
+    city = make_city(root)
+    kits = []
+    for one in pair.counties.values():
+        register(city.home, one.kit.home.public_file)
+        folder = str(city.home.exchange / one.kit.site.code)
+        site = one.kit.site.model_copy(update={"exchange": folder})
+        kits.append(replace(kit_of(one), site=site))
+    return paired(city, kits)
 
 
 def archived(kit: SiteKit, package_id: str) -> bytes:

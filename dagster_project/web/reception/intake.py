@@ -92,8 +92,9 @@ class Intake:
         # The archive lies there once as it came and once unpacked.
         if shutil.disk_usage(self._home.scratch).free - 2 * size < self._bounds.spare_bytes:
             raise RefusedError(507, retry_s=FULL_S)
-        lying = door.lying()
-        if package_id not in lying and len(lying) >= self._bounds.parked:
+        if package_id in (lying := door.lying()):
+            return door
+        if len(lying) >= self._bounds.parked:
             raise RefusedError(429, "too many packages wait to be received", retry_s=FULL_S)
         if _bytes(door) + size > self._bounds.parked_bytes:
             raise RefusedError(507, retry_s=FULL_S)
