@@ -98,7 +98,11 @@ class Opener:
         outputs = {p.alias_or_name: p.unalias() for p in select.selects}
         wanted = [outputs[name] for name in sorted(columns) if name in outputs]
         condition = _counting_rows(wanted, counts_all=ROWS in columns)
-        conditions = [(outputs[out], column) for out, column in keys.items()]
+        conditions = [
+            (outputs[out], column)
+            for out, column in keys.items()
+            if _bounds_windows(outputs[out], wanted)
+        ]
         for alias, needed in self._needed(scope, wanted, rows=ROWS in columns).items():
             base = self._rows_of(scope, alias, condition)
             temp = self._select(base, self._columns_of(scope.sources[alias]), witness, conditions)
@@ -212,6 +216,12 @@ def _counting_rows(wanted: Sequence[exp.Expr], *, counts_all: bool) -> exp.Expr 
     if counts_all or not conditions:
         return None
     return cast("exp.Expr", exp.or_(*(c.copy() for c in conditions)))
+
+
+def _bounds_windows(output: exp.Expr, wanted: Sequence[exp.Expr]) -> bool:
+    """Whether an output may narrow the rows down: a rank is made of its whole partition."""
+    windows = [window for one in wanted for window in one.find_all(exp.Window)]
+    return all(output in window.args.get("partition_by", []) for window in windows)
 
 
 def _only_decides(output: exp.Expr, column: exp.Column) -> bool:
