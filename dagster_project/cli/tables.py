@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dagster_project.cli.shared import console, literally
-from dagster_project.clock import SHANGHAI
+from dagster_project.clock import SHANGHAI, local_day
 
 if TYPE_CHECKING:
     from dagster_project.city.corrections import Asked
@@ -163,7 +163,8 @@ def key_table(site: Mapping[str, Any]) -> Table:
     """The keys of a site, with what became of each."""
     table = Table(title=f"{site['code']} {site['name']}", title_justify="left", box=box.SIMPLE_HEAD)
     counted = any("packages" in key for key in site["keys"])
-    for head in ("密钥\nkey", "状态\nstate", "起用\nsince", "止用\nuntil"):
+    table.add_column(_head("密钥\nkey"), no_wrap=True, min_width=32)  # to be copied whole
+    for head in ("状态\nstate", "起用\nsince", "止用\nuntil"):
         table.add_column(_head(head))
     if counted:
         table.add_column(_head("报送包\npackages"), justify="right")
@@ -173,11 +174,16 @@ def key_table(site: Mapping[str, Any]) -> Table:
         table.add_row(
             key["key_id"],
             KEY_STATES[key["state"]],
-            *(local(datetime.fromisoformat(at)) if at else "" for at in (key["valid_from"], ends)),
+            *(_day(at) for at in (key["valid_from"], ends)),
             *([str(key.get("packages", 0))] if counted else []),
             literally(key["revoked_why"]),
         )
     return table
+
+
+def _day(instant: str) -> str:
+    """A day with its year: a key lives longer than what else is shown here."""
+    return local_day(datetime.fromisoformat(instant)).isoformat() if instant else ""
 
 
 def correction_table(found: Sequence[Asked]) -> Table:

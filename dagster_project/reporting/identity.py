@@ -18,7 +18,7 @@ from dagster_project.protocol.announcement import follow, merged, read_announcem
 from dagster_project.protocol.canonical import canonical_json, parse_json
 from dagster_project.protocol.folders import write_file
 from dagster_project.protocol.keys import FileSigner, create_key, load_signer
-from dagster_project.protocol.site_card import MOST_BYTES, CardKey, SiteCard, card_of, read_card
+from dagster_project.protocol.site_card import CardKey, SiteCard, card_of, read_card
 from dagster_project.settings import Site, load_site, save_site
 
 
@@ -148,9 +148,7 @@ def hear_parent(home: Home, data: bytes, where: str = "the parent's keys") -> st
         return ""
     value = parse_json(data, where)
     if isinstance(value, dict) and set(value) == {"announcements"}:
-        told = value["announcements"]
-        heard = [hear_parent(home, canonical_json(one), where) for one in told[:MOST_BYTES]]
-        return " ".join(one for one in heard if one)
+        return _heard_all(home, value["announcements"], where)
     if not isinstance(value, dict) or "payloadType" not in value:
         return _shown(known, card_of(data, where))
     at = clock.now()
@@ -162,6 +160,17 @@ def hear_parent(home: Home, data: bytes, where: str = "the parent's keys") -> st
     card = follow(known, told_card, at, where)
     write_file(home.parent_file, card.content)
     return f"The parent site {card.code} signs with key {card.key_id} now ({told_card.why})."
+
+
+def _heard_all(home: Home, told: object, where: str) -> str:
+    """Several things that the parent says, in their order; one that is not believed stops none."""
+    heard = list[str]()
+    for one in told if isinstance(told, list) else []:
+        try:
+            heard.append(hear_parent(home, canonical_json(one), where))
+        except PackageError as error:
+            heard.append(str(error))
+    return " ".join(one for one in heard if one)
 
 
 def _shown(known: SiteCard, shown: SiteCard) -> str:
@@ -185,9 +194,10 @@ def _refused_here(home: Home, known: SiteCard, data: bytes, at: datetime, where:
     for one in told.revoked:
         key = own.named(one.key_id) if one.code == own.code else None
         if key and not key.revoked_at:
+            todo = "rotate --lost" if key.is_current else f"revoke {one.key_id}"
             return (
                 f"The parent site {known.code} refuses our key {one.key_id} since "
-                f"{one.revoked_at} ({one.why}). Run `countylake key rotate --lost`."
+                f"{one.revoked_at} ({one.why}). Run `countylake key {todo}`."
             )
     return ""
 
