@@ -1,4 +1,4 @@
-"""``countylake city view``: who reports, how well, what lags and since when, on a narrow screen.
+"""``countylake city view`` and ``map``: who reports, how well, what lags and since when.
 
 The figures are read from the published replica; nothing is computed here.
 """
@@ -6,6 +6,7 @@ The figures are read from the published replica; nothing is computed here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,8 +53,9 @@ SiteOption = Annotated[str, typer.Option("--site", help="one site's code; all if
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to ``countylake city``."""
+    """Add the commands to ``countylake city``."""
     app.command()(view)
+    app.command("map")(five_colours)
 
 
 def view(site: SiteOption = "", home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
@@ -68,6 +70,37 @@ def view(site: SiteOption = "", home: CityOption = CITY_HOME, as_json: JsonOptio
         _show_site(found)
     else:
         _show_sites(found)
+
+
+def five_colours(
+    file: Annotated[Path, typer.Argument(help="the picture to write, an SVG")],
+    boundaries: Annotated[
+        Path | None, typer.Option(help="GeoJSON with code and name; else 阳泉市's five counties")
+    ] = None,
+    home: CityOption = CITY_HOME,
+) -> None:
+    """Draw the map of the five colours, with every site's score and days behind."""
+    from dagster_project.city.colour_map import Mark, draw, read_shapes
+    from dagster_project.components.steps.city_view import all_sites
+    from dagster_project.paths import SAMPLES
+
+    place = opened(home, "receive")
+    sites = all_sites(place)["sites"]
+    shapes = read_shapes(boundaries or SAMPLES / "register" / "yangquan_boundaries.geojson")
+    marks = [
+        Mark(one["site_code"], one["site_name"], one["tier"] or "", _words(one)) for one in sites
+    ]
+    day = sites[0]["day"] if sites else ""
+    file.write_text(draw(shapes, marks, f"归集考核五色图 {day}"), encoding="utf-8")
+    console().print(f"{len(marks)} sites drawn: {file}", markup=False, soft_wrap=True)
+
+
+def _words(site: Row) -> str:
+    """What the map says of a site."""
+    score = "样本不足" if site["score"] is None else f"{site['tier_title']} {site['score']}"
+    if site["is_never_reported"]:
+        return f"{score}，从未报送"
+    return f"{score}，落后 {site['days_behind']} 天" if site["days_behind"] else score
 
 
 def _show_sites(found: Row) -> None:

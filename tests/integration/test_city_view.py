@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import duckdb
 import pytest
 from exchange_kit import START, CityKit, CountyKit, make_city, make_county
+from rich.cells import cell_len
+from typer.testing import CliRunner
 
+from dagster_project.cli.main import app
 from dagster_project.components.steps.model import build_model
 from dagster_project.components.steps.occasion import Occasion, told
 from dagster_project.components.steps.replica import publish
@@ -91,6 +95,7 @@ def test_every_site_and_feed_stands_in_one_view(tmp_path: Path, shapes: Workshop
     publish(build(city))
     with connect(city.home) as con:
         _the_view_is_right(con)
+    _people_see_it(city, tmp_path / "map.svg")
     workshop = Workshop.at(city.home.root, "receive")
     again = told("again", "2023-05-31", (DUE - timedelta(minutes=1)).isoformat())
     built = [build_model(workshop, one, again) for one in workshop.graph.models.values()]
@@ -140,6 +145,38 @@ def _the_view_is_right(con: duckdb.DuckDBPyConnection) -> None:
         "SELECT site_name, days_behind, is_never_reported FROM city.site_overview"
         " ORDER BY site_code"
     ).fetchall() == [("城区", 0, False), ("平定县", 3, False), ("盂县", None, True)]
+
+
+def _people_see_it(city: CityKit, picture: Path) -> None:
+    """The commands tell the same, on a screen of a hundred columns."""
+    home, width = str(city.home.root), {"COLUMNS": "100"}
+
+    def printed(*arguments: str) -> str:
+        told_of = CliRunner().invoke(app, ["city", *arguments, "--home", home], env=width)
+        assert told_of.exit_code == 0, told_of.output
+        assert max(cell_len(line) for line in told_of.output.splitlines()) <= 100
+        return told_of.output
+
+    lines = printed("view").splitlines()
+    (late,) = (line for line in lines if "平定县" in line)
+    assert "2023-05-28" in late
+    assert "3 天" in late
+    assert "4 自 05-29" in late
+    assert any("盂县" in line and "从未报送" in line for line in lines)
+    assert "自 2023-05-29 起没有日报" in printed("view", "--site", "140321")
+    assert "从未报送" in printed("view", "--site", "140322")
+    found = json.loads(printed_json(home))
+    assert [one["days_behind"] for one in found["sites"]] == [3, 0, None]
+    assert sum(one["site_cnt"] for one in found["tiers"]) == 1
+    CliRunner().invoke(app, ["city", "map", str(picture), "--home", home])
+    assert "平定县" in picture.read_text(encoding="utf-8")
+    unknown = CliRunner().invoke(app, ["city", "view", "--site", "140399", "--home", home])
+    assert "140302, 140321, 140322" in str(unknown.exception)
+
+
+def printed_json(home: str) -> str:
+    """What the command prints for machines."""
+    return CliRunner().invoke(app, ["city", "view", "--json", "--home", home]).output
 
 
 def test_a_shape_of_another_version_is_refused(tmp_path: Path, shapes: Workshop) -> None:

@@ -72,7 +72,7 @@ def one_site(home: Home, code: str) -> Row:
     with _published(home) as con:
         found = _rows(con, _SITES, code)
         if not found:
-            known = ", ".join(str(one["site_code"]) for one in _rows(con, _SITES, "")) or "none"
+            known = ", ".join(sorted(one["site_code"] for one in _rows(con, _SITES, ""))) or "none"
             raise UsageError(
                 f"no site {code} is registered here", todo=f"Name one of these: {known}"
             )
