@@ -164,8 +164,8 @@ def key_table(site: Mapping[str, Any]) -> Table:
     table = Table(title=f"{site['code']} {site['name']}", title_justify="left", box=box.SIMPLE_HEAD)
     counted = any("packages" in key for key in site["keys"])
     table.add_column(_head("密钥\nkey"), no_wrap=True, min_width=32)  # to be copied whole
-    for head in ("状态\nstate", "起用\nsince", "止用\nuntil"):
-        table.add_column(_head(head))
+    table.add_column(_head("状态\nstate"))
+    table.add_column(_head("起止\nsince, until"), no_wrap=True, min_width=10)
     if counted:
         table.add_column(_head("报送包\npackages"), justify="right")
     table.add_column(_head("原因\nreason"))
@@ -174,7 +174,7 @@ def key_table(site: Mapping[str, Any]) -> Table:
         table.add_row(
             key["key_id"],
             KEY_STATES[key["state"]],
-            *(_day(at) for at in (key["valid_from"], ends)),
+            "\n".join(_day(at) or "…" for at in (key["valid_from"], ends)),
             *([str(key.get("packages", 0))] if counted else []),
             literally(key["revoked_why"]),
         )
