@@ -148,7 +148,9 @@ def _again(
         )
         note("`countylake run` brings gold and reports up to date")
     else:
-        console().print(f"{plan.task}: {', '.join(done.sealed) or 'its figures are as sealed'}")
+        console().print(f"{plan.task}: {', '.join(done.sealed) or 'nothing new to seal'}")
+        for sentence in done.refused:
+            complain(sentence)
     if error:
         complain(error)
-    raise typer.Exit(PARTIAL if error else 0)
+    raise typer.Exit(PARTIAL if error or done.refused else 0)

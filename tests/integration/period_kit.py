@@ -106,6 +106,13 @@ class Periods(County):
         assert not self.workshop.contracts.problems, self.workshop.contracts.problems
         assert not self.workshop.graph.problems, self.workshop.graph.problems
 
+    def due_time(self, name: str, due_time: str) -> None:
+        """Let a report be due at another hour."""
+        path = self.workshop.schemas / "report" / f"{name}.yaml"
+        word = f"value: daily}}, {{property: dueTime, value: '{due_time}'}}"
+        path.write_text(path.read_text("utf-8").replace("value: daily}", word), "utf-8")
+        self.renew()
+
     def take(self, name: str, lines: Iterable[Row]) -> None:
         """The department's whole list, taken."""
         self.put(name, lines)

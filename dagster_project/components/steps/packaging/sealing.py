@@ -24,8 +24,9 @@ from dagster_project.components.steps.packaging.splitting import Parts, divided
 from dagster_project.components.steps.replaying import one_state
 from dagster_project.components.steps.tasks.execution import made, record_made
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Table
 from dagster_project.contracts.report_period import Period, period_at
-from dagster_project.errors import UsageError
+from dagster_project.errors import PackageError, UsageError
 from dagster_project.lake import Writer
 from dagster_project.lineage.events import upstream
 from dagster_project.reporting.identity import signer_of
@@ -118,6 +119,7 @@ def seal_table(
         workshop.lake.writer(f"sealing {name}") as writer,
     ):
         state = one_state(workshop, model.table, occasion)
+        _refuse_other(contract, state.parameters.day, current)
         cut_off_at = workshop.cut_off(writer.con, occasion)
         if occasion.is_manual:
             cut_off_at = state.parameters.cut_off_at
@@ -135,6 +137,16 @@ def seal_table(
         ]
         packages = seal_all(writer, making, [draft for _, draft in drafts], started)
     return Sealing(name, packages, tuple(remarks))
+
+
+def _refuse_other(contract: Table, built_for: date, current: Period) -> None:
+    """A table that was built for another day must not be called this period's."""
+    of = period_at(contract.period, built_for)
+    if not contract.period_column and of != current:
+        raise PackageError(
+            f"report.{contract.name} was last built for {of.name} and not for {current.name}",
+            todo="Run `countylake run` for that day first",
+        )
 
 
 def seal_all(

@@ -29,9 +29,7 @@ from typing import Any, Literal
 
 from dagster_project import clock
 from dagster_project.components.steps.arriving.watch import waiting_files
-from dagster_project.components.steps.cutoff import period_of
 from dagster_project.components.steps.data_age import age_days
-from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.tasks.facts import Executions, Facts, facts
 from dagster_project.components.steps.tasks.pausing import Decision
 from dagster_project.components.steps.tasks.running import Running, now_running
@@ -41,6 +39,7 @@ from dagster_project.components.steps.tasks.timetable import timetable
 from dagster_project.components.steps.tasks.waits import Wait, feed_waits, table_waits
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed, Sla, Table
+from dagster_project.contracts.report_period import UNITS, period_at
 from dagster_project.errors import UsageError
 from dagster_project.transform.models import Model
 
@@ -69,7 +68,6 @@ URGENCY: tuple[State, ...] = (
     "ok",
 )
 """The order in which tasks are shown: first what somebody must act on."""
-UNITS: Mapping[str, Literal["d", "m", "q"]] = {"daily": "d", "monthly": "m", "quarterly": "q"}
 
 
 @dataclass(frozen=True)
@@ -338,7 +336,7 @@ class Look:
         sealed, first = self.facts.packages.get(contract.name, (frozenset(), None))
 
         def serves(_first: date, last: date) -> bool:
-            return period_of(contract.period, Occasion("", last)) in sealed
+            return period_at(contract.period, last).name in sealed
 
         sla = Sla(1, UNITS[contract.period], contract.due_time)
         return standing(sla, serves, first, self.now)

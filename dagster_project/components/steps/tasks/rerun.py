@@ -21,27 +21,30 @@ from dagster_project.components.steps.arriving.desk import Desk
 from dagster_project.components.steps.arriving.fetching import Fetch
 from dagster_project.components.steps.arriving.holds import Held
 from dagster_project.components.steps.arriving.taking import prepare
-from dagster_project.components.steps.cutoff import period_of
 from dagster_project.components.steps.feed import alone, close_step
-from dagster_project.components.steps.model import build_model
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import FeedOutcome
+from dagster_project.components.steps.packaging.building import Wanted, build_periods
+from dagster_project.components.steps.packaging.drafting import Will
 from dagster_project.components.steps.rebuild import look_again, rebuild_feed
-from dagster_project.components.steps.report import seal_report
-from dagster_project.components.steps.tasks.look import UNITS
 from dagster_project.components.steps.tasks.pausing import Action, Decision, note, paused
 from dagster_project.components.steps.tasks.spans import Span
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.contracts.due import DAY, at_hour
+from dagster_project.contracts.due import DAY
 from dagster_project.contracts.model import Feed, Server, Sla
+from dagster_project.contracts.report_period import UNITS
 from dagster_project.errors import DeliveryError, UsageError
 from dagster_project.ingest.channels.pull import Window
 from dagster_project.transform.models import Model
 
 FILES = ("sftp", "s3")
 PRESENT = (
-    "Its figures are made of the records that the lake holds today, not of those it held then;"
-    " what was sealed before stays as it is, and a difference becomes a new revision."
+    "Its figures are made of the records that the lake holds today; a difference to what was sealed"
+    " becomes a new revision."
+)
+PAST = (
+    "A past period is made again from the state that it was sealed from, one that never was from"
+    " the state of its due time; it differs only if SQL or contracts do."
 )
 
 
@@ -90,13 +93,14 @@ class Plan:
 
 @dataclass
 class Again:
-    """What a rerun did."""
+    """What a rerun did; ``refused`` are sentences about periods that cannot be made."""
 
     plan: Plan
     outcome: FeedOutcome | None = None
     replays: int = 0
     rows: int = 0
     sealed: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 def plan_rerun(workshop: Workshop, name: str, span: Span) -> Plan:
@@ -107,7 +111,7 @@ def plan_rerun(workshop: Workshop, name: str, span: Span) -> Plan:
     """
     model = workshop.graph.models.get(name) or workshop.graph.models.get(f"report.{name}")
     if model is not None and name not in workshop.contracts.feeds:
-        return _plan_report(workshop, model, span)
+        return _plan_report(model, span)
     feed = workshop.feed(name)
     channels, left_out = _channels(feed)
     if not workshop.home.catalog.exists():
@@ -166,7 +170,7 @@ def rerun(
     )
     if plan.periods:
         _decide(workshop, decision)
-        return _reports(workshop, plan, occasion)
+        return _reports(workshop, plan, occasion, Will(why.strip(), by))
     return _feed(workshop, plan, occasion, decision)
 
 
@@ -252,42 +256,28 @@ def _can_again(feed: Feed, server: Server) -> bool:
     return server.watermark is not None
 
 
-def _plan_report(workshop: Workshop, model: Model, span: Span) -> Plan:
-    """A report's periods; only one that asks for a day or an instant has a past."""
-    chain = [model, *(workshop.graph.models[one] for one in workshop.graph.upstream(model.table))]
-    timed = any({"day", "cut_off_at"} & set(one.parameters) for one in chain)
-    if not model.contract.period or not timed:
+def _plan_report(model: Model, span: Span) -> Plan:
+    """A report's periods; a model that is not reported has the present state only."""
+    contract = model.contract
+    if not contract.period:
         raise UsageError(
             f"{model.table} shows the present state only and cannot be made for a past period",
-            todo="What was reported stands in its sealed packages; `countylake run` renews it",
+            todo="`countylake run` renews it",
         )
-    sla = Sla(1, UNITS[model.contract.period])
-    inputs = {name for one in chain for name in one.inputs}
-    present = any(name.startswith("silver.") for name in inputs)
     return Plan(
         model.table,
         span,
-        periods=tuple(last for _, last in span.periods(sla)),
-        left_out=(PRESENT,) if present else (),
+        periods=tuple(last for _, last in span.periods(Sla(1, UNITS[contract.period]))),
+        left_out=(PRESENT if contract.period_column else PAST,),
     )
 
 
-def _reports(workshop: Workshop, plan: Plan, occasion: Occasion) -> Again:
-    """Each period's report as it would have been made at its due time, from what is known today."""
-    model, done = workshop.graph.models[plan.task], Again(plan)
-    chain = [*workshop.graph.upstream(model.table), model.table]
-    now = clock.now()
-    for last in plan.periods:
-        due = at_hour(last, model.contract.due_time)
-        at = Occasion(
-            f"{occasion.run_id}-{period_of(model.contract.period, Occasion('', last))}",
-            last,
-            cut_off_at=due if due < now else None,
-            trigger="rerun",
-        )
-        for name in chain:
-            build_model(workshop, workshop.graph.models[name], at)
-        sealed = seal_report(workshop, model.name, at)
-        if sealed.is_new:
-            done.sealed.append(sealed.package_id)
+def _reports(workshop: Workshop, plan: Plan, occasion: Occasion, will: Will) -> Again:
+    """The report's packages of these periods again, each from what may be said of it."""
+    done = Again(plan)
+    name = workshop.graph.models[plan.task].name
+    wanted = Wanted(since=plan.span.since, until=plan.span.until)
+    sealing = build_periods(workshop, name, wanted, occasion, will)
+    done.sealed += [one.package_id for one in sealing.new]
+    done.refused += sealing.refused
     return done
