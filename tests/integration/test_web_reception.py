@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -59,7 +59,7 @@ def child(pair: Pair) -> TestClient:
     return pair.city.client(CODE)
 
 
-def push(child: TestClient, package_id: str, data: bytes) -> httpx.Response:
+def push(child: TestClient, package_id: str, data: bytes) -> Any:
     """Push an archive under a name."""
     return child.put(f"{BASE}/packages/{package_id}", content=data, headers=ZIP)
 
