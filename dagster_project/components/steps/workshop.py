@@ -99,9 +99,17 @@ class Workshop:
         return {}
 
     def cut_off(self, con: duckdb.DuckDBPyConnection, occasion: Occasion) -> datetime:
-        """The run's cut-off, decided once: the feeds of a run end before its models begin."""
+        """The run's cut-off, decided once: the feeds of a run end before its models begin.
+
+        What was received is judged as of now; a sealed cut-off is of what the site itself reports.
+        """
         if occasion.run_id not in self._cut_offs:
-            self._cut_offs[occasion.run_id] = cut_off(con, occasion, clock.now())
+            now = clock.now()
+            self._cut_offs[occasion.run_id] = (
+                cut_off(con, occasion, now)
+                if self.duty == "collect"
+                else occasion.cut_off_at or now
+            )
         return self._cut_offs[occasion.run_id]
 
     @cached_property
