@@ -16,15 +16,14 @@ import duckdb
 
 from dagster_project.clock import local_day
 from dagster_project.contracts.assessment import COUNTS, RATES, TIERS, Assessment
-from dagster_project.contracts.due import at_hour
+from dagster_project.contracts.due import DAY
 from dagster_project.contracts.model import Table
+from dagster_project.contracts.report_period import period_at
 
-DAY = timedelta(days=1)
 SHOWN_DAYS = 31
 """Days, the present one included, for which a daily report stands in the view."""
 SHOWN_MONTHS: Mapping[str, int] = {"monthly": 12, "quarterly": 12, "yearly": 24}
 """Months from a period's first day for which it stands in the view."""
-MONTHS: Mapping[str, int] = {"monthly": 1, "quarterly": 3, "yearly": 12}
 _TOP = Decimal("100.01")
 
 
@@ -147,38 +146,20 @@ def register_owed(
 def owed(table: Table, grace: timedelta, day: date) -> list[Owed]:
     """The periods of a report that have begun by ``day`` and still stand in the view on it."""
     found: list[Owed] = []
-    first = _first_of(table.period, day)
-    while True:
-        last = _add(table.period, first) - DAY
-        until = first + (SHOWN_DAYS - 1) * DAY
-        if table.period != "daily":
-            until = _months_on(first, SHOWN_MONTHS[table.period]) - DAY
-        if until < day:
-            return found[::-1]
-        due = at_hour(last, table.due_time) + grace
-        label = period_label(table.period, first)
-        found.append(Owed(table.name, table.title, table.period, label, first, last, due, until))
-        first = _first_of(table.period, first - DAY)
+    one = period_at(table.period, day)
+    while (until := _shown_until(table.period, one.first)) >= day:
+        due = one.due_at(table) + grace
+        told = (table.name, table.title, table.period, one.name, one.first, one.last, due, until)
+        found.append(Owed(*told))
+        one = period_at(table.period, one.first - DAY)
+    return found[::-1]
 
 
-def period_label(every: str, day: date) -> str:
-    """The period that holds a day, as packages write it."""
-    if every == "daily":
-        return f"{day:%Y%m%d}"
-    if every == "quarterly":
-        return f"{day:%Y}Q{(day.month + 2) // 3}"
-    return f"{day:%Y%m}" if every == "monthly" else f"{day:%Y}"
-
-
-def _first_of(every: str, day: date) -> date:
-    if every == "daily":
-        return day
-    length = MONTHS[every]
-    return date(day.year, (day.month - 1) // length * length + 1, 1)
-
-
-def _add(every: str, first: date) -> date:
-    return first + DAY if every == "daily" else _months_on(first, MONTHS[every])
+def _shown_until(every: str, first: date) -> date:
+    """The last day on which a period that began on ``first`` stands in the view."""
+    if every not in SHOWN_MONTHS:
+        return first + (SHOWN_DAYS - 1) * DAY
+    return _months_on(first, SHOWN_MONTHS[every]) - DAY
 
 
 def _months_on(first: date, months: int) -> date:
