@@ -45,6 +45,8 @@ def rotate(
 ) -> SiteCard:
     """Make the next key and announce it; the key until now is accepted for the overlap.
 
+    A change that was killed on its way is finished, and is the change that was asked for.
+
     Args:
         home: The site's home.
         overlap: For how long packages that were signed before are still accepted.
@@ -62,7 +64,9 @@ def rotate(
     if not timedelta(0) <= overlap <= MOST_OVERLAP:
         raise UsageError("the overlap must be of 0 to 366 days", todo="Write it like 30d")
     folder = folder or keys_dir()
-    with _changing(home, folder) as (site, card):
+    with _changing(home, folder) as (site, card, finished):
+        if finished and card.key_id and not lost:
+            return card
         if not lost and card.key_id != site.signing_key:
             raise PackageError(
                 "the key in site.yaml is not the current one of public.json",
@@ -97,7 +101,7 @@ def revoke(home: Home, key_id: str, *, why: str, folder: Path | None = None) -> 
     if fault := words_fault(why):
         raise UsageError(f"the key cannot be revoked: {fault}", todo="Give the reason with --why")
     folder = folder or keys_dir()
-    with _changing(home, folder) as (site, card):
+    with _changing(home, folder) as (site, card, _):
         key, now = card.named(key_id), clock.now()
         if key is None:
             known = ", ".join(one.key_id for one in card.listed)
@@ -118,19 +122,24 @@ def revoke(home: Home, key_id: str, *, why: str, folder: Path | None = None) -> 
     return own_card(home)
 
 
-def settle(home: Home, folder: Path | None = None) -> None:
+def settle(home: Home, folder: Path | None = None) -> bool:
     """Finish what a killed change began: the newest announcement is the card of the site.
+
+    Returns:
+        Whether there was anything to finish.
 
     Raises:
         PackageError: The announcement or the card is damaged.
     """
     folder, site, card = folder or keys_dir(), load_site(home), own_card(home)
     newest = max(own_announcements(home), key=lambda one: one.card.serial, default=None)
-    if newest is not None and newest.card.serial > card.serial:
-        if newest.card.key_id:
-            name_key(folder, site.code, newest.card.key_id, passphrase_of(site))
-        _name_in_site(home, newest.card.key_id)
-        write_file(home.public_file, newest.card.content)
+    if newest is None or newest.card.serial <= card.serial:
+        return False
+    if newest.card.key_id:
+        name_key(folder, site.code, newest.card.key_id, passphrase_of(site))
+    _name_in_site(home, newest.card.key_id)
+    write_file(home.public_file, newest.card.content)
+    return True
 
 
 def own_announcements(home: Home) -> list[Announcement]:
@@ -196,8 +205,8 @@ def _waiting(lake: Lake) -> list[str]:
 
 
 @contextlib.contextmanager
-def _changing(home: Home, folder: Path) -> Iterator[tuple[Site, SiteCard]]:
-    """The site and its card, with nothing half-done and nobody else changing them."""
+def _changing(home: Home, folder: Path) -> Iterator[tuple[Site, SiteCard, bool]]:
+    """The site and its card while nobody else changes them, and whether a change was finished."""
     with only_one(home.outbox / ".changing-keys") as alone:
         if not alone:
             raise PackageError(
@@ -205,8 +214,8 @@ def _changing(home: Home, folder: Path) -> Iterator[tuple[Site, SiteCard]]:
                 where=str(home.root),
                 todo="Do it again in a moment",
             )
-        settle(home, folder)
-        yield load_site(home), own_card(home)
+        finished = settle(home, folder)
+        yield load_site(home), own_card(home), finished
 
 
 def _ended(key: CardKey, end: dict[str, str]) -> CardKey:

@@ -13,7 +13,7 @@ from dagster_project.components.steps.configuration.fault import Fault, of_error
 from dagster_project.errors import CountyLakeError
 from dagster_project.paths import PROJECT, Home, keys_dir
 from dagster_project.privacy.pseudonym import load_secret
-from dagster_project.reporting.identity import parent_card, signer_of
+from dagster_project.reporting.identity import own_card, parent_card, signer_of
 from dagster_project.settings import Settings, Site
 
 SYNCED = (
@@ -99,8 +99,16 @@ def key_faults(home: Home, site: Site) -> Iterator[Fault]:
         yield Fault("keys", what, str(folder), f"Run `chmod 700 {folder}`", is_warning=True)
     try:
         signer_of(site)
+        shown = own_card(home).key_id
     except CountyLakeError as error:
         yield of_error("keys", error)
+    else:
+        if shown != site.signing_key:
+            what = "`signing_key` in site.yaml is not the current key of public.json"
+            todo = (
+                "Correct it, or run `countylake key rotate`, which finishes an interrupted change"
+            )
+            yield Fault("keys", what, str(home.public_file), todo)
     if site.collects:
         try:
             load_secret(folder, site.pseudonym_key)
