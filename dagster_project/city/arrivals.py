@@ -193,9 +193,15 @@ class Door:
         return data.decode("ascii", errors="replace") if data else ""
 
     def _is_same(self, part: Path, target: Path) -> bool:
-        """Whether a share or a stick brought the same: the signature covers every other file."""
-        ours = (part / SIGNATURE).read_bytes()
-        return read_untrusted(target, SIGNATURE, len(ours) + 1) == ours
+        """Whether a share or a stick brought the same; a copy that broke on the way is another."""
+        if not target.is_dir() or target.is_symlink():
+            return False
+        for path in sorted(part.rglob("*"), reverse=True):  # the signature first
+            if path.is_file():
+                place, ours = target / path.relative_to(part), path.read_bytes()
+                if read_untrusted(place.parent, place.name, len(ours) + 1) != ours:
+                    return False
+        return True
 
     def _is_accepted(self, part: Path, package_id: str) -> bool:
         """Whether this is what was accepted, perhaps signed anew since."""

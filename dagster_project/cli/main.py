@@ -17,6 +17,7 @@ from dagster_project.cli import (
     catalogue,
     city,
     city_keys,
+    city_stick,
     city_trace,
     city_view,
     config,
@@ -71,6 +72,7 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(notify.app, name="notify")
 city_view.register(city.app)
 city_keys.register(city.app)
+city_stick.register(city.app)
 city_trace.register(city.app)
 app.add_typer(package.app, name="package")
 app.add_typer(key.app, name="key")

@@ -31,7 +31,7 @@ from dagster_project.web.access.tokens import CHILD, Tokens
 
 pytestmark = [pytest.mark.thorough, pytest.mark.slow]
 KILLS = 30
-DAYS = 12
+DAYS = 20
 
 
 def quick(home: Home, site: Site) -> Link:
@@ -61,6 +61,9 @@ class Sites:
     def killed(self, side: str) -> bool:
         """Do one side's step with a kill at a random line; whether it came to that."""
         at = self.chance.randint(1, self.lines[side])
+        self.seal()
+        if side == "city":
+            self.meet()
         if side != "web":
             step = self.meet if side == "county" else self.city.receive
             return in_child(step, at) < 0
@@ -107,15 +110,12 @@ def test_thirty_kills_lose_and_double_nothing(sites: Sites) -> None:
     """Afterwards each package is there once, acknowledged, and in the chain of both sides."""
     sides = ["county", "city", *(["web"] if sites.web else [])]
     kills = dict.fromkeys(sides, 0)
-    for turn in range(400):
-        if turn % 3 == 0:
-            sites.seal()
-        side = sites.chance.choice(sides)
+    for _ in range(150):
+        side = min(sides, key=lambda side: (kills[side], sites.chance.random()))
         kills[side] += sites.killed(side)
-        if sum(kills.values()) >= KILLS and len(sites.ids) == DAYS:
+        if sum(kills.values()) >= KILLS:
             break
-    assert sum(kills.values()) >= KILLS
-    assert min(kills.values()) >= 4, kills
+    assert min(kills.values()) >= KILLS // len(sides), kills
     for _ in range(4):
         done = sites.meet()
         assert done.fault == ""

@@ -17,7 +17,7 @@ from dagster_project.components.steps.correcting.asked import meet
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
 from dagster_project.reporting.answers import contradictions
-from dagster_project.reporting.links.folder import FolderLink
+from dagster_project.reporting.links.folder import FolderLink, clear
 from dagster_project.reporting.links.memory import LinkMemory, recall
 from dagster_project.reporting.meeting import Exchange
 from dagster_project.reporting.outbox import deliver as exchange
@@ -70,7 +70,7 @@ def deliver(
         UsageError: ``to`` is no folder.
         LakeError, LakeBusyError: The lake cannot be read or written.
     """
-    link = None
+    link, own = None, None
     if to is not None:
         if not to.is_dir():
             raise UsageError(
@@ -79,7 +79,7 @@ def deliver(
         own = to / workshop.site.code
         own.mkdir(exist_ok=True)
         link = FolderLink(own)
-    return exchange(
+    done = exchange(
         workshop.lake,
         workshop.site,
         at=at,
@@ -87,6 +87,9 @@ def deliver(
         is_urgent=is_urgent,
         also=partial(meet, workshop),
     )
+    if own is not None and not done.fault:
+        clear(own, done.waiting)
+    return done
 
 
 def due(workshop: Workshop, at: datetime) -> str:
