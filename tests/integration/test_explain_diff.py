@@ -11,8 +11,14 @@ from typing import Any
 
 import pytest
 
+from dagster_project import clock
+from dagster_project.city.register import register
 from dagster_project.components.steps.explaining.explain import explain
+from dagster_project.components.steps.packaging.looking import verify_packages
 from dagster_project.errors import UsageError
+from dagster_project.reporting.identity import trust_parent
+from dagster_project.reporting.outbox import deliver
+from tests.integration.exchange_kit import CityKit, make_city
 from tests.integration.explain_kit import REPORT, Hotline, order
 
 pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.xdist_group("explain")]
@@ -23,18 +29,30 @@ PHONE = "13812345678"
 
 
 @pytest.fixture(scope="module")
-def county(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Hotline:  # noqa: ARG001 - keys come first
+def city(tmp_path_factory: pytest.TempPathFactory) -> CityKit:
+    """The city that the county reports to."""
+    return make_city(tmp_path_factory.mktemp("city"))
+
+
+@pytest.fixture(scope="module")
+def county(city: CityKit, tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Hotline:
     """May was reported; then 200 of its orders were corrected, and it was reported again."""
-    made = Hotline(tmp_path_factory.mktemp("explain"))
+    assert keys.is_dir()
+    exchange = str(city.home.exchange / "140321")
+    made = Hotline(tmp_path_factory.mktemp("explain"), exchange=exchange)
+    trust_parent(made.workshop.home, city.home.public_file)
+    register(city.home, made.workshop.home.public_file)
     made.deliver(order(n, 诉求人=CALLER, 联系电话=PHONE) for n in range(300))
     made.take()
     assert f"{PACKAGE}1" in made.seal()
+    deliver(made.workshop.lake, made.workshop.site)
     made.deliver(
         order(n, 诉求人=CALLER, 是否响应="0", 更新时间="2023-06-20 08:00:00")
         for n in range(CORRECTED)
     )
     made.take("hotline_order")
     assert made.seal() == [f"{PACKAGE}2"]
+    deliver(made.workshop.lake, made.workshop.site)
     return made
 
 
@@ -80,6 +98,28 @@ def test_moved_figures_are_named_with_their_cause(told: dict[str, Any]) -> None:
     assert {share["cause"] for one in told["figures"] for share in one["causes"]} == {"c1"}
     assert all(not one["remainder"] for one in told["figures"])
     assert not told["notes"]
+
+
+def test_the_city_follows(county: Hotline, city: CityKit) -> None:
+    """The city takes both revisions, its figures are of the second, and the first still holds."""
+    decisions = {one.package_id: one.outcome for one in city.receive(clock.now()).decisions}
+    assert decisions == dict.fromkeys(county.packages(), "accepted")
+    assert city.rows(
+        f"SELECT revision, is_current, responded_cnt FROM lake.city.{REPORT}"
+        " WHERE period = '202305' AND town_code = '140321000000' ORDER BY revision"
+    ) == [(1, False, 300), (2, True, 100)]
+    found = verify_packages(county.workshop, f"{PACKAGE}1")
+    assert (found.packages, found.faults) == (1, ())
+
+
+def test_what_moves_no_figure_is_no_revision(county: Hotline) -> None:
+    """Orders that come again with another telephone number leave the report as it was."""
+    county.deliver(
+        order(n, 是否响应="0", 联系电话="13812345679", 更新时间="2023-06-21 08:00:00")
+        for n in range(10)
+    )
+    county.take("hotline_order")
+    assert county.seal() == []
 
 
 def test_the_report_is_given_again_from_its_snapshot(county: Hotline) -> None:

@@ -15,7 +15,7 @@ from tests.integration.explain_kit import MONTH, REPORT, VILLAGES, Hotline, orde
 
 pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.xdist_group("explain")]
 SEED = 20230531
-ROUNDS = 4
+ROUNDS = 3
 PACKAGE = f"140321-{REPORT}-202305-r"
 
 
