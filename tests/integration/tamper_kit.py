@@ -1,0 +1,300 @@
+"""Changing packages: every single thing in one, and truly signing what is not so.
+
+A mutation is made in a writable copy; ``examine`` copies and verifies it as the receiver does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from exchange_kit import CITY, COLUMNS, LATER, REPORT, CityKit, CountyKit, make_city, make_county
+
+from dagster_project.city.agreed import Agreed, Agreement
+from dagster_project.city.verify import Expected, Verdict, verify
+from dagster_project.protocol import dsse
+from dagster_project.protocol.canonical import canonical_json, file_hashes
+from dagster_project.protocol.folders import Limits, copy_untrusted
+from dagster_project.protocol.manifest import PAYLOAD_TYPE, Header
+from dagster_project.protocol.receipt import Given, MadeBy, Programme, Receipt
+from dagster_project.protocol.site_card import SiteCard, read_card
+
+DATA = "data/population_by_town.parquet"
+JSON_FILES = ("datapackage.json", "status.json", "receipts.json", "signature.json")
+AGREED = Agreed(
+    columns=COLUMNS,
+    own=COLUMNS,
+    key=REPORT.key,
+    title=REPORT.title,
+    version=REPORT.version,
+    hash=REPORT.hash,
+    period=REPORT.period,
+)
+AGREEMENT: Agreement = {"population_by_town": AGREED}
+Mutation = Callable[[Path], object]
+_SQL = "SELECT 1"
+_SQL_HASH = "e004ebd5b5532a4b85984a62f8ad48a81aa3460c1ca07701f386135d72cdecf5"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A city, a registered county, its sealed package and its card."""
+
+    city: CityKit
+    county: CountyKit
+    folder: Path
+
+    @property
+    def card(self) -> SiteCard:
+        """What the city trusts."""
+        return read_card(self.county.home.public_file)
+
+
+def make_scene(root: Path) -> Scene:
+    """A package that has everything: figures, tasks, lineage, a receipt."""
+    city = make_city(root)
+    county = make_county(root, city)
+    county.build()
+    package = county.seal(certify=certify, sql_hash=_SQL_HASH)
+    assert package is not None
+    return Scene(city, county, package.folder)
+
+
+def certify(header: Header, rows: pa.Table) -> Receipt:
+    """The receipt of a report that was made by one SELECT from nothing."""
+    assert header.rows == rows.num_rows
+    versions = ("countylake", "python", "duckdb", "ducklake", "pyarrow", "sqlglot")
+    model = MadeBy(
+        table=f"report.{header.report}",
+        sql=_SQL,
+        sql_hash=_SQL_HASH,
+        contract_version=header.contract_version,
+        contract_hash=header.contract_hash,
+    )
+    return Receipt(
+        receipt_no=1,
+        previous_hash="",
+        site_code=header.sender,
+        package_id=header.package_id,
+        table=model.table,
+        period=header.period,
+        revision=header.revision,
+        contract_version=header.contract_version,
+        contract_hash=header.contract_hash,
+        sql_hash=header.sql_hash,
+        snapshot=header.snapshot,
+        cut_off_at=header.cut_off_at,
+        rows=header.rows,
+        content_hash=header.content_hash,
+        parameters=Given(cut_off_at="2023-05-31 12:00:00+00", day="2023-05-31", site_code="140321"),
+        models=(model,),
+        inputs=(),
+        feeds=(),
+        rules=(),
+        held=(),
+        small_cells=None,
+        programme=Programme(**dict.fromkeys(versions, "1.0")),
+    )
+
+
+def examine(
+    source: Path, work: Path, card: SiteCard | None, name: str = "", agreed: Agreed = AGREED
+) -> Verdict:
+    """Copy and verify a package as the receiver does."""
+    shutil.rmtree(work / "copy", ignore_errors=True)
+    copied = copy_untrusted(source, work / "copy", Limits(file_bytes=1 << 20))
+    agreement = {"population_by_town": agreed}
+    expected = Expected("140321", name or source.name, CITY, card, LATER, agreement=agreement)
+    return verify(work / "copy", copied, expected)
+
+
+def thaw(folder: Path, target: Path) -> Path:
+    """A writable copy of a package under its own name."""
+    copy = target / folder.name
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy)
+    for path in copy.rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+    return copy
+
+
+def mutations(folder: Path) -> list[tuple[str, str, Mutation]]:
+    """Every mutation: what it is, what its refusal must name, and how it is made."""
+    return [*flips(folder), *fields(folder), *lines(), *folders()]
+
+
+def flips(folder: Path) -> Iterator[tuple[str, str, Mutation]]:
+    """One changed byte in every file: at both ends and spread over its length."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name, size = str(path.relative_to(folder)), path.stat().st_size
+        for place in sorted({0, size - 1, *range(7, size, max(1, size // 24))}):
+
+            def flip(copy: Path, name: str = name, place: int = place) -> None:
+                body = bytearray((copy / name).read_bytes())
+                body[place] ^= 0x01
+                (copy / name).write_bytes(bytes(body))
+
+            yield f"{name} byte {place}", name, flip
+        for cut in (1, size // 2):
+
+            def shorten(copy: Path, name: str = name, cut: int = cut) -> None:
+                (copy / name).write_bytes((copy / name).read_bytes()[:-cut])
+
+            yield f"{name} shortened by {cut}", name, shorten
+
+        def lengthen(copy: Path, name: str = name) -> None:
+            (copy / name).write_bytes((copy / name).read_bytes() + b" ")
+
+        yield f"{name} lengthened", name, lengthen
+
+
+def nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every value of a JSON document with its path, containers included."""
+    yield path, value
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, below in pairs:
+            yield from nodes(below, (*path, key))
+
+
+def changes(document: Any) -> Iterator[tuple[str, Any]]:
+    """Documents in which one thing is different: a value, its type, a key more, a key less."""
+    for path, value in nodes(document):
+        place = ".".join(map(str, path))
+        if isinstance(value, dict):
+            yield f"{place} with a key more", _with(document, (*path, "surplus"), 1)
+        elif isinstance(value, list):
+            yield f"{place} with an item more", _with(document, path, [*value, 1])
+        else:
+            yield f"{place} changed", _with(document, path, other(value))
+            yield f"{place} of another type", _with(document, path, [value])
+        if path:
+            yield f"without {place}", _without(document, path)
+
+
+def other(value: Any) -> Any:
+    """Another value of the same kind."""
+    if isinstance(value, bool) or value is None:
+        return not value
+    return value + 1 if isinstance(value, int) else f"{value}x"
+
+
+def fields(folder: Path) -> Iterator[tuple[str, str, Mutation]]:
+    """One changed value in each JSON file, and in what the signature signs."""
+    for name in JSON_FILES:
+        for what, changed in changes(json.loads((folder / name).read_bytes())):
+
+            def edit(copy: Path, name: str = name, changed: Any = changed) -> None:
+                (copy / name).write_bytes(canonical_json(changed))
+
+            yield f"{name} {what}", name, edit
+    envelope = json.loads((folder / "signature.json").read_bytes())
+    payload = json.loads(base64.b64decode(envelope["payload"]))
+    for what, changed in changes(payload):
+
+        def forge(copy: Path, changed: Any = changed) -> None:
+            text = base64.b64encode(canonical_json(changed)).decode()
+            (copy / "signature.json").write_bytes(canonical_json({**envelope, "payload": text}))
+
+        yield f"payload {what}", "signature.json", forge
+
+
+def lines() -> Iterator[tuple[str, str, Mutation]]:
+    """The lines of the lineage: one more, one less, another order of a line's keys."""
+    name = "lineage.ndjson"
+
+    def more(copy: Path) -> None:
+        (copy / name).write_bytes((copy / name).read_bytes() + b'{"eventType":"FAIL"}\n')
+
+    def spelled(copy: Path) -> None:
+        event = json.loads((copy / name).read_bytes())
+        (copy / name).write_text(json.dumps(dict(reversed(event.items()))) + "\n")
+
+    yield f"{name} with a line more", name, more
+    yield f"{name} without a line", name, lambda copy: (copy / name).write_bytes(b"")
+    yield f"{name} in another spelling", name, spelled
+
+
+def folders() -> Iterator[tuple[str, str, Mutation]]:
+    """Files that are missing, added, renamed, linked, huge or oddly named."""
+    for name in (DATA, "lineage.ndjson", *JSON_FILES):
+        yield f"without {name}", name, lambda copy, name=name: (copy / name).unlink()
+        yield f"{name} emptied", name, lambda copy, name=name: (copy / name).write_bytes(b"")
+        yield f"{name} renamed", name, lambda copy, name=name: _rename(copy / name, ".bak")
+        yield f"{name} as a symbolic link", name, lambda copy, name=name: _link(copy / name)
+        yield f"{name} as a pipe", name, lambda copy, name=name: _pipe(copy / name)
+        yield f"{name} as a folder", name, lambda copy, name=name: _folder(copy / name)
+        yield f"{name} huge", name, lambda copy, name=name: os.truncate(copy / name, 2 << 20)
+    extra: dict[str, Mutation] = {
+        "extra.json": lambda copy: (copy / "extra.json").write_bytes(b"{}"),
+        "data/x.parquet": lambda copy: (copy / "data" / "x.parquet").write_bytes(b""),
+        ".hidden": lambda copy: (copy / ".hidden").write_bytes(b""),
+        "a\\nb": lambda copy: (copy / "a\nb").write_bytes(b""),
+        "pipe": lambda copy: os.mkfifo(copy / "pipe"),
+        "more": lambda copy: (copy / "more").mkdir(),
+        "data/more": lambda copy: (copy / "data" / "more").mkdir(),
+        "acknowledgement.json": lambda copy: (copy / "acknowledgement.json").write_bytes(b"{}"),
+    }
+    for name, make in extra.items():
+        yield f"with {name}", name, make
+    yield "with many files", "f", lambda copy: [(copy / f"f{n}").touch() for n in range(40)]
+
+
+def signed_as(county: CountyKit, copy: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Sign a changed manifest, of the files as they are, with the sender's true key."""
+    envelope = json.loads((copy / "signature.json").read_bytes())
+    payload = json.loads(base64.b64decode(envelope["payload"]))
+    for entry in payload["files"]:
+        sha256, sm3 = file_hashes(copy / entry["path"])
+        entry.update(bytes=(copy / entry["path"]).stat().st_size, sha256=sha256, sm3=sm3)
+    change(payload)
+    body = dsse.sign(county.signer, PAYLOAD_TYPE, canonical_json(payload))
+    (copy / "signature.json").write_bytes(body)
+
+
+def _with(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    copy = json.loads(json.dumps(document))
+    if not path:
+        return value
+    _node(copy, path)[path[-1]] = value
+    return copy
+
+
+def _without(document: Any, path: tuple[Any, ...]) -> Any:
+    copy = json.loads(json.dumps(document))
+    del _node(copy, path)[path[-1]]
+    return copy
+
+
+def _node(document: Any, path: tuple[Any, ...]) -> Any:
+    for key in path[:-1]:
+        document = document[key]
+    return document
+
+
+def _rename(path: Path, more: str) -> None:
+    path.rename(path.with_name(path.name + more))
+
+
+def _link(path: Path) -> None:
+    target = path.parent.parent / f"elsewhere-{path.name}"
+    path.replace(target)
+    path.symlink_to(target)
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
