@@ -85,6 +85,35 @@ class Recipient(BaseModel):
     every: int = Field(1440, ge=0, description="minutes until told again; 0 tells once")
 
 
+def _safe_address(text: str) -> str:
+    """An address to which a token may be shown, without a slash at its end."""
+    address = urlsplit(text)
+    if not address.hostname or address.query or address.fragment or "@" in address.netloc:
+        raise ValueError("an address is like https://city.example:8140, without user, ? and #")
+    if address.scheme == "http" and address.hostname not in LOOPBACK:
+        raise ValueError("only https leaves this machine; http is for 127.0.0.1 alone")
+    return text.rstrip("/")
+
+
+class Pull(BaseModel):
+    """A child that does not deliver: its packages are fetched where it shows them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    site: str = Field(pattern=rf"^{_CODE}$", description="the registered child's division code")
+    url: str = Field(pattern=r"^https?://", description="address of its web")
+    token: str = Field(
+        pattern=r"^(env:[A-Z][A-Z0-9_]*|file:[a-z0-9][a-z0-9._-]*)$",
+        description="env:NAME or file:name; what it calls token is shown there",
+    )
+    ca: str = Field("", description="file (PEM) of the authorities that vouch for that address")
+
+    @field_validator("url")
+    @classmethod
+    def _shows_no_token_in_the_open(cls, url: str) -> str:
+        return _safe_address(url)
+
+
 class Site(BaseModel):
     """What a home says of itself (``site.yaml``). Paths may be relative to the home."""
 
@@ -114,6 +143,7 @@ class Site(BaseModel):
         description="file (PEM) of the authorities that vouch for that address; else this"
         " machine's own",
     )
+    pulls: tuple[Pull, ...] = Field((), description="children whose packages are fetched")
     dagster_home: str = Field("dagster", description="folder of Dagster's storage")
     signing_key: str = Field("", description="id of the signing key in the keys folder")
     key_passphrase: str = Field(
@@ -139,17 +169,19 @@ class Site(BaseModel):
             raise ValueError("two entries have one `to`; make one entry of them")
         return recipients
 
+    @field_validator("pulls")
+    @classmethod
+    def _pulled_once(cls, pulls: tuple[Pull, ...]) -> tuple[Pull, ...]:
+        if len({one.site for one in pulls}) < len(pulls):
+            raise ValueError("two entries have one `site`; make one entry of them")
+        return pulls
+
     @field_validator("exchange")
     @classmethod
     def _shows_no_token_in_the_open(cls, exchange: str) -> str:
-        address = urlsplit(exchange)
-        if address.scheme not in {"http", "https"}:
+        if urlsplit(exchange).scheme not in {"http", "https"}:
             return exchange
-        if not address.hostname or address.query or address.fragment or "@" in address.netloc:
-            raise ValueError("an address is https://host:port, without user, ? and #")
-        if address.scheme == "http" and address.hostname not in LOOPBACK:
-            raise ValueError("only https leaves this machine; http is for 127.0.0.1 alone")
-        return exchange.rstrip("/")
+        return _safe_address(exchange)
 
     @property
     def has_address(self) -> bool:
@@ -297,6 +329,6 @@ def _one(faults: list[UsageError]) -> UsageError:
 def save_site(home: Home, site: Site) -> None:
     """Write ``site.yaml``."""
     home.root.mkdir(parents=True, exist_ok=True)
-    without = {name for name in ("notify", "settings") if not getattr(site, name)}
+    without = {name for name in ("notify", "pulls", "settings") if not getattr(site, name)}
     text = yaml.safe_dump(site.model_dump(exclude=without), allow_unicode=True, sort_keys=False)
     home.site_file.write_text(text, encoding="utf-8")
