@@ -25,6 +25,7 @@ from dagster_project.protocol.folders import (
     write_file,
 )
 from dagster_project.protocol.manifest import PACKAGE_ID
+from dagster_project.protocol.revocation import FILE
 from dagster_project.reporting.links.link import (
     ANSWER_BYTES,
     CARD_BYTES,
@@ -125,9 +126,10 @@ class FolderLink:
         self._write(KEYS, name, data, CARD_BYTES)
 
     def heard(self) -> Sequence[tuple[str, bytes]]:
-        """The files in ``parent``."""
+        """The files in ``parent``: announcements by serial, then the keys that are refused."""
         with self._whole():
-            names = sorted(one.name for one in _entries(self._folder / PARENT))
+            found = (one.name for one in _entries(self._folder / PARENT))
+            names = sorted(found, key=lambda name: (name == FILE, len(name), name))
         read = ((f"{PARENT}/{name}", self._read(PARENT, name, CARD_BYTES)) for name in names)
         return [(name, data) for name, data in read if data is not None][:MOST_CARDS]
 
