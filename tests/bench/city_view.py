@@ -5,7 +5,8 @@ after 30 days: 60 feeds per site and day in 数据归集情况 and 任务执行�
 periods with a second revision, a site that is offline, one that never reported. Beside the lake
 the same SELECTs run over the same rows in bare Parquet, in the same process, after the first pass.
 
-Usage: ``python -m tests.bench.city_view [--sites 90] [--days 30] [--feeds 60] [--reports 20]``.
+Usage: ``python -m tests.bench.city_view [--sites 90] [--days 30] [--feeds 60] [--reports 20]
+[--commits 1]``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,11 +29,12 @@ import duckdb
 from dagster_project.city.register import register
 from dagster_project.components.steps import receiving
 from dagster_project.components.steps.model import build_model
-from dagster_project.components.steps.occasion import Occasion, told
+from dagster_project.components.steps.occasion import told
 from dagster_project.components.steps.replica import publish
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.due import at_hour
 from dagster_project.contracts.model import Column
+from dagster_project.lake import Writer
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.lake.publish import connect
 from dagster_project.paths import PROJECT, Home
@@ -87,6 +89,20 @@ SELECT *, strftime(day, '%Y%m%d') AS period,
 FROM periods, range(1, 3) AS each_one(revision)
 WHERE revision <= revisions
 """
+
+
+RUN = told("bench", DAY.isoformat(), at_hour(DAY, "18:00").isoformat())
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is generated; ``commits`` are those of one day's reception."""
+
+    sites: int = 90
+    days: int = 30
+    feeds: int = 60
+    reports: int = 20
+    commits: int = 1
 
 
 @dataclass
@@ -154,35 +170,36 @@ def cells(report: str) -> Mapping[str, str]:
     return rows
 
 
-def lay_out(
-    con: duckdb.DuckDBPyConnection, sites: int, days: int, reports: tuple[str, ...], feeds: int
-) -> None:
+def lay_out(con: duckdb.DuckDBPyConnection, size: Size, reports: tuple[str, ...]) -> None:
     """``sent``: every package. One site is offline for three days, one never reported."""
     listed = ", ".join(f"({literal(name)})" for name in reports)
-    first = literal(str(DAY - timedelta(days)))
-    con.execute(SENT.format(first=first, reports=listed), [sites, days])
-    con.execute(f"CREATE OR REPLACE TEMP TABLE feeds AS SELECT * FROM range({feeds} + 1) AS t(f)")
+    first = literal(str(DAY - timedelta(size.days)))
+    con.execute(SENT.format(first=first, reports=listed), [size.sites, size.days])
+    each = f"SELECT * FROM range({size.feeds} + 1) AS t(f)"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE feeds AS {each}")
 
 
-def fill(con: duckdb.DuckDBPyConnection, report: str, columns: tuple[Column, ...], d: int) -> None:
-    """One day of one report, of every site that reported."""
+def fill(
+    con: duckdb.DuckDBPyConnection, report: str, columns: tuple[Column, ...], d: int, part: str
+) -> None:
+    """One day of one report, of every site that reported then."""
     made = cells(report)
     names = [column.name for column in columns if column.name in made]
     listed = ", ".join(f"{made[name]} AS {quoted(name)}" for name in names)
     con.execute(
         f"INSERT INTO lake.city.{quoted(report)} BY NAME SELECT site_code, site_name, period,"
         f" revision, package_id, revision = revisions AS is_current, {listed}"
-        " FROM sent, feeds WHERE report = ? AND d = ?",
+        f" FROM sent, feeds WHERE report = ? AND d = ? AND {part}",
         [report, d],
     )
 
 
-def received(con: duckdb.DuckDBPyConnection, d: int) -> None:
+def received(con: duckdb.DuckDBPyConnection, d: int, part: str) -> None:
     """The ledger's rows of a day."""
     con.execute(
         "INSERT INTO lake.ops.received BY NAME SELECT site_code, package_id, 'accepted' AS outcome,"
         " true AS consumed, received_at::TIMESTAMPTZ AS received_at, report, period, revision,"
-        " 'report' AS kind, 60 AS row_count FROM sent WHERE d = ?",
+        f" 'report' AS kind, 60 AS row_count FROM sent WHERE d = ? AND {part}",
         [d],
     )
 
@@ -202,22 +219,17 @@ def site_of(root: Path, sites: int) -> Workshop:
     return Workshop.at(home.root, "receive")
 
 
-def occasion(run: str, hour: int) -> Occasion:
-    """A run on the day, as of an hour of it."""
-    return told(run, DAY.isoformat(), (at_hour(DAY, "00:00") + timedelta(hours=hour)).isoformat())
-
-
-def build(workshop: Workshop, when: Occasion) -> list[tuple[str, Spent, int]]:
+def build(workshop: Workshop) -> list[tuple[str, Spent, int]]:
     """Make every model anew: seconds and rows of each."""
     done = []
     for model in workshop.graph.models.values():
         with stopwatch() as spent:
-            built = build_model(workshop, model, when)
+            built = build_model(workshop, model, RUN)
         done.append((model.table, spent, built.result.rows))
     return done
 
 
-def bare(workshop: Workshop, when: Occasion) -> list[tuple[str, Spent, int]]:
+def bare(workshop: Workshop) -> list[tuple[str, Spent, int]]:
     """The same SELECTs over the same rows in one Parquet file per table, with bare DuckDB."""
     folder = FOLDER / "bare"
     folder.mkdir(parents=True, exist_ok=True)
@@ -226,8 +238,8 @@ def bare(workshop: Workshop, when: Occasion) -> list[tuple[str, Spent, int]]:
     with workshop.lake.reader() as con:
         for name in inputs:
             con.execute(f"COPY lake.{name} TO {literal(str(folder / name))} (FORMAT parquet)")
-    assert when.cut_off_at is not None
-    parameters = Parameters(when.cut_off_at, when.day, workshop.site.code)
+    assert RUN.cut_off_at is not None
+    parameters = Parameters(RUN.cut_off_at, RUN.day, workshop.site.code)
     done = []
     with duckdb.connect(config={"threads": 2}) as con:
         con.execute("SET TimeZone = 'UTC'; CREATE SCHEMA city; CREATE SCHEMA ops")
@@ -251,56 +263,57 @@ def milliseconds(ask: Callable[[], object], rounds: int = 15) -> float:
     return median(taken)
 
 
-def generate(workshop: Workshop, sites: int, days: int, reports: int, feeds: int) -> None:
-    """Everything but the last day, one commit per day, as a day's reception leaves it."""
+def generate(workshop: Workshop, size: Size) -> None:
+    """Everything but the last day."""
     with workshop.lake.writer("generate") as writer:
-        lay_out(writer.con, sites, days, names_of(workshop, reports), feeds)
-        receiving.prepare(writer, workshop, occasion("first", 18))
+        lay_out(writer.con, size, names_of(workshop, size))
+        receiving.prepare(writer, workshop, RUN)
         with writer.transaction("of one month") as tx:
-            tx.con.execute(
-                "UPDATE lake.ops.child SET registered_day = ?", [DAY - timedelta(days - 1)]
-            )
+            since = DAY - timedelta(size.days - 1)
+            tx.con.execute("UPDATE lake.ops.child SET registered_day = ?", [since])
             tx.con.execute(FURTHER)
-        for d in range(1, days):
-            with writer.transaction(f"day {d}") as tx:
-                take_day(tx.con, workshop.reports, d)
+        for d in range(1, size.days):
+            take_day(writer, workshop, size, d)
 
 
-def take_day(
-    con: duckdb.DuckDBPyConnection, shapes: Mapping[str, tuple[Column, ...]], d: int
-) -> None:
-    """A day's packages of every site."""
-    for report in NAMED:
-        fill(con, report, shapes[report], d)
-    received(con, d)
-
-
-def take_last_day(workshop: Workshop, sites: int, days: int, reports: int, feeds: int) -> None:
+def take_last_day(workshop: Workshop, size: Size) -> None:
     """The day that comes between the two refreshes, so that all figures move."""
     with workshop.lake.writer("the last day") as writer:
-        lay_out(writer.con, sites, days, names_of(workshop, reports), feeds)
-        with writer.transaction(f"day {days}") as tx:
-            take_day(tx.con, workshop.reports, days)
+        lay_out(writer.con, size, names_of(workshop, size))
+        take_day(writer, workshop, size, size.days)
 
 
-def names_of(workshop: Workshop, reports: int) -> tuple[str, ...]:
+def take_day(writer: Writer, workshop: Workshop, size: Size, d: int) -> None:
+    """A day's packages of every site, in so many commits."""
+    for number in range(size.commits):
+        part = f"s % {size.commits} = {number}"
+        with writer.transaction(f"day {d}, {part}") as tx:
+            for report in NAMED:
+                fill(tx.con, report, workshop.reports[report], d, part)
+            received(tx.con, d, part)
+
+
+def names_of(workshop: Workshop, size: Size) -> tuple[str, ...]:
     """The reports of the contracts, and as many further ones as are wanted."""
     shapes = workshop.reports
-    return (*shapes, *(f"further_{number}" for number in range(reports - len(shapes))))
+    return (*shapes, *(f"further_{number}" for number in range(size.reports - len(shapes))))
 
 
-def measure(sites: int, days: int = 30, feeds: int = 60, reports: int = 20) -> None:
+def measure(size: Size) -> None:
     """Generate, build twice, publish, ask; print what each took."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    workshop = site_of(FOLDER, sites)
+    workshop = site_of(FOLDER, size.sites)
     with stopwatch() as spent:
-        generate(workshop, sites, days, reports, feeds)
-    lines = [f"generated in {spent}"]
-    first = build(workshop, occasion("first", 18))
-    take_last_day(workshop, sites, days, reports, feeds)
-    again = build(workshop, occasion("second", 19))
-    plain = bare(workshop, occasion("second", 19))
+        generate(workshop, size)
+    lines = [
+        f"the view of {size.sites} sites, {size.reports} reports a day, after {size.days} days:",
+        f"generated in {spent}",
+    ]
+    first = build(workshop)
+    take_last_day(workshop, size)
+    again = build(workshop)
+    plain = bare(workshop)
     lines.append("first refresh, refresh after one more day, the same SQL over bare Parquet:")
     for one, (_, second, rows), (_, by_hand, _) in zip(first, again, plain, strict=True):
         lines.append(f"{one[0]:24} {rows:7,} rows {one[1]} {second} {by_hand}")
@@ -314,7 +327,6 @@ def measure(sites: int, days: int = 30, feeds: int = 60, reports: int = 20) -> N
         publish(workshop)
     lines.append(f"published in {spent}")
     lines += ask_all(workshop)
-    lines.insert(0, f"the view of {sites} sites with {reports} reports a day, after {days} days:")
     sys.stdout.write("\n".join(lines) + "\n")
 
 
@@ -341,12 +353,9 @@ def ask_all(workshop: Workshop) -> list[str]:
 def main() -> None:
     """Measure once and tell."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sites", type=int, default=90)
-    parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--feeds", type=int, default=60)
-    parser.add_argument("--reports", type=int, default=20)
-    told_of = parser.parse_args()
-    measure(told_of.sites, told_of.days, told_of.feeds, told_of.reports)
+    for one in fields(Size):
+        parser.add_argument(f"--{one.name}", type=int, default=one.default)
+    measure(Size(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

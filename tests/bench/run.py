@@ -105,7 +105,7 @@ def main() -> None:
     if asked.judged:
         quality.measure(asked.judged, asked.rounds)
     if asked.sites:
-        city_view.measure(asked.sites)
+        city_view.measure(city_view.Size(sites=asked.sites))
 
 
 if __name__ == "__main__":

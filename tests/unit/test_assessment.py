@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from dagster_project.contracts.assessment import RATES, TIERS, Assessment, assessment_of
-from dagster_project.contracts.model import Table
+from dagster_project.contracts.model import Problem, Table
+from dagster_project.contracts.policy_file import read_policy
 from dagster_project.contracts.report_words import PeriodKind
 from dagster_project.lake.ops.receiving import RECEIVING
 from dagster_project.transform.models.register_receiving import (
@@ -73,6 +75,19 @@ def test_a_policy_that_cannot_hold_is_refused(said: dict[str, object], sentence:
     """Weights of nothing, and tiers that do not fall to 0, are told of."""
     with pytest.raises(ValueError, match=sentence):
         assessment_of(said)
+
+
+def test_a_wrong_file_is_named_with_its_line(tmp_path: Path) -> None:
+    """The line of the section is told, and what holds without it holds."""
+    wrong = "gate: {share: 0.2}\nassessment:\n  weights: {WEIGHTS}\n".replace(
+        "{WEIGHTS}", "{" + ", ".join(f"{name}: 0" for name in RATES) + "}"
+    )
+    (tmp_path / "quality.yaml").write_text(wrong, encoding="utf-8")
+    problems: list[Problem] = []
+    assert read_policy(tmp_path, problems).assessment == Assessment()
+    assert [(one.line, one.sentence) for one in problems] == [
+        (2, "every weight is 0; give one a number")
+    ]
 
 
 def test_every_score_has_exactly_one_tier(con: duckdb.DuckDBPyConnection) -> None:
