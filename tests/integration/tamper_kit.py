@@ -219,33 +219,44 @@ def lines() -> Iterator[tuple[str, str, Mutation]]:
         (copy / name).write_text(json.dumps(dict(reversed(event.items()))) + "\n")
 
     yield f"{name} with a line more", name, more
-    yield f"{name} without a line", name, lambda copy: (copy / name).write_bytes(b"")
     yield f"{name} in another spelling", name, spelled
 
 
 def folders() -> Iterator[tuple[str, str, Mutation]]:
     """Files that are missing, added, renamed, linked, huge or oddly named."""
-    for name in (DATA, "lineage.ndjson", *JSON_FILES):
-        yield f"without {name}", name, lambda copy, name=name: (copy / name).unlink()
-        yield f"{name} emptied", name, lambda copy, name=name: (copy / name).write_bytes(b"")
-        yield f"{name} renamed", name, lambda copy, name=name: _rename(copy / name, ".bak")
-        yield f"{name} as a symbolic link", name, lambda copy, name=name: _link(copy / name)
-        yield f"{name} as a pipe", name, lambda copy, name=name: _pipe(copy / name)
-        yield f"{name} as a folder", name, lambda copy, name=name: _folder(copy / name)
-        yield f"{name} huge", name, lambda copy, name=name: os.truncate(copy / name, 2 << 20)
-    extra: dict[str, Mutation] = {
-        "extra.json": lambda copy: (copy / "extra.json").write_bytes(b"{}"),
-        "data/x.parquet": lambda copy: (copy / "data" / "x.parquet").write_bytes(b""),
-        ".hidden": lambda copy: (copy / ".hidden").write_bytes(b""),
-        "a\\nb": lambda copy: (copy / "a\nb").write_bytes(b""),
-        "pipe": lambda copy: os.mkfifo(copy / "pipe"),
-        "more": lambda copy: (copy / "more").mkdir(),
-        "data/more": lambda copy: (copy / "data" / "more").mkdir(),
-        "acknowledgement.json": lambda copy: (copy / "acknowledgement.json").write_bytes(b"{}"),
+    sorts: dict[str, Mutation] = {
+        "missing": Path.unlink,
+        "emptied": lambda path: path.write_bytes(b""),
+        "renamed": lambda path: path.rename(path.with_name(f"{path.name}.bak")),
+        "as a symbolic link": _link,
+        "as a pipe": _pipe,
+        "as a folder": _folder,
+        "huge": lambda path: os.truncate(path, 2 << 20),
     }
-    for name, make in extra.items():
-        yield f"with {name}", name, make
-    yield "with many files", "f", lambda copy: [(copy / f"f{n}").touch() for n in range(40)]
+    for name in (DATA, "lineage.ndjson", *JSON_FILES):
+        for what, make in sorts.items():
+            yield f"{name} {what}", name, _at(name, make)
+    extra: dict[str, tuple[str, Mutation]] = {
+        "extra.json": ("extra.json", Path.touch),
+        "data/x.parquet": ("data/x.parquet", Path.touch),
+        ".hidden": (".hidden", Path.touch),
+        "a\nb": ("a\\nb", Path.touch),
+        "pipe": ("pipe", os.mkfifo),
+        "more": ("more", Path.mkdir),
+        "data/more": ("data/more", Path.mkdir),
+        "acknowledgement.json": ("acknowledgement.json", Path.touch),
+    }
+    for name, (named, make) in extra.items():
+        yield f"with {named}", named, _at(name, make)
+    yield (
+        "with many files",
+        "f",
+        lambda copy: [(copy / f"f{n}").write_bytes(b"") for n in range(40)],
+    )
+
+
+def _at(name: str, make: Mutation) -> Mutation:
+    return lambda copy: make(copy / name)
 
 
 def signed_as(county: CountyKit, copy: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -278,10 +289,6 @@ def _node(document: Any, path: tuple[Any, ...]) -> Any:
     for key in path[:-1]:
         document = document[key]
     return document
-
-
-def _rename(path: Path, more: str) -> None:
-    path.rename(path.with_name(path.name + more))
 
 
 def _link(path: Path) -> None:
