@@ -106,10 +106,12 @@ def _shape(workshop: Workshop, a: Sealed, b: Sealed) -> Shape:
             todo="Compare packages since the contract changed its key",
         )
     present = workshop.graph.models.get(b.model.table)
-    described = workshop.described(b.model.table) if present else b.model.contract.columns
-    if a.period != b.period and a.model.contract.period_column == b.model.contract.period_column:
-        key = tuple(name for name in key if name != b.model.contract.period_column)
-    return Shape(key, tuple(described))
+    columns = workshop.described(b.model.table) if present else b.model.contract.columns
+    within = b.model.contract.period_column
+    if a.period != b.period and within and a.model.contract.period_column == within:
+        key = tuple(name for name in key if name != within)
+        columns = tuple(column for column in columns if column.name != within)
+    return Shape(key, tuple(columns))
 
 
 def _explained(workshop: Workshop, on: Stage, told: _Told, *, with_rows: bool) -> dict[str, Any]:
