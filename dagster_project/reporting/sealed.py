@@ -81,7 +81,7 @@ def damage(folder: Path, sealed: Sealed, keys: Mapping[str, PublicKey]) -> str:
     except OSError as error:
         what = f"it cannot be read ({error.strerror})"
     except PackageError as error:
-        what = error.what
+        what = f"{error.where}: {error.what}" if error.where else error.what
     if not what:
         return ""
     return (

@@ -93,7 +93,7 @@ def test_what_is_remembered_survives_and_may_be_lost(tmp_path: Path) -> None:
     ("exchange", "sentence"),
     [
         ("http://city.example:8000", "only https leaves this machine"),
-        ("https://user:word@city.example", "without user"),
+        ("https://me.example@city.example", "without user"),
         ("https://city.example/?token=x", "without user"),
         ("https://", "without user"),
     ],

@@ -71,6 +71,9 @@ def _inbox_faults(home: Home, site: Site) -> Iterator[Fault]:
 
 
 def _exchange_faults(home: Home, site: Site) -> Iterator[Fault]:
+    if site.has_address:
+        yield from _address_faults(home, site)
+        return
     exchange = site.folder(home, "exchange")
     if not site.parent or exchange.is_dir():
         return
@@ -80,6 +83,17 @@ def _exchange_faults(home: Home, site: Site) -> Iterator[Fault]:
     todo = "Make or mount it, or correct `exchange` in site.yaml"
     # A share or a stick may be away for days; a name of nothing at all is a slip.
     yield Fault("folders", what, str(exchange), todo, is_warning=not exchange.exists())
+
+
+def _address_faults(home: Home, site: Site) -> Iterator[Fault]:
+    """What the parent's web is shown and trusted by; whether it answers is asked elsewhere."""
+    if not site.exchange_token:
+        what, todo = "the parent's web is shown no token", "Name it as `exchange_token`"
+        yield Fault("site", what, site.exchange, todo)
+    if site.exchange_ca and not (home.root / site.exchange_ca).is_file():
+        what = "the file of certificate authorities is not there"
+        todo = "Correct `exchange_ca` in site.yaml, or put the file there"
+        yield Fault("site", what, str(home.root / site.exchange_ca), todo)
 
 
 def _is_writable(folder: Path) -> bool:

@@ -32,6 +32,12 @@ def references(contracts: Contracts, site: Site) -> dict[str, list[str]]:
                 used[server.credentials].append(f"{feed.name}/{server.name}")
     for number, recipient in enumerate(site.notify):
         used[recipient.to].append(f"notify {number + 1}")
+    for reference, word in (
+        (site.exchange_token, "exchange"),
+        (site.key_passphrase, "signing_key"),
+    ):
+        if reference:
+            used[reference].append(word)
     return dict(sorted(used.items()))
 
 
