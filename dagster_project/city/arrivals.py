@@ -161,6 +161,12 @@ class Door:
             shutil.rmtree(part, ignore_errors=True)
         return Arrived(package_id, "waiting", is_new=True)
 
+    def lying_archive(self, package_id: str) -> str:
+        """The hash of the archive in which a package came that still lies there; else empty."""
+        target = self.folder / UP / package_id
+        is_there = target.is_dir() and not target.is_symlink()
+        return self._known(package_id) if is_there else ""
+
     def clear(self, at: datetime) -> list[str]:
         """Remove what came over a line and was accepted, or refused long ago; call it alone.
 

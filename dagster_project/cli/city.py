@@ -96,6 +96,32 @@ def receive(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def pull(
+    code: Annotated[str, typer.Argument(help="one child of `pulls`; all if left out")] = "",
+    home: CityOption = CITY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch packages from children that do not deliver, and hand them the answers that lie ready.
+
+    Where they are is told by `pulls` in site.yaml. `city receive` does it before and after.
+    """
+    from dagster_project.components.steps import city as step
+    from dagster_project.components.steps.workshop import Workshop
+
+    with working("fetching"):
+        done = step.fetch(Workshop.at(opened(home, "receive").root, "receive"), code)
+    if as_json:
+        emit({"pulled": [asdict(one) for one in done]})
+    for one in done if not as_json else ():
+        for what, names in (("fetched", one.taken), ("handed back", one.handed)):
+            if names:
+                console().print(f"{one.site}: {what} {', '.join(names)}", markup=False)
+        for remark in one.remarks:
+            complain(remark)
+    raise typer.Exit(1 if any(one.remarks for one in done) else 0)
+
+
+@app.command()
 def status(home: CityOption = CITY_HOME, as_json: JsonOption = False) -> None:
     """What came from each county, what was refused, and what is missing."""
     from dagster_project.components.steps import city as step

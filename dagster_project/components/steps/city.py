@@ -10,7 +10,10 @@ from typing import Any
 from dagster_project import clock
 from dagster_project.city import corrections
 from dagster_project.city.agreed import Agreed, agreed
+from dagster_project.city.arrivals import clear
+from dagster_project.city.pull import Pulled, Puller
 from dagster_project.city.receive import Reception, receive
+from dagster_project.city.register import children
 from dagster_project.city.status import status
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column
@@ -20,12 +23,30 @@ from dagster_project.reporting.identity import signer_of
 
 
 def take_in(workshop: Workshop) -> Reception:
-    """Receive every package that is new, and answer it; ask and hear about corrections."""
+    """Receive every package that is new, and answer it; ask and hear about corrections.
+
+    Children that do not deliver are asked before, and handed their answers afterwards.
+    """
     site = workshop.site
-    signer = signer_of(site)
+    signer, puller = signer_of(site), Puller(workshop.lake, site)
+    fetched = puller.fetch(puller.chosen())
     done = receive(workshop.lake, site, signer, at=clock.now(), agreement=agreement(workshop))
     done.remarks += corrections.collect(workshop.lake, site, signer)
+    clear(workshop.home, list(children(workshop.home)), clock.now())
+    handed = puller.hand_back(puller.chosen())
+    done.remarks += [remark for one in (*fetched, *handed) for remark in one.remarks]
     return done
+
+
+def fetch(workshop: Workshop, code: str = "") -> list[Pulled]:
+    """Fetch what children show that do not deliver, and hand them the answers that lie ready.
+
+    Raises:
+        UsageError: Nothing says where that child is.
+    """
+    puller = Puller(workshop.lake, workshop.site)
+    chosen = puller.chosen(code)
+    return [*puller.fetch(chosen), *puller.hand_back(chosen)]
 
 
 def agreement(workshop: Workshop) -> dict[str, Agreed]:
