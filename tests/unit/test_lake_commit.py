@@ -200,10 +200,10 @@ def test_a_lake_of_an_older_programme_gains_the_new_columns(lake: Lake) -> None:
     with lake.writer("test") as writer:
         with writer.transaction("as it was"):
             writer.con.execute("INSERT INTO ops.acknowledgement (package_id) VALUES ('p')")
-            writer.con.execute("ALTER TABLE ops.acknowledgement DROP COLUMN city")
+            writer.con.execute("ALTER TABLE ops.acknowledgement DROP COLUMN recipient")
         with writer.transaction("as it is"):
             ops.ensure(writer.con)
-        rows = writer.con.execute("SELECT package_id, city FROM ops.acknowledgement").fetchall()
+        rows = writer.con.execute("SELECT package_id, recipient FROM ops.acknowledgement").fetchall()
     assert rows == [("p", None)]
 
 
