@@ -203,7 +203,9 @@ def test_a_lake_of_an_older_programme_gains_the_new_columns(lake: Lake) -> None:
             writer.con.execute("ALTER TABLE ops.acknowledgement DROP COLUMN recipient")
         with writer.transaction("as it is"):
             ops.ensure(writer.con)
-        rows = writer.con.execute("SELECT package_id, recipient FROM ops.acknowledgement").fetchall()
+        rows = writer.con.execute(
+            "SELECT package_id, recipient FROM ops.acknowledgement"
+        ).fetchall()
     assert rows == [("p", None)]
 
 
