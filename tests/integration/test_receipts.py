@@ -193,6 +193,19 @@ def test_lineage_leads_from_the_report_to_the_files(county: PeopleCounty) -> Non
             assert facet["_schemaURL"].startswith("https://openlineage.io/spec/")
 
 
+def test_sealing_is_told_with_the_signed_hash(county: PeopleCounty) -> None:
+    """Whoever follows the site's events sees each package once, under the hash that was signed."""
+    lines = (county.workshop.home.lineage / "events.ndjson").read_text("utf-8").splitlines()
+    outputs = (one for line in lines for one in json.loads(line)["outputs"])
+    sealed = [
+        (one["name"], one["facets"]["version"]["datasetVersion"])
+        for one in outputs
+        if one["name"].startswith("package/")
+    ]
+    rows = county.rows("SELECT 'package/' || package_id, package_hash FROM ops.package")
+    assert sorted(sealed) == sorted(rows)
+
+
 def test_nothing_personal_is_in_what_proves_a_report(county: PeopleCounty) -> None:
     """No value of a person that the simulator invented, and no id of a delivered row."""
     listed = (SAMPLES / "expected" / "140321.personal.txt").read_text("utf-8").splitlines()

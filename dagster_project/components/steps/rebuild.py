@@ -14,6 +14,7 @@ from dagster_project.components.steps.judging.review import review
 from dagster_project.components.steps.occasion import Occasion, manual
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.tasks.execution import Task, record_task
+from dagster_project.components.steps.told import feed_judged_again
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.lake.engine import quoted
@@ -41,6 +42,8 @@ def rebuild_feed(workshop: Workshop, name: str, occasion: Occasion | None = None
             if _was_asked_for(tx.con, name):
                 task = Task.of_feed(feed, name, occasion, started, clock.now())
                 record_task(tx.con, task, FeedOutcome(name, status="success"))
+        if made:
+            feed_judged_again(workshop, feed, occasion, tx.snapshot)
         row = writer.con.execute(
             f"SELECT count(*) FROM lake.silver.{quoted(name)} WHERE NOT _is_deleted"
         ).fetchone()
@@ -74,15 +77,16 @@ def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
         feeds = workshop.contracts.feeds if changed else {}
         for name in (name for name, feed in feeds.items() if _refers(feed, changed)):
             with writer.transaction(f"look again at {name}", run_id=occasion.run_id) as tx:
-                replays += len(
-                    recheck(
-                        tx.con,
-                        workshop.plan(name),
-                        changed,
-                        run_id=occasion.run_id,
-                        committed_at=clock.now(),
-                    )
+                again = recheck(
+                    tx.con,
+                    workshop.plan(name),
+                    changed,
+                    run_id=occasion.run_id,
+                    committed_at=clock.now(),
                 )
+            replays += len(again)
+            if again:
+                feed_judged_again(workshop, feeds[name], occasion, tx.snapshot)
         with writer.transaction("calendar and terms of cases", run_id=occasion.run_id) as tx:
             register_case_terms(tx.con, workshop.contracts, occasion.day)
         found = review(workshop, writer, occasion)

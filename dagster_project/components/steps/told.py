@@ -58,6 +58,45 @@ def batch_merged(
     _tell(workshop, work)
 
 
+def feed_judged_again(workshop: Workshop, feed: Feed, occasion: Occasion, snapshot: int) -> None:
+    """Rows that had landed before were judged again; nothing new was delivered."""
+    version = f"snapshot {snapshot}"
+    work = Work(
+        site=workshop.site.code,
+        job=f"feed.{feed.name}.again",
+        run_id=occasion.run_id,
+        nominal_at=clock.now(),
+        inputs=(Dataset(f"bronze.{feed.name}"),),
+        outputs=(
+            Dataset(f"silver.{feed.name}", version, feed.columns, feed_edges(feed)),
+            *(Dataset(name) for name in LEDGERS),
+        ),
+    )
+    _tell(workshop, work)
+
+
+def package_sealed(
+    workshop: Workshop,
+    model: Model,
+    occasion: Occasion,
+    *,
+    package_id: str,
+    package_hash: str,
+    rows: int,
+    cut_off_at: datetime,
+) -> None:
+    """A report's rows became a package, whose version is the hash that was signed."""
+    work = Work(
+        site=workshop.site.code,
+        job=f"package.{package_id}",
+        run_id=occasion.run_id,
+        nominal_at=cut_off_at,
+        inputs=(Dataset(model.table),),
+        outputs=(Dataset(f"package/{package_id}", package_hash, rows=rows),),
+    )
+    _tell(workshop, work)
+
+
 def model_built(
     workshop: Workshop,
     model: Model,

@@ -23,6 +23,7 @@ from dagster_project.components.steps.packaging.periods import owed, sealed_peri
 from dagster_project.components.steps.packaging.splitting import Parts, divided
 from dagster_project.components.steps.replaying import one_state
 from dagster_project.components.steps.tasks.execution import made, record_made
+from dagster_project.components.steps.told import package_sealed
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Table
 from dagster_project.contracts.report_period import Period, period_at
@@ -164,8 +165,20 @@ def seal_all(
         }
         if any(new.values()):
             record_made(tx.con, contract, occasion, started)
-    found = (newest(writer.con, contract.name, one, is_new=new[one]) for one in new)
-    return tuple(one for one in found if one is not None)
+    named = (newest(writer.con, contract.name, one, is_new=new[one]) for one in new)
+    found = tuple(one for one in named if one is not None)
+    for one in found:
+        if one.is_new:
+            package_sealed(
+                workshop,
+                making.model,
+                occasion,
+                package_id=one.package_id,
+                package_hash=one.package_hash,
+                rows=one.rows,
+                cut_off_at=one.cut_off_at,
+            )
+    return found
 
 
 def _drafts(
