@@ -148,3 +148,8 @@ class Home:
     def rejected(self) -> Path:
         """Packages a receiving site refused, with the reasons."""
         return self.root / "rejected"
+
+    @property
+    def withheld(self) -> Path:
+        """Of packages that a relaying site refused, what goes on to its parent in their place."""
+        return self.root / "withheld"

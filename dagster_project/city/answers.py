@@ -6,10 +6,10 @@ with the same bytes.
 
 from __future__ import annotations
 
-from datetime import UTC
 from pathlib import Path
 
 from dagster_project.city.ledger import Entry
+from dagster_project.clock import utc_text
 from dagster_project.protocol.acknowledgement import (
     SUFFIX,
     Acknowledgement,
@@ -21,10 +21,9 @@ from dagster_project.protocol.keys import Signer
 _ANSWER_BYTES = 64 << 10
 
 
-def answer(down: Path, entry: Entry, recipient: str, signer: Signer) -> None:
-    """Make sure that the county finds our answer in its ``down`` folder."""
-    name = entry.package_id + SUFFIX
-    text = sign_acknowledgement(
+def answered(entry: Entry, recipient: str, signer: Signer) -> bytes:
+    """The answer to a package, as this site signs it."""
+    return sign_acknowledgement(
         Acknowledgement(
             package_id=entry.package_id,
             package_hash=entry.package_hash,
@@ -36,10 +35,14 @@ def answer(down: Path, entry: Entry, recipient: str, signer: Signer) -> None:
             head_hash=entry.head_hash,
             outcome=entry.outcome,
             reasons=entry.reasons,
-            acknowledged_at=entry.received_at.astimezone(UTC).replace(tzinfo=None).isoformat()
-            + "Z",
+            acknowledged_at=utc_text(entry.received_at),
         ),
         signer,
     )
+
+
+def answer(down: Path, entry: Entry, recipient: str, signer: Signer) -> None:
+    """Make sure that our answer lies in a ``down`` folder."""
+    name, text = entry.package_id + SUFFIX, answered(entry, recipient, signer)
     if not down.is_dir() or read_untrusted(down, name, _ANSWER_BYTES) != text:
         write_file(down / name, text)

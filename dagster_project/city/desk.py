@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dagster_project.city.agreed import Agreement
+from dagster_project.city.arrivals import door_of
 from dagster_project.city.ledger import Entry
 from dagster_project.city.register import Child
 from dagster_project.city.verify import Expected, Verdict, verify
@@ -94,14 +95,6 @@ class Desk:
         for _, name in ordered[:MOST_AT_ONCE]:
             yield Arrival(folder.name, name, self._examine(up / name, folder.name))
 
-    def door(self, code: str) -> str:
-        """Through whose folder a registered site's packages come."""
-        seen = set[str]()
-        while code not in seen and (child := self.children.get(code)) and child.via:
-            seen.add(code)
-            code = child.via
-        return code
-
     def _examine(self, path: Path, door: str) -> Verdict:
         self.home.scratch.mkdir(parents=True, exist_ok=True)
         copy = self.home.scratch / f"{COPIES}{uuid.uuid4().hex}"
@@ -118,7 +111,7 @@ class Desk:
 
     def _expected(self, door: str, name: str) -> Expected:
         sender = name.partition("-")[0]
-        if sender not in self.children or self.door(sender) != door:
+        if sender not in self.children or door_of(self.children, sender) != door:
             sender = door
         own = self.children.get(sender)
         between = self.children.get(door) if sender != door else None
@@ -129,7 +122,9 @@ class Desk:
             card=own.card if own else None,
             at=self.at,
             relay=between.card if between else None,
-            through=frozenset(c for c in self.children if between and self.door(c) == door),
+            through=frozenset(
+                code for code in self.children if between and door_of(self.children, code) == door
+            ),
             agreement=self.agreement,
         )
 

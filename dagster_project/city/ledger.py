@@ -165,7 +165,7 @@ def entries(
 
     Args:
         con: A connection with the lake attached.
-        where: A condition in SQL, with marks for ``bound``; every decision without it.
+        where: A condition in SQL on ``decided``, with marks for ``bound``; else every decision.
         bound: The condition's values.
         limit: The newest of them only.
     """
@@ -175,7 +175,7 @@ def entries(
     order = "received_at {0}, package_no {0} NULLS {1}, package_id {0}, outcome {0}"
     newest = f"ORDER BY {order.format('DESC', 'LAST')} LIMIT {int(limit)}" if limit else ""
     rows = con.execute(
-        f"SELECT * FROM (SELECT * FROM {source(con)} {condition} {newest})"
+        f"SELECT * FROM (SELECT * FROM {source(con)} AS decided {condition} {newest})"
         f" ORDER BY {order.format('ASC', 'FIRST')}",
         list(bound),
     ).fetchall()

@@ -150,7 +150,7 @@ class Meeting:
         fresh, wrong = list[Answer](), list[str]()
         try:
             for package_id, mark in sorted(link.answers().items()):
-                if marks.has(package_id, mark):
+                if marks.has(package_id, mark) or self._is_relayed(package_id):
                     continue
                 try:
                     answer = believer.read(package_id, link.answer(package_id))
@@ -166,6 +166,10 @@ class Meeting:
             kept.store(self._lake, fresh)
             marks.save()
             self._result.answers += [one.said for one in fresh]
+
+    def _is_relayed(self, package_id: str) -> bool:
+        """Whether the answer is about another site's package, which this one passed on."""
+        return self._site.receives and not package_id.startswith(f"{self._site.code}-")
 
     def _compare(self, state: ParentState) -> None:
         """Tell of a parent that knows another history than this lake."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from dagster_project.components.steps.correcting.asked import meet
+from dagster_project.components.steps.relaying import pass_on
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
 from dagster_project.reporting.answers import contradictions
@@ -58,7 +58,8 @@ def deliver(
 ) -> Exchange:
     """Take every package that the parent lacks up, and bring its answers down.
 
-    What the parent asks for comes down, too, and what the departments answered goes up.
+    What the parent asks for comes down, too, and what the departments answered goes up. A site
+    to which others report passes their packages on.
 
     Args:
         workshop: The site.
@@ -85,11 +86,23 @@ def deliver(
         at=at,
         link=link,
         is_urgent=is_urgent,
-        also=partial(meet, workshop),
+        also=lambda open_link: [*meet(workshop, open_link), *pass_on(workshop, open_link)],
     )
     if own is not None and not done.fault:
-        clear(own, done.waiting)
+        clear(own, _over(workshop, done))
     return done
+
+
+def _over(workshop: Workshop, done: Exchange) -> set[str]:
+    """Our packages that the parent decided on and does not lack: a stick need not hold them."""
+    with workshop.lake.reader() as con:
+        settled = [one for one in sealed_packages(con) if one.is_settled]
+    lacking = {*done.waiting, *done.delivered}
+    return {
+        one.package_id
+        for one in settled
+        if one.outcome == "rejected" or one.package_id not in lacking
+    }
 
 
 def due(workshop: Workshop, at: datetime) -> str:
