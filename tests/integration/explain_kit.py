@@ -116,18 +116,22 @@ class Hotline:
     def take(self, *feeds: str) -> dict[str, FeedOutcome]:
         """The feeds' steps of a run, and the models up to the report."""
         occasion = self.occasion()
-        outcomes = {name: run_feed(self.workshop, name, occasion) for name in feeds or FEEDS}
-        for name, outcome in outcomes.items():
-            assert not outcome.error, f"{name}: {outcome.error}"
+        outcomes = self.merge(occasion, *feeds or FEEDS)
         self.build(occasion)
         return outcomes
 
-    def build(self, occasion: Occasion | None = None) -> None:
-        """Build the models up to the report."""
-        for name in (*self.workshop.graph.upstream(TABLE), TABLE):
-            build_model(
-                self.workshop, self.workshop.graph.models[name], occasion or self.occasion()
-            )
+    def merge(self, occasion: Occasion, *feeds: str) -> dict[str, FeedOutcome]:
+        """The feeds' steps alone."""
+        outcomes = {name: run_feed(self.workshop, name, occasion) for name in feeds}
+        for name, outcome in outcomes.items():
+            assert not outcome.error, f"{name}: {outcome.error}"
+        return outcomes
+
+    def build(self, occasion: Occasion | None = None, *tables: str) -> None:
+        """Build some models, or all up to the report."""
+        graph, run = self.workshop.graph, occasion or self.occasion()
+        for name in tables or (*graph.upstream(TABLE), TABLE):
+            build_model(self.workshop, graph.models[name], run)
 
     def seal(self, occasion: Occasion | None = None) -> list[str]:
         """Seal the report; the ids of the packages that are new."""

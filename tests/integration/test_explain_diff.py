@@ -19,7 +19,7 @@ from dagster_project.errors import UsageError
 from dagster_project.reporting.identity import trust_parent
 from dagster_project.reporting.outbox import deliver
 from tests.integration.exchange_kit import CityKit, make_city
-from tests.integration.explain_kit import REPORT, Hotline, order
+from tests.integration.explain_kit import REPORT, TABLE, Hotline, order
 
 pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.xdist_group("explain")]
 CORRECTED = 200
@@ -120,6 +120,32 @@ def test_what_moves_no_figure_is_no_revision(county: Hotline) -> None:
     )
     county.take("hotline_order")
     assert county.seal() == []
+
+
+def test_a_report_of_two_states_is_built_again(county: Hotline) -> None:
+    """Another run commits between two tables of a report: what is sealed is of one state."""
+    run = county.occasion()
+    county.deliver(order(n, 是否响应="0", 更新时间="2023-06-22 08:00:00") for n in range(200, 205))
+    county.merge(run, "hotline_order")
+    county.build(run, "gold.hotline_by_month_town")
+    county.deliver(order(n, 是否响应="0", 更新时间="2023-06-22 08:00:00") for n in range(205, 210))
+    county.merge(county.occasion(), "hotline_order")
+    county.build(run, TABLE)
+    assert responded(county) == 95
+    (third,) = county.seal()
+    assert responded(county) == 90
+    told = county.explain(f"{PACKAGE}2", third)
+    assert [check["equal"] for check in told["checks"]] == [True, True]
+    assert next(one["delta"] for one in told["figures"]) == -10
+
+
+def responded(county: Hotline) -> int:
+    """The county's answered orders of May, as the lake's table says."""
+    with county.workshop.lake.reader() as con:
+        row = con.execute(
+            f"SELECT responded_cnt FROM {TABLE} WHERE town_code = '140321000000'"
+        ).fetchone()
+    return int(row[0]) if row else -1
 
 
 def test_the_report_is_given_again_from_its_snapshot(county: Hotline) -> None:
