@@ -72,7 +72,7 @@ def deliver(
                 f"the last meetings failed; the next one is at {local(done.postponed_until)},"
                 " --now tries at once"
             )
-        if not done.delivered and not done.answers and not done.fault:
+        if not (done.delivered or done.answers or done.fault or done.postponed_until):
             screen.print("nothing new to deliver or to collect")
         if done.waiting:
             note(f"{len(done.waiting):,} packages are not accepted yet")

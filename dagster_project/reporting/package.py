@@ -34,7 +34,8 @@ from dagster_project.protocol.manifest import Header, Manifest
 from dagster_project.protocol.receipt import Receipt, as_file
 from dagster_project.protocol.standing import Standings
 from dagster_project.reporting.datapackage import datapackage
-from dagster_project.reporting.revision import Last, Wanted, last_revision, why_anew
+from dagster_project.reporting.outbox import was_sent
+from dagster_project.reporting.revision import Last, Wanted, last_revisions, why_anew
 from dagster_project.settings import Site
 
 _PERSONAL = ("L3", "L4")
@@ -96,28 +97,55 @@ class Package:
 def seal(
     con: duckdb.DuckDBPyConnection, home: Home, site: Site, signer: Signer, draft: Draft
 ) -> Package | None:
-    """Seal ``report.<name>`` into the outbox, unless its last revision says the same.
+    """Seal one draft; see ``seal_each``.
+
+    Returns:
+        The package; None if no value, and no feed that is held, changed since the last sealed
+        revision of that period.
+    """
+    (package,) = seal_each(con, home, site, signer, [draft])
+    return package
+
+
+def seal_each(
+    con: duckdb.DuckDBPyConnection,
+    home: Home,
+    site: Site,
+    signer: Signer,
+    drafts: Sequence[Draft],
+) -> list[Package | None]:
+    """Seal periods of one report into the outbox, but for those whose last revision says the same.
 
     Args:
         con: The lake writer's connection, inside a transaction; the caller commits.
         home: The site's home; its scratch and outbox must lie on one file system.
         site: Who reports, and to whom.
         signer: Signs in the site's name.
-        draft: The report and what is known of it.
+        drafts: One report's, each of another period, in the order of the chain.
 
     Returns:
-        The package; None if no value, and no feed that is held, changed since the last sealed
-        revision of that period.
+        For each draft its package, or None where there is no news.
 
     Raises:
         PackageError: A personal column, a type that cannot travel, a full disk, or an outbox
             that was delivered from beyond what this lake remembers.
     """
     clear_unfinished(con, home, site)
+    last = last_revisions(con, drafts[0].report) if drafts else {}
+    return [_seal(con, home, site, signer, draft, last.get(draft.period)) for draft in drafts]
+
+
+def _seal(  # noqa: PLR0917 - where, who and what
+    con: duckdb.DuckDBPyConnection,
+    home: Home,
+    site: Site,
+    signer: Signer,
+    draft: Draft,
+    last: Last | None,
+) -> Package | None:
     _refuse_personal(draft)
     table = standing(con, draft.contract, draft.order_by) if draft.rows is None else draft.rows
     content_hash = values.content_hash(table)
-    last = last_revision(con, draft.report, draft.period)
     wanted = Wanted(content_hash, draft.holds, draft.recipe_hash, draft.is_past, draft.again)
     reason = why_anew(last, wanted, draft.reason)
     if reason is None:
@@ -153,9 +181,8 @@ def clear_unfinished(con: duckdb.DuckDBPyConnection, home: Home, site: Site) -> 
     found = {path.name for path in home.outbox.glob("*-r*")} if home.outbox.exists() else set()
     known = {name for (name,) in con.execute("SELECT package_id FROM lake.ops.package").fetchall()}
     unfinished = sorted(found - known)
-    exchange = site.folder(home, "exchange")
     for name in unfinished:
-        if (exchange / "up" / name).exists() or (exchange / "down" / f"{name}.ack.json").exists():
+        if was_sent(home, site, name):
             raise PackageError(
                 f"package {name} was delivered, but the lake does not know it",
                 where=str(home.outbox),

@@ -60,6 +60,7 @@ def test_a_stick_goes_up_full_and_comes_back_with_answers(
     answered = {one.outcome for one in back.answers}
     assert answered <= {"accepted", "rejected"}
     assert standing(at_county(county)).waiting == ()
+    assert not list((stick / "140321").glob("*/1*"))
     assert visit(at_city(city), stick).received.decisions == []
 
 

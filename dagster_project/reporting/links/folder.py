@@ -11,7 +11,8 @@ import contextlib
 import filecmp
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +25,6 @@ from dagster_project.protocol.folders import (
     remove_parts,
     write_file,
 )
-from dagster_project.protocol.manifest import PACKAGE_ID
 from dagster_project.protocol.revocation import FILE
 from dagster_project.reporting.links.link import (
     ANSWER_BYTES,
@@ -157,18 +157,16 @@ class FolderLink:
             ) from error
 
 
-def clear(folder: Path, waiting: Iterable[str]) -> None:
-    """Take from a stick what is done: our packages that no longer wait, and the answers to them.
+def clear(folder: Path, over: AbstractSet[str]) -> None:
+    """Take packages that are over from a stick, and the answers to them.
 
     A folder that is shared is never cleared: its other side may still look at it.
     """
-    keep = set(waiting)
     for entry in _entries(folder / UP):
-        if PACKAGE_ID.match(entry.name) and entry.name not in keep:
+        if entry.name in over:
             shutil.rmtree(entry.path, ignore_errors=True)
     for entry in _entries(folder / DOWN):
-        name = entry.name.removesuffix(SUFFIX)
-        if PACKAGE_ID.match(name) and name not in keep:
+        if entry.name.removesuffix(SUFFIX) in over:
             with contextlib.suppress(OSError):
                 Path(entry.path).unlink()
 
