@@ -127,15 +127,20 @@ def test_a_broken_chain_is_sent_up_to_its_break(county: CountyKit) -> None:
 def test_it_is_time_when_something_waits_or_an_hour_passed(
     city: CityKit, county: CountyKit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Ten minutes after a meeting nothing is done unless a package waits."""
+    """What was never sent goes at the next look; answers are asked for every half hour."""
     monkeypatch.setenv("COUNTYLAKE_KEYS", str(tmp_path / "keys-140321"))
     workshop = Workshop.at(county.home.root)
     assert due(workshop, LATER) == ""
     name = county.report_day(1).package_id
     assert "an hour" in due(workshop, LATER)
     deliver(county.lake, county.site, at=LATER)
-    soon = LATER + timedelta(minutes=10)
-    assert due(workshop, soon) == "1 packages wait"
+    soon = LATER + timedelta(minutes=29)
+    assert due(workshop, soon) == ""
+    assert "wait for an answer" in due(workshop, LATER + timedelta(minutes=30))
+    second = county.report_day(2).package_id
+    assert "never sent" in due(workshop, soon)
+    assert not was_sent(county.home, county.site, second)
+    deliver(county.lake, county.site, at=LATER)
     assert was_sent(county.home, county.site, name)
     city.receive()
     deliver(county.lake, county.site, at=soon)
@@ -143,3 +148,5 @@ def test_it_is_time_when_something_waits_or_an_hour_passed(
     assert "an hour" in due(workshop, soon + timedelta(minutes=60))
     shown = standing(workshop)
     assert (shown.waiting, shown.rejected, shown.link) == ((), (), recall(county.home))
+    county.up.parent.rename(tmp_path / "away")
+    assert due(workshop, soon + timedelta(days=1)) == ""

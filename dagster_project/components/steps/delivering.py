@@ -19,12 +19,14 @@ from dagster_project.errors import UsageError
 from dagster_project.reporting.answers import contradictions
 from dagster_project.reporting.links.folder import FolderLink, clear
 from dagster_project.reporting.links.memory import LinkMemory, recall
-from dagster_project.reporting.meeting import Exchange
+from dagster_project.reporting.meeting import Exchange, trace_of
 from dagster_project.reporting.outbox import deliver as exchange
 from dagster_project.reporting.sealed import Sealed, sealed_packages
 
 IDLE = timedelta(hours=1)
 """So often the parent is asked what it wants when nothing waits here."""
+ANSWERED = timedelta(minutes=30)
+"""So often it is asked for answers to what it has."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +112,20 @@ def due(workshop: Workshop, at: datetime) -> str:
 
     The lake is looked into only when the link may be tried.
     """
-    if not workshop.site.parent or not workshop.home.catalog.exists():
+    site, home = workshop.site, workshop.home
+    there = site.has_address or site.folder(home, "exchange").is_dir()
+    memory = recall(home)
+    if not (site.parent and there and home.catalog.exists() and memory.is_due(at)):
         return ""
-    memory = recall(workshop.home)
-    if not memory.is_due(at):
-        return ""
-    if memory.last_attempt_at is None or not timedelta() <= at - memory.last_attempt_at < IDLE:
+    last = memory.last_attempt_at
+    if last is None or not timedelta() <= at - last < IDLE:
         return "the parent was not met for an hour"
     waiting = standing(workshop).waiting
-    return f"{len(waiting)} packages wait" if waiting else ""
+    if any(not trace_of(home, one).exists() for one in waiting):
+        return f"{len(waiting)} packages wait, some of which were never sent"
+    if waiting and (memory.failures or at - last >= ANSWERED):
+        return f"{len(waiting)} packages wait for an answer"
+    return ""
 
 
 def standing(workshop: Workshop) -> Standing:
