@@ -65,6 +65,10 @@ def show(told: Mapping[str, Any], most: int) -> None:
     for one in told["packages"]:
         reason = f"：{one['reason']}" if one["reason"] else ""
         screen.print(literally(f"  {one['package_id']} 截止 {local(one['cut_off_at'])}{reason}"))
+        for held in one["held"]:
+            screen.print(
+                literally(f"    搁置 held: {held['title']} {held['feed']} {held['hold_id']}")
+            )
     for check in told["checks"]:
         say = note if check["equal"] else complain
         say(f"{check['package_id']} {check['sentence']}")
@@ -134,7 +138,10 @@ def _batches(feed: Mapping[str, Any]) -> Iterator[str]:
 
     columns = f"；改动字段 columns {'、'.join(feed['columns'])}" if feed["columns"] else ""
     yield f"{feed['title']} {feed['feed']}：{feed['records']:,} 条记录 records{columns}"
+    idle = sum(one["records"] for one in feed["batches"] if not one.get("figures", 1))
     for one in feed["batches"]:
+        if not one.get("figures", 1):
+            continue
         parts = [
             f"{KINDS[one['kind']]} {one['kind']} {one['records']:,}",
             f"接收 received {local(one.get('received_at'))}",
@@ -144,6 +151,8 @@ def _batches(feed: Mapping[str, Any]) -> Iterator[str]:
             *_remarks(one),
         ]
         yield "  " + " · ".join(parts)
+    if idle:
+        yield f"  其中 {idle:,} 条未使本报表数字变动 of these moved no figure of this report"
 
 
 def _remarks(one: Mapping[str, Any]) -> Iterator[str]:

@@ -69,6 +69,7 @@ def test_all_corrections_are_named(told: dict[str, Any]) -> None:
     (batch,) = feed["batches"]
     assert (batch["records"], batch["kind"], batch["channel"]) == (CORRECTED, "corrected", "inbox")
     assert batch["path"].endswith("热线工单_20230602.csv")
+    assert batch["figures"] == len(told["figures"])
     assert {row["key"] for row in feed["rows"]} == {
         order(number)["工单编号"] for number in range(CORRECTED)
     }

@@ -142,7 +142,7 @@ def _explained(workshop: Workshop, on: Stage, told: _Told, *, with_rows: bool) -
             "came": [shape.label(new[key]) for key in new if key not in old],
             "went": [shape.label(old[key]) for key in old if key not in new],
         },
-        "feeds": [_feed(on, one, snapshot, with_rows=with_rows) for one in changed],
+        "feeds": [_feed(on, one, snapshot, causes, with_rows=with_rows) for one in changed],
         "notes": told.notes,
     }
 
@@ -321,13 +321,34 @@ def _shares(one: Moved, states: Sequence[_State]) -> Iterator[Mapping[str, Any]]
             yield {"cause": after.cause, "old": was, "new": now, "delta": change}
 
 
-def _feed(on: Stage, changed: Changed, snapshot: int, *, with_rows: bool) -> dict[str, Any]:
+def _feed(
+    on: Stage,
+    changed: Changed,
+    snapshot: int,
+    causes: Sequence[Mapping[str, Any]],
+    *,
+    with_rows: bool,
+) -> dict[str, Any]:
+    """The changed records of a feed; of each batch, how many figures it moved where that is known.
+
+    Between two states many records change, and not all of them are of the report's period.
+    """
+    moves = {
+        (one.get("kind"), one.get("batch_id", "")): one["figures"]
+        for one in causes
+        if one["subject"] == changed.feed.name
+    }
+    batches = by_batch(on, changed, snapshot)
+    for one in batches:
+        for whose in ((one["kind"], one.get("batch_id", "")), (one["kind"], "")):
+            if whose in moves:
+                one.setdefault("figures", moves[whose])
     told = {
         "feed": changed.feed.name,
         "title": changed.feed.title,
         "records": sum(changed.counts.values()),
         "kinds": dict(changed.counts),
         "columns": list(changed.columns),
-        "batches": by_batch(on, changed, snapshot),
+        "batches": batches,
     }
     return told | ({"rows": rows(on, changed, snapshot)} if with_rows else {})

@@ -25,6 +25,7 @@ from dagster_project.contracts.reader import past_table
 from dagster_project.errors import PackageError, UsageError
 from dagster_project.protocol import manifest as form
 from dagster_project.protocol import table as values
+from dagster_project.protocol.held import HeldFeed, Holds
 from dagster_project.protocol.receipt import Receipt, read_receipt
 from dagster_project.transform.models import Graph, Model, Parameters, parameters_of, past_model
 from dagster_project.transform.models.model import DIALECT
@@ -32,7 +33,7 @@ from dagster_project.transform.models.versions import newest_builds
 from dagster_project.written import nearest
 
 _PACKAGE = """
-SELECT report, period, revision, snapshot, content_hash, cut_off_at, sealed_at, reason
+SELECT report, period, revision, snapshot, content_hash, cut_off_at, sealed_at, reason, held
 FROM lake.ops.package
 WHERE package_id = ?
 """
@@ -43,8 +44,8 @@ _TEXTS = "SELECT layer, name, text FROM lake.ops.contract WHERE layer IN ('gold'
 class Sealed:
     """One package: what it says, and the scene that it was made in.
 
-    ``table`` is None where the outbox no longer holds it. ``notes`` say what of the past is not
-    known any more.
+    ``held`` are the deliveries that waited for a decision and are in no figure. ``table`` is None
+    where the outbox no longer holds it. ``notes`` say what of the past is not known any more.
     """
 
     package_id: str
@@ -55,6 +56,7 @@ class Sealed:
     cut_off_at: datetime
     sealed_at: datetime
     reason: str
+    held: tuple[HeldFeed, ...]
     snapshot: int
     parameters: Parameters
     models: Mapping[str, Model]
@@ -83,6 +85,7 @@ class Sealed:
             "contract_version": self.model.contract.version,
             "sql_hash": self.model.hash,
             "reason": self.reason,
+            "held": [one.model_dump(mode="json") for one in self.held],
         }
 
 
@@ -153,9 +156,9 @@ def find(workshop: Workshop, con: duckdb.DuckDBPyConnection, package_id: str) ->
         ]
         raise UsageError(
             f"this site sealed no package {package_id}{nearest(package_id, known)}",
-            todo="`countylake status` lists the packages",
+            todo="`countylake package list` names them",
         )
-    report, period, revision, snapshot, content, cut_off_at, sealed_at, reason = row
+    report, period, revision, snapshot, content, cut_off_at, sealed_at, reason, held = row
     if not content:
         raise UsageError(
             f"{package_id} takes a reported period back and holds no figures",
@@ -184,6 +187,7 @@ def find(workshop: Workshop, con: duckdb.DuckDBPyConnection, package_id: str) ->
         cut_off_at=cut_off_at,
         sealed_at=sealed_at,
         reason=reason or "",
+        held=Holds.model_validate_json(held or "{}").held,
         snapshot=snapshot,
         parameters=_given(receipt)
         if receipt
