@@ -86,16 +86,23 @@ def prune(home: Home, senders: Sequence[str]) -> None:
     for folders in by_sender.values():
         if len(folders) <= KEPT:
             continue
-        newest_first = sorted(folders, key=lambda one: one.stat().st_mtime_ns, reverse=True)
-        for folder in newest_first[KEPT:]:
+        for folder in sorted(folders, key=_decided_at, reverse=True)[KEPT:]:
             _shrink(folder)
 
 
 def refused(home: Home) -> list[Refused]:
     """Every refused package that is kept, newest first."""
     folders = [path for path in home.rejected.glob("*") if (path / REASONS).is_file()]
-    newest = sorted(folders, key=lambda one: (one / REASONS).stat().st_mtime_ns, reverse=True)
+    newest = sorted(folders, key=_decided_at, reverse=True)
     return [Refused(one, json.loads((one / REASONS).read_text("utf-8"))) for one in newest]
+
+
+def _decided_at(folder: Path) -> int:
+    """When the reasons were written, which never change."""
+    try:
+        return (folder / REASONS).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _shrink(folder: Path) -> None:

@@ -16,6 +16,7 @@ from dagster_project.cli import (
     case,
     catalogue,
     city,
+    city_chain,
     city_keys,
     city_stick,
     city_trace,
@@ -74,6 +75,7 @@ city_view.register(city.app)
 city_keys.register(city.app)
 city_stick.register(city.app)
 city_trace.register(city.app)
+city_chain.register(city.app)
 app.add_typer(package.app, name="package")
 app.add_typer(key.app, name="key")
 app.add_typer(token.app, name="token")

@@ -8,15 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from dagster_project import clock
-from dagster_project.city import corrections
+from dagster_project.city import corrections, ledger, quarantine
 from dagster_project.city.agreed import Agreed, agreed
 from dagster_project.city.arrivals import clear
+from dagster_project.city.ledger import Entry
 from dagster_project.city.pull import Pulled, Puller
+from dagster_project.city.quarantine import Refused
 from dagster_project.city.receive import Reception, receive
 from dagster_project.city.register import children
 from dagster_project.city.status import status
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column
+from dagster_project.errors import UsageError
 from dagster_project.lake.engine import quoted
 from dagster_project.lake.plan import PublishColumn, PublishTable, ops_tables
 from dagster_project.reporting.identity import signer_of
@@ -101,3 +104,35 @@ def overview(workshop: Workshop) -> dict[str, Any]:
     site = workshop.site
     told = {"site": {"code": site.code, "name": site.name, "home": str(workshop.home.root)}}
     return {**told, **status(workshop.lake)}
+
+
+def refused(workshop: Workshop, package_id: str = "") -> list[Refused]:
+    """The refused packages that are kept, newest first; those of one id only, if one is given.
+
+    Raises:
+        UsageError: None of that id is kept.
+    """
+    kept = quarantine.refused(workshop.home)
+    found = [one for one in kept if package_id in {"", one.told.get("package_id"), one.folder.name}]
+    if package_id and not found:
+        raise UsageError(
+            f"no refused package {package_id} is kept", todo="`countylake city rejected` lists them"
+        )
+    return found
+
+
+def chain(workshop: Workshop, code: str, most: int) -> list[Entry]:
+    """The newest decisions on packages of one site, oldest first.
+
+    Raises:
+        UsageError: Nothing was received of that site.
+    """
+    found = list[Entry]()
+    if workshop.home.catalog.exists():
+        with workshop.lake.reader() as con:
+            found = ledger.entries(con, "site_code = ?", [code], most)
+    if not found:
+        raise UsageError(
+            f"nothing was received of site {code}", todo="`countylake city status` lists the sites"
+        )
+    return found
