@@ -246,6 +246,7 @@ def test_a_parent_that_knows_another_history_is_told_of(
         assert "two histories" in remark
 
 
+@pytest.mark.thorough
 def test_a_signed_answer_that_contradicts_is_kept_and_told(
     city: CityKit, county: tuple[CountyKit, Reception]
 ) -> None:

@@ -124,6 +124,7 @@ def test_a_broken_chain_is_sent_up_to_its_break(county: CountyKit) -> None:
     assert "breaks at number 2" in done.remarks[0]
 
 
+@pytest.mark.thorough
 def test_it_is_time_when_something_waits_or_an_hour_passed(
     city: CityKit, county: CountyKit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ def at_city(city: CityKit) -> Workshop:
     return Workshop.at(city.home.root, "receive")
 
 
+@pytest.mark.thorough
 def test_a_stick_goes_up_full_and_comes_back_with_answers(
     sites: tuple[CityKit, CountyKit, Path],
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_copy_that_breaks_on_the_stick_is_carried_again(
     assert second.consumed
 
 
+@pytest.mark.thorough
 def test_a_stick_that_is_not_there_is_said_so(sites: tuple[CityKit, CountyKit, Path]) -> None:
     """Nothing is written beside the place where it should be mounted."""
     city, county, stick = sites
