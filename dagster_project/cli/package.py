@@ -156,7 +156,8 @@ def list_all(
         return
     from dagster_project.cli.package_tables import packages_table
 
-    console().print(packages_table(found))
+    screen = console()
+    screen.print(packages_table(found, screen.width))
     note("`countylake package show ID` says more, `package explain-diff A B` why figures moved")
 
 

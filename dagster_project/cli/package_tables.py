@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from dagster_project.cli.shared import literally
-from dagster_project.cli.tables import local
+from dagster_project.cli.tables import WIDE, local
 
 OUTCOMES = {
     "": "待回执 waiting",
@@ -21,24 +22,27 @@ OUTCOMES = {
 KINDS = {"report": "报送 report", "withdrawal": "撤回 withdrawal"}
 
 
-def packages_table(packages: Sequence[Mapping[str, Any]]) -> Table:
-    """One line a package; those that were replaced are dim."""
-    table = Table(pad_edge=False, title="报送包 packages", title_justify="left")
-    table.add_column("序号 no", justify="right", no_wrap=True)
-    for head in ("编号 id", "封包 sealed", "回执 answer", "原因 why"):
-        table.add_column(head, overflow="fold")
+def packages_table(packages: Sequence[Mapping[str, Any]], width: int) -> Table:
+    """One line a package, on a wide screen with its reason; those that were replaced are dim."""
+    table = Table(pad_edge=False, box=box.SIMPLE, title="报送包 packages", title_justify="left")
+    table.add_column("序号", justify="right", no_wrap=True)
+    table.add_column("报送包 package", overflow="fold")
     table.add_column("行 rows", justify="right", no_wrap=True)
+    table.add_column("封包 sealed", no_wrap=True)
+    table.add_column("回执 answer", no_wrap=True)
+    if width >= WIDE:
+        table.add_column("原因 why", overflow="fold")
     for one in packages:
-        why = f"{KINDS['withdrawal']}: " if one["kind"] == "withdrawal" else ""
-        table.add_row(
+        rows = "–" if one["rows"] is None else f"{one['rows']:,}"
+        cells = [
             f"{one['package_no']}",
             one["package_id"],
+            "撤回" if one["kind"] == "withdrawal" else rows,
             local(one["sealed_at"]),
             OUTCOMES.get(one["outcome"], one["outcome"]),
-            literally(why + one["reason"]),
-            "–" if one["rows"] is None else f"{one['rows']:,}",
-            style="" if one["is_newest"] else "dim",
-        )
+            literally(one["reason"]),
+        ]
+        table.add_row(*cells[: len(table.columns)], style="" if one["is_newest"] else "dim")
     return table
 
 

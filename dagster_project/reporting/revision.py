@@ -20,6 +20,7 @@ MADE_OTHERWISE = "the SQL or the contracts that make them changed, too"
 _REASON = 400
 _LAST = """
 SELECT
+  p.period,
   p.package_id,
   p.revision,
   COALESCE(p.kind, 'report'),
@@ -28,16 +29,14 @@ SELECT
   p.held,
   COALESCE(a.outcome, ''),
   COALESCE(a.reasons, ''),
-  COALESCE((
-    SELECT ARG_MAX(content_hash, revision)
-    FROM lake.ops.package
-    WHERE report = p.report AND period = p.period AND content_hash <> ''
-  ), '')
+  COALESCE(
+    ARG_MAX(p.content_hash, p.revision) FILTER (p.content_hash <> '') OVER (PARTITION BY p.period),
+    ''
+  )
 FROM lake.ops.package AS p
 LEFT JOIN ({answers}) AS a USING (package_id)
-WHERE p.report = ? AND p.period = ?
-ORDER BY p.revision DESC
-LIMIT 1
+WHERE p.report = ?
+QUALIFY ROW_NUMBER() OVER (PARTITION BY p.period ORDER BY p.revision DESC) = 1
 """
 
 
@@ -76,15 +75,18 @@ class Wanted:
     again: bool = False
 
 
-def last_revision(con: duckdb.DuckDBPyConnection, report: str, period: str) -> Last | None:
-    """The newest revision of a report and period; None if it was never sealed."""
-    row = con.execute(_LAST.format(answers=newest_answers(con)), [report, period]).fetchone()
-    if row is None:
-        return None
-    held = Holds.model_validate(json.loads(row[5])) if row[5] else Holds()
-    return Last(
-        str(row[0]), int(row[1]), str(row[2]), str(row[3]), str(row[4]), held, *map(str, row[6:])
-    )
+def last_revisions(con: duckdb.DuckDBPyConnection, report: str) -> dict[str, Last]:
+    """The newest revision of each period of a report that was ever sealed."""
+    found = {}
+    for period, name, revision, *rest in con.execute(
+        _LAST.format(answers=newest_answers(con)), [report]
+    ).fetchall():
+        kind, content, recipe, held, outcome, answer, figures = rest
+        said = Holds.model_validate(json.loads(held)) if held else Holds()
+        found[str(period)] = Last(
+            name, revision, kind, content, recipe, said, outcome, answer, figures
+        )
+    return found
 
 
 def why_anew(last: Last | None, wanted: Wanted, said: str = "") -> str | None:

@@ -23,7 +23,7 @@ from dagster_project.protocol.held import Holds
 from dagster_project.protocol.keys import Signer
 from dagster_project.protocol.manifest import Header
 from dagster_project.reporting.package import Package, clear_unfinished, next_spot, seal_files
-from dagster_project.reporting.revision import last_revision
+from dagster_project.reporting.revision import last_revisions
 from dagster_project.settings import Site
 
 _SEALED = """
@@ -73,16 +73,16 @@ def withdraw(
         )
     clear_unfinished(con, home, site)
     before = _sealed(con, taken.package_id)
-    last = last_revision(con, before["report"], before["period"])
-    assert last is not None  # noqa: S101 - the package was found in the same table
+    last = last_revisions(con, before["report"])[before["period"]]
+    if last.kind == "withdrawal" and last.outcome != "rejected":
+        raise UsageError(
+            f"{taken.package_id} was withdrawn already ({last.package_id})",
+            todo="Nothing of that period is reported",
+        )
     if last.package_id != taken.package_id:
         raise UsageError(
             f"{taken.package_id} was replaced by {last.package_id}",
             todo="Withdraw that one; a period is taken back as it stands",
-        )
-    if last.kind == "withdrawal" and last.outcome != "rejected":
-        raise UsageError(
-            f"{taken.package_id} is a withdrawal already", todo="Nothing of that period is reported"
         )
     spot = next_spot(con, last)
     header = Header(

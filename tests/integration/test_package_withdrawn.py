@@ -80,8 +80,8 @@ def test_a_withdrawal_is_a_package_without_figures(county: CountyKit) -> None:
 @pytest.mark.parametrize(
     ("package_id", "why", "sentence"),
     [
-        (SECOND, "again", f"{SECOND} is a withdrawal already"),
-        (FIRST, "old", f"{FIRST} was replaced by {SECOND}"),
+        (SECOND, "again", f"{SECOND} was withdrawn already"),
+        (FIRST, "old", f"{FIRST} was withdrawn already .{SECOND}."),
         ("140321-nothing-2023-r1", "who knows", "there is no package"),
         (SECOND, "  ", "a withdrawal has a reason"),
     ],
@@ -104,6 +104,8 @@ def test_a_withdrawn_period_is_reported_again_with_other_figures(county: CountyK
     third = county.seal()
     assert third is not None
     assert third.revision == 3
+    with pytest.raises(UsageError, match=f"{FIRST} was replaced by {third.package_id}"):
+        taken_back(county, FIRST)
     (*_, told) = list_packages(Workshop.at(county.home.root))
     assert told["reason"] == f"reported again after the withdrawal {SECOND}"
     taken_back(county, third.package_id)

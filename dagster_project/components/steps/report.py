@@ -16,6 +16,7 @@ from dagster_project.components.steps.packaging.past import catch_up
 from dagster_project.components.steps.packaging.sealing import Sealing, seal_table
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Table
+from dagster_project.errors import ModelError, PackageError
 
 
 @dataclass
@@ -83,10 +84,14 @@ def seal_and_deliver(
     """
     done = WayUp()
     for report in [name] if name else [table.name for table in reports(workshop)]:
-        if wanted is None:
-            sealing = seal_report(workshop, report, occasion, will)
-        else:
-            sealing = build_periods(workshop, report, wanted, occasion, will)
+        try:
+            if wanted is None:
+                sealing = seal_report(workshop, report, occasion, will)
+            else:
+                sealing = build_periods(workshop, report, wanted, occasion, will)
+        except (PackageError, ModelError) as error:
+            done.refused.append(str(error))
+            continue
         done.sealed += [one.package_id for one in sealing.new]
         done.kept += [one.package_id for one in sealing.packages if not one.is_new]
         done.refused += sealing.refused

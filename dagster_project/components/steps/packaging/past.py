@@ -74,8 +74,7 @@ def seal_past(
     ):
         known = sealed_periods(writer.con, model.contract).get(period)
         if known is not None and will is None and known.outcome != "rejected":
-            found = newest(writer.con, name, period.name, is_new=False)
-            return Sealing(name, (found,) if found else ())
+            return Sealing(name, (newest(writer.con, name)[period.name],))
         state = _state(workshop, writer, model, period, known)
         rows = as_of(workshop, writer.con, model.table, state)
         cut_off_at = known.cut_off_at if known else state.parameters.cut_off_at

@@ -9,7 +9,7 @@ only, and a period that has ended is not touched (see ``past``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import duckdb
@@ -31,7 +31,7 @@ from dagster_project.errors import PackageError, UsageError
 from dagster_project.lake import Writer
 from dagster_project.lineage.events import upstream
 from dagster_project.reporting.identity import signer_of
-from dagster_project.reporting.package import Draft, seal, standing
+from dagster_project.reporting.package import Draft, seal_each, standing
 from dagster_project.transform.models import Model
 
 
@@ -159,14 +159,16 @@ def seal_all(
     with writer.transaction(
         f"seal {contract.name} {drafts[-1].period}", run_id=occasion.run_id, report=contract.name
     ) as tx:
-        new = {
-            draft.period: seal(tx.con, workshop.home, site, signer, draft) is not None
-            for draft in drafts
-        }
-        if any(new.values()):
+        sealed = seal_each(tx.con, workshop.home, site, signer, drafts)
+        new = {draft.period for draft, one in zip(drafts, sealed, strict=True) if one is not None}
+        if new:
             record_made(tx.con, contract, occasion, started)
-    named = (newest(writer.con, contract.name, one, is_new=new[one]) for one in new)
-    found = tuple(one for one in named if one is not None)
+    known = newest(writer.con, contract.name)
+    found = tuple(
+        replace(known[one.period], is_new=one.period in new)
+        for one in drafts
+        if one.period in known
+    )
     for one in found:
         if one.is_new:
             package_sealed(
@@ -232,14 +234,13 @@ def _today() -> date:
     return clock.local_day(clock.now())
 
 
-def newest(
-    con: duckdb.DuckDBPyConnection, name: str, period: str, *, is_new: bool
-) -> Sealed | None:
-    """The newest package of a report and period; None if it was never sealed."""
-    row = con.execute(
+def newest(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, Sealed]:
+    """The newest package of each period of a report."""
+    rows = con.execute(
         "SELECT report, period, package_id, package_no, package_hash, cut_off_at,"
-        " coalesce(row_count, 0), coalesce(reason, ''), ? FROM lake.ops.package"
-        " WHERE report = ? AND period = ? ORDER BY revision DESC LIMIT 1",
-        [is_new, name, period],
-    ).fetchone()
-    return None if row is None else Sealed(*row)
+        " coalesce(row_count, 0), coalesce(reason, ''), false FROM lake.ops.package"
+        " WHERE report = ?"
+        " QUALIFY row_number() OVER (PARTITION BY period ORDER BY revision DESC) = 1",
+        [name],
+    ).fetchall()
+    return {row[1]: Sealed(*row) for row in rows}
