@@ -15,6 +15,7 @@ from dagster_project.city.register import CODE, Child, changing, keep
 from dagster_project.clock import utc_text
 from dagster_project.errors import CountyLakeError, PackageError
 from dagster_project.paths import Home
+from dagster_project.protocol import dsse, revocation
 from dagster_project.protocol.announcement import (
     FILE_NAME,
     SUFFIX,
@@ -28,7 +29,7 @@ from dagster_project.protocol.revocation import (
     FILE,
     read_revocations,
 )
-from dagster_project.protocol.site_card import MOST_BYTES, fingerprint
+from dagster_project.protocol.site_card import MOST_BYTES, SiteCard, fingerprint
 
 UP = "keys"
 """The folder, in a child's exchange folder, of what it announces."""
@@ -94,6 +95,28 @@ def _take(home: Home, folder: Path, entries: dict[str, Child], at: datetime) -> 
         more = f"{owner}: {len(wrong) - _MOST_TOLD:,} more announcements of keys are not believed."
         wrong = [*wrong[:_MOST_TOLD], more]
     return done + wrong
+
+
+def name_of(data: bytes, sender: SiteCard) -> str:
+    """How a file about keys is called, by what it says; whether to believe it is not decided here.
+
+    Args:
+        data: An announcement, or a list of refused keys.
+        sender: The card of the child that brings it; it may have signed a card of one below it.
+
+    Raises:
+        PackageError: It is neither, or about a site that is not below its sender.
+    """
+    if dsse.unverified(data, "it")[0] == revocation.PAYLOAD_TYPE:
+        return FILE
+    card = read_announcement(data, "it", sender.every_key).card
+    if card.code != sender.code and not is_below(card.code, sender.code):
+        raise PackageError(
+            "it is about a site that is not below its sender",
+            where=file_name(card),
+            todo="Do not use it",
+        )
+    return file_name(card)
 
 
 def _names(folder: Path) -> list[str]:

@@ -10,11 +10,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from dagster_project.city import ledger
+from dagster_project.city.announced import UP, name_of
+from dagster_project.city.announcing import DOWN as KEYS_DOWN
 from dagster_project.city.arrivals import DOWN, Door, door_of
 from dagster_project.city.asking import Asking, Patience
 from dagster_project.city.register import children
@@ -22,7 +24,7 @@ from dagster_project.errors import ChannelError, CountyLakeError, PackageError, 
 from dagster_project.lake import Lake
 from dagster_project.paths import Home
 from dagster_project.protocol.acknowledgement import SUFFIX
-from dagster_project.protocol.canonical import sha256_bytes
+from dagster_project.protocol.canonical import canonical_json, sha256_bytes
 from dagster_project.protocol.correction import ANSWERED, ASKED, FOLDER, MOST_BYTES
 from dagster_project.protocol.folders import Limits, read_untrusted, write_file
 from dagster_project.protocol.manifest import CODE, PACKAGE_ID, Hash, Whole
@@ -60,6 +62,11 @@ class _Message(BaseModel):
 class _Messages(BaseModel):
     model_config = _FORM
     corrections: Annotated[list[_Message], Field(max_length=20_000)]
+
+
+class _Announcements(BaseModel):
+    model_config = _FORM
+    announcements: Annotated[list[dict[str, Any]], Field(max_length=10_000)]
 
 
 @dataclass
@@ -151,11 +158,32 @@ class Puller:
                 return result
             door.check()
             with Asking(pull, self.patience) as child:
+                self._hear(child, door, result)
                 for one in self._new(child, pull.site, heads.get(pull.site, 0)):
                     self._take(child, door, one, heads.get(pull.site, 0), result)
         except (CountyLakeError, OSError) as error:
             result.remarks.append(f"{pull.site}: {error}")
         return result
+
+    def _hear(self, child: Asking, door: Door, result: Pulled) -> None:
+        """Fetch what the child announces of keys: the packages may be signed with the next one."""
+        folder = door.folder / UP
+        try:
+            told = child.form("/v1/keys", _Announcements).announcements
+        except ChannelError as error:
+            if error.transient:
+                raise
+            result.remarks.append(f"{door.code}: its keys are not told: {error}")
+            return
+        for one in told:
+            data = canonical_json(one)
+            try:
+                name = name_of(data, children(self.home)[door.code].card)
+            except PackageError as error:
+                result.remarks.append(f"{door.code}: {error}")
+                continue
+            if not folder.is_dir() or read_untrusted(folder, name, len(data)) != data:
+                write_file(folder / name, data)
 
     def _new(self, child: Asking, code: str, head_no: int) -> Iterator[_Listed]:
         """What the index lists after the last decided number."""
@@ -199,6 +227,8 @@ class Puller:
             door.check()
             with Asking(pull, self.patience) as child:
                 meeting = _Meeting(child, handed, result)
+                for name, data in _of_keys(door):
+                    meeting.leave(name, "/v1/keys", data)
                 for name, path, data in self._answers(door):
                     meeting.leave(name, path, data)
                 self._corrections(meeting, door)
@@ -261,6 +291,14 @@ class _Meeting:
         else:
             self.handed[name] = sha256_bytes(data)
             self.result.handed.append(name)
+
+
+def _of_keys(door: Door) -> Iterator[tuple[str, bytes]]:
+    """What this site says of keys to a child: before the answers, which the next one may sign."""
+    folder = door.folder / KEYS_DOWN
+    for path in sorted(folder.glob("*.json"), key=lambda path: (len(path.name), path.name)):
+        if data := read_untrusted(folder, path.name, MOST_BYTES):
+            yield path.name, data
 
 
 def _handed(door: Door) -> dict[str, str]:

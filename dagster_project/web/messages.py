@@ -6,23 +6,30 @@ large.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from dagster_project.protocol.canonical import sha256_bytes
+from dagster_project.errors import PackageError
+from dagster_project.protocol import revocation
+from dagster_project.protocol.canonical import parse_json, sha256_bytes
 from dagster_project.protocol.correction import ANSWERED, ASKED, MOST_BYTES
 from dagster_project.protocol.folders import read_untrusted, write_file
 from dagster_project.protocol.manifest import CODE
+from dagster_project.protocol.site_card import MOST_BYTES as CARD_BYTES
 from dagster_project.web.access.refusals import RefusedError
 from dagster_project.web.bodies import JSON
 from dagster_project.web.sending import FRESH, Sendable, send, whole
 
 CORRECTION = rf"^{CODE}-JZ[0-9A-F]{{12}}"
+KEYS_BYTES = 16 * CARD_BYTES
+"""The largest file about keys."""
 _MOST_LISTED = 20_000
 
 
@@ -87,6 +94,27 @@ def take(folder: Path, name: str, data: bytes, most: int = MOST_BYTES) -> bool:
         return False
     write_file(folder / name, data)
     return True
+
+
+class Announcements(BaseModel):
+    """What a site says of keys: signed announcements in their order, then refused keys."""
+
+    announcements: list[dict[str, Any]]
+
+
+def announced(folder: Path) -> Announcements:
+    """The files of a folder about keys, announcements by their serials and the others after."""
+    found = list[dict[str, Any]]()
+    if is_odd(folder):
+        return Announcements(announcements=found)
+    lying = (path.name for path in folder.glob("*.json"))
+    for name in sorted(lying, key=lambda name: (name == revocation.FILE, len(name), name)):
+        data = read_untrusted(folder, name, KEYS_BYTES)
+        with contextlib.suppress(PackageError):
+            told = parse_json(data or b"", name)
+            if isinstance(told, dict):
+                found.append(told)
+    return Announcements(announcements=found)
 
 
 def is_odd(folder: Path) -> bool:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request, Response
 
+from dagster_project.city.announced import take_announcements
+from dagster_project.city.announcing import tell_children
 from dagster_project.city.arrivals import Door, clear
 from dagster_project.city.asking import Patience
 from dagster_project.city.pull import Puller
+from dagster_project.city.register import cards
 from dagster_project.errors import UsageError
 from dagster_project.protocol.folders import Limits
-from dagster_project.reporting.identity import trust_parent
-from dagster_project.settings import Pull
+from dagster_project.reporting.identity import hear_parent, signer_of, trust_parent
+from dagster_project.reporting.rotation import rotate
+from dagster_project.settings import Pull, load_site
 from tests.integration.web_kit import (
     Pair,
     archived,
@@ -102,6 +106,11 @@ def liar(pair: Pair, archive: Answer, index: dict[str, Any] | None = None) -> Fa
     county = kit_of(pair.counties[CODE])
     name = sealed_ids(county)[0]
     size = len(archived(county, name))
+
+    @app.get("/v1/keys")
+    def announced() -> Any:
+        """No news of keys."""
+        return {"announcements": []}
 
     @app.get("/v1/packages")
     def listed() -> Any:
@@ -199,3 +208,27 @@ def test_an_index_that_never_ends_or_names_others_ends_here(pair: Pair) -> None:
             (done,) = meeting.fetch(meeting.chosen())
         assert done.taken == []
         assert (told in done.remarks[0]) if told else (done.remarks == [])
+
+
+@pytest.mark.usefixtures("keys")
+def test_keys_change_where_nothing_is_delivered(pair: Pair) -> None:
+    """The child's next key is fetched before its packages, the city's is handed back."""
+    county, city = kit_of(pair.counties[CODE]), city_of(pair.city)
+    trust_parent(county.home, city.home.public_file, replace=True)
+    month, why = timedelta(days=30), "年度轮换"
+    new = rotate(
+        county.home, overlap=month, why=why, folder=county.home.root.parent / f"keys-{CODE}"
+    )
+    folder = city.home.root.parent / "keys-city"
+    rotate(city.home, overlap=month, why=why, folder=folder)
+    site = load_site(city.home)
+    tell_children(city.home, site, signer_of(site, folder))
+    with listening(pair.counties[CODE].app) as port:
+        meeting = puller(pair, port)
+        (fetched,) = meeting.fetch(meeting.chosen())
+        (back,) = meeting.hand_back(meeting.chosen())
+    assert (fetched.remarks, back.remarks, back.handed) == ([], [], ["140300-2.card.json"])
+    assert "is followed by key" in take_announcements(city.home, datetime.now(UTC))[0]
+    assert cards(city.home)[CODE].key_id == new.key_id
+    left = county.up.parent / "parent" / "140300-2.card.json"
+    assert f"signs with key {site.signing_key} now" in hear_parent(county.home, left.read_bytes())

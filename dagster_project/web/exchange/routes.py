@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from dagster_project.city.announced import name_of
 from dagster_project.clock import now
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import PackageError
@@ -21,6 +22,8 @@ from dagster_project.protocol.correction import ANSWERED, ASKED, FOLDER, MOST_BY
 from dagster_project.protocol.manifest import SIGNATURE, FileEntry, Header
 from dagster_project.protocol.site_card import SiteCard
 from dagster_project.reporting.identity import parent_card
+from dagster_project.reporting.links.folder import PARENT
+from dagster_project.reporting.rotation import announced
 from dagster_project.web import messages
 from dagster_project.web.access.gate import opens
 from dagster_project.web.access.refusals import RefusedError, told
@@ -91,6 +94,7 @@ def router(workshop: Workshop, shelf: Shelf) -> APIRouter:
     _archives(made, shelf)
     _answers(made, workshop, shelf)
     _corrections(made, workshop)
+    _keys(made, workshop)
     return made
 
 
@@ -260,6 +264,38 @@ def _corrections(made: APIRouter, workshop: Workshop) -> None:
 
         await run_in_threadpool(keep)
         return Left(name=name)
+
+
+def _keys(made: APIRouter, workshop: Workshop) -> None:
+    @made.get(
+        "/keys",
+        dependencies=[opens(Scope.READ_PACKAGES, "parent")],
+        responses=told(401, 403, 404),
+    )
+    def announcements() -> messages.Announcements:
+        """What this site announces of its keys, and of those of the sites below it."""
+        return messages.announced(announced(workshop.home))
+
+    @made.put(
+        "/keys",
+        dependencies=[opens(Scope.WRITE_ACKNOWLEDGEMENTS, "parent")],
+        status_code=202,
+        responses=told(401, 403, 404, 408, 413, 415, 422),
+        openapi_extra=body(JSON, "an announcement of the parent's keys, or the keys it refuses"),
+    )
+    async def hear(request: Request) -> Left:
+        """Tell of the parent's keys; the next delivery decides whether to believe it."""
+        data = await small(request, messages.KEYS_BYTES)
+
+        def keep() -> str:
+            try:
+                name = name_of(data, _parent(workshop))
+            except PackageError as error:
+                raise RefusedError(422, "this is no announcement of keys") from error
+            messages.take(_exchange(workshop) / PARENT, name, data, messages.KEYS_BYTES)
+            return name
+
+        return Left(name=await run_in_threadpool(keep))
 
 
 def _known(shelf: Shelf) -> dict[str, Sealed]:

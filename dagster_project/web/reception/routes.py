@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from dagster_project.city.announced import UP as KEYS_UP
-from dagster_project.city.announced import is_below
+from dagster_project.city.announced import name_of
 from dagster_project.city.announcing import DOWN as KEYS_DOWN
 from dagster_project.city.arrivals import ANSWER_BYTES, DOWN, door_of
 from dagster_project.city.register import children
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import PackageError
-from dagster_project.protocol import dsse, revocation
 from dagster_project.protocol.acknowledgement import SUFFIX
-from dagster_project.protocol.announcement import file_name, read_announcement
 from dagster_project.protocol.archive import MEDIA_TYPE
-from dagster_project.protocol.canonical import parse_json
 from dagster_project.protocol.correction import ANSWERED, ASKED, FOLDER, MOST_BYTES
-from dagster_project.protocol.folders import read_untrusted
 from dagster_project.protocol.manifest import CODE
-from dagster_project.protocol.site_card import MOST_BYTES as CARD_BYTES
-from dagster_project.protocol.site_card import SiteCard
 from dagster_project.web import messages
 from dagster_project.web.access.gate import opens
 from dagster_project.web.access.refusals import RefusedError, told
@@ -39,7 +30,6 @@ from dagster_project.web.reception.intake import Intake
 
 RETRY_S = 15.0
 PAGE = 1000
-REVOKED_BYTES = 16 * CARD_BYTES
 _CURSOR = r"^([0-9]{8}T[0-9]{6}\.[0-9]{6}~[0-9a-zQ_-]{1,120})?$"
 Name = Annotated[str, Path(pattern=messages.pattern(ASKED, ANSWERED))]
 
@@ -84,12 +74,6 @@ class Chain(BaseModel):
     head_hash: str
     missing: list[int]
     waiting: list[str]
-
-
-class Announcements(BaseModel):
-    """What this site says of keys: signed announcements in their order, then refused keys."""
-
-    announcements: list[dict[str, Any]]
 
 
 def router(workshop: Workshop, intake: Intake) -> APIRouter:
@@ -227,12 +211,15 @@ def _keys(made: APIRouter, workshop: Workshop, intake: Intake) -> None:
     )
     async def announce(request: Request, code: SiteCode) -> Left:
         """Announce keys; reception decides whether to believe it."""
-        data = await small(request, REVOKED_BYTES)
+        data = await small(request, messages.KEYS_BYTES)
 
         def keep() -> str:
             door = intake.door(code)
-            name = _announced(data, children(workshop.home)[code].card)
-            messages.take(door.folder / KEYS_UP, name, data, REVOKED_BYTES)
+            try:
+                name = name_of(data, children(workshop.home)[code].card)
+            except PackageError as error:
+                raise RefusedError(422, "this is no announcement of keys") from error
+            messages.take(door.folder / KEYS_UP, name, data, messages.KEYS_BYTES)
             return name
 
         return Left(name=await run_in_threadpool(keep))
@@ -242,37 +229,6 @@ def _keys(made: APIRouter, workshop: Workshop, intake: Intake) -> None:
         dependencies=[opens(Scope.READ_ACKNOWLEDGEMENTS, "child")],
         responses=told(401, 403, 404, 422),
     )
-    def parent(code: SiteCode) -> Announcements:
+    def parent(code: SiteCode) -> messages.Announcements:
         """What this site announces of its own keys, and which ones it refuses."""
-        return Announcements(announcements=list(_own(intake.door(code).folder / KEYS_DOWN)))
-
-
-def _announced(data: bytes, card: SiteCard) -> str:
-    """The name of a file about keys, by what it says; whether to believe it is not decided here.
-
-    Raises:
-        RefusedError: It is none, or about a site that is not below its sender.
-    """
-    with contextlib.suppress(PackageError):
-        if dsse.unverified(data, "it")[0] == revocation.PAYLOAD_TYPE:
-            return revocation.FILE
-    try:
-        told_card = read_announcement(data, "it", card.every_key).card
-    except PackageError as error:
-        raise RefusedError(422, "this is no announcement of keys") from error
-    if told_card.code != card.code and not is_below(told_card.code, card.code):
-        raise RefusedError(422, "it is about a site that is not below its sender")
-    return file_name(told_card)
-
-
-def _own(folder: FilePath) -> Iterator[dict[str, Any]]:
-    """The files of a folder about keys, announcements by their serials and the others after."""
-    if messages.is_odd(folder):
-        return
-    names = (path.name for path in folder.glob("*.json"))
-    for name in sorted(names, key=lambda name: (name == revocation.FILE, len(name), name)):
-        data = read_untrusted(folder, name, REVOKED_BYTES)
-        with contextlib.suppress(PackageError):
-            found = parse_json(data or b"", name)
-            if isinstance(found, dict):
-                yield found
+        return messages.announced(intake.door(code).folder / KEYS_DOWN)
