@@ -22,6 +22,7 @@ from dagster_project.protocol.canonical import file_hashes, parse_canonical, par
 from dagster_project.protocol.held import Holds, holds_of
 from dagster_project.protocol.manifest import Header
 from dagster_project.protocol.receipt import receipt_of
+from dagster_project.protocol.standing import standings_of
 
 OWN_COLUMNS = ("site_code", "site_name", "period", "revision", "package_id", "is_current")
 """The columns that the receiver puts before a report's own."""
@@ -97,6 +98,7 @@ def _read_status(folder: Path) -> Holds:
     for number, one in enumerate(tasks):
         if not isinstance(one, dict) or not all(isinstance(v, _SCALARS) for v in one.values()):
             raise _fault("it is not a task with plain values", f"{fmt.STATUS} tasks.{number}")
+    standings_of(told)
     return holds_of(told)
 
 

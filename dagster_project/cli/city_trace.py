@@ -109,7 +109,7 @@ def _show_package(package: TracedPackage) -> None:
     table = Table(pad_edge=False)
     for head in ("数据项 feed", "文件 SHA-256", "接收 received"):
         table.add_column(head, overflow="fold")
-    for head in ("读取\nread", "问题\nrejected", "待更正\nopen"):
+    for head in ("读取\nread", "问题\nrejected", "待更正\nopen", "得分\nscore"):
         table.add_column(head, justify="right", no_wrap=True)
     for feed in sorted(package.feeds, key=lambda one: (not one.gives_values, one.feed)):
         files = [str(batch["sha256"])[:_DIGITS] for batch in feed.batches]
@@ -122,6 +122,7 @@ def _show_package(package: TracedPackage) -> None:
             f"{feed.read:,}",
             f"{feed.rejected:,}",
             f"{feed.open_cases:,}",
+            str(feed.standing.get("score") or "—"),
         )
     screen.print(table)
     note("feeds in brackets decide which rows there are, and give no value to this column")

@@ -56,8 +56,8 @@ def strangers(
         file: The rows of its data file.
         own: Columns that the receiving site added.
     """
-    names = [quoted(name) for name in file.column_names if name not in own]
-    columns = ", ".join(names)
+    here = {str(row[0]) for row in con.execute(f"DESCRIBE {end.temp}").fetchall()} - set(own)
+    columns = ", ".join(quoted(name) for name in file.column_names if name in here)
     con.register(_FILE, file)
     try:
         row = con.execute(

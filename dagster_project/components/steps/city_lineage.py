@@ -23,11 +23,12 @@ from dagster_project.lineage.figure import Asked, End, Figure, Grounds, Step, op
 from dagster_project.lineage.packages import Share, feeds_giving, keys_of, shares, strangers
 from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol import table as values
-from dagster_project.protocol.canonical import sha256_file
+from dagster_project.protocol.canonical import parse_json, sha256_file
 from dagster_project.protocol.dsse import key_ids
 from dagster_project.protocol.manifest import Header, Manifest
 from dagster_project.protocol.receipt import Receipt, receipt_of
 from dagster_project.protocol.site_card import SiteCard
+from dagster_project.protocol.standing import standings_of
 from dagster_project.transform.models import Parameters, parameters_of
 
 MOST_PLACES = 20
@@ -57,6 +58,7 @@ class TracedFeed:
     read: int
     rejected: int
     open_cases: int
+    standing: Mapping[str, Any]
 
 
 @dataclass
@@ -292,6 +294,8 @@ class _Looked:
         wanted = {name for end in self._ends(told) for name in end.columns}
         with (folder / fmt.LINEAGE).open(encoding="utf-8") as events:
             giving = feeds_giving(events, receipt.table, wanted)
+        status = parse_json((folder / fmt.STATUS).read_bytes(), fmt.STATUS)
+        standing = {one.feed: one.model_dump() for one in standings_of(status).feeds}
         return [
             TracedFeed(
                 feed=one.feed,
@@ -302,6 +306,7 @@ class _Looked:
                 read=one.others.counts.read + sum(b.counts.read for b in one.batches),
                 rejected=one.others.counts.rejected + sum(b.counts.rejected for b in one.batches),
                 open_cases=one.open_cases,
+                standing=standing.get(one.feed, {}),
             )
             for one in receipt.feeds
         ]

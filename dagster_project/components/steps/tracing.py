@@ -19,17 +19,16 @@ from dagster_project.lake.table_state import table_states
 from dagster_project.lineage.describe import lineages
 from dagster_project.lineage.trace import Trace, trace
 from dagster_project.privacy.suppress import suppress
-from dagster_project.transform.models import Inputs, Parameters, Scene, at, stage
+from dagster_project.transform.models import (
+    Graph,
+    Inputs,
+    Parameters,
+    Scene,
+    at,
+    parameters_of,
+    stage,
+)
 
-_BUILD = """
-SELECT b.cut_off_at, MAX(t.day) AS day
-FROM lake.ops.model_build AS b
-LEFT JOIN lake.ops.task_run AS t ON t.run_id = b.run_id
-WHERE b.table_name = ?
-GROUP BY b.cut_off_at, b.built_at
-ORDER BY b.built_at DESC
-LIMIT 1
-"""
 PARTS = 3
 
 
@@ -42,15 +41,16 @@ def open_figure(workshop: Workshop, figure: str, where: Mapping[str, str], limit
     """
     table, column = _named(figure)
     with workshop.lake.reader() as con:
-        row = con.execute(_BUILD, [table]).fetchone()
-        if row is None:
+        row = con.execute(
+            "SELECT max_by(cut_off_at, built_at) FROM ops.model_build WHERE table_name = ?", [table]
+        ).fetchone()
+        if row is None or row[0] is None or table not in workshop.graph.models:
             raise UsageError(
                 f"{table} was never built",
                 todo=f"Run `countylake run`, or name one of {', '.join(workshop.graph.models)}",
             )
-        parameters = Parameters(
-            cut_off_at=row[0], day=row[1] or local_day(row[0]), site_code=workshop.site.code
-        )
+        otherwise = Parameters(row[0], local_day(row[0]), workshop.site.code)
+        parameters = parameters_of(con, workshop.graph, table, otherwise)
         return trace(
             con,
             workshop.graph,
@@ -81,8 +81,9 @@ def open_sealed(
             raise UsageError(
                 f"{package_id} holds no {table}", todo=f"Ask for a figure of {sealed.model.table}"
             )
-        models = tuple(sealed.graph.models.values())
-        found = lineages(models, workshop.contracts, workshop.given)
+        entities = {n: m for n, m in workshop.graph.models.items() if m.layer == "silver"}
+        graph = Graph({**entities, **sealed.models})
+        found = lineages(tuple(graph.models.values()), workshop.contracts, workshop.given)
         scene = Scene(sealed.graph, sealed.parameters, Inputs(sealed.snapshot))
         with stage(con, suppress) as on:
             made = on.yields(scene, table)
@@ -100,7 +101,7 @@ def open_sealed(
             con.unregister("made_again")
             return trace(
                 con,
-                sealed.graph,
+                graph,
                 workshop.contracts,
                 found,
                 sealed.parameters.literals(),
