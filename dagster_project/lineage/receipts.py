@@ -31,9 +31,15 @@ from dagster_project.protocol.receipt import Receipt
 _COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
 _SEALED = "sealed_rows"
 _TEMP = "temp.main.receipt_batches"
+_MOST_STATES = 1_000
+_LIVE: dict[str, tuple[tuple[str, int], ...]] = {}
+"""Live rows of each batch by the state of a feed's table: the reports of a run share most of them.
+
+A state names files that are written once, so that what was counted stays true.
+"""
 # A batch that was read again has no delivery of its own, but its source's.
 _BATCHES = """
-WITH live AS ({live}),
+WITH live AS (SELECT batch_id, live_rows FROM receipt_live),
 delivered AS (
   SELECT
     batch_id,
@@ -220,23 +226,19 @@ def feeds_at(
     """
     at = f"AT (VERSION => {int(snapshot)})"
     bound = {"feeds": list(feeds)}
-    present = table_states(con, [f"silver.{feed}" for feed in feeds], snapshot)
-    ranked = _BATCHES.format(
-        live=_live([feed for feed in feeds if f"silver.{feed}" in present], at),
-        at=at,
-        most=form.MOST_BATCHES,
-        most_files=form.MOST_FILES,
-    )
+    ranked = _BATCHES.format(at=at, most=form.MOST_BATCHES, most_files=form.MOST_FILES)
     counts = ", ".join(_COUNTS)
     sums = ", ".join(f"sum({name})::BIGINT" for name in _COUNTS)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE receipt_batches AS {ranked} FROM ranked", bound)
+    con.register("receipt_live", _live_rows(con, feeds, snapshot))
     try:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE receipt_batches AS {ranked} FROM ranked", bound)
         named = con.execute(_NAMED.format(counts=counts).replace("ranked", _TEMP)).fetchall()
         others = con.execute(
             _OTHERS.format(counts=counts, sums=sums).replace("ranked", _TEMP)
         ).fetchall()
     finally:
-        con.execute(f"DROP TABLE {_TEMP}")
+        con.unregister("receipt_live")
+        con.execute(f"DROP TABLE IF EXISTS {_TEMP}")
     known = con.execute(
         f"SELECT f.feed, f.contract_version, f.contract_hash, coalesce(c.open_cases, 0)"
         f" FROM lake.ops.feed AS f {at} LEFT JOIN (SELECT feed, count(*) AS open_cases"
@@ -261,14 +263,29 @@ def feeds_at(
     )
 
 
-def _live(feeds: Sequence[str], at: str) -> str:
-    """SQL: how many rows of each batch stand in silver."""
-    parts = [
-        f"SELECT _batch_id AS batch_id, count(*) AS live_rows"
-        f" FROM lake.silver.{quoted(feed)} {at} WHERE NOT _is_deleted GROUP BY 1"
-        for feed in feeds
-    ]
-    return " UNION ALL ".join(parts) or "SELECT '' AS batch_id, 0 AS live_rows WHERE false"
+def _live_rows(con: duckdb.DuckDBPyConnection, feeds: Sequence[str], snapshot: int) -> pa.Table:
+    """How many rows of each batch stand in silver; counted once for each state of a table."""
+    states = table_states(con, [f"silver.{feed}" for feed in feeds], snapshot)
+    if len(_LIVE) > _MOST_STATES:
+        _LIVE.clear()
+    if lacking := [name for name, state in states.items() if state not in _LIVE]:
+        parts = (
+            f"SELECT '{name}' AS name, _batch_id, count(*) FROM lake.silver."
+            f"{quoted(name.partition('.')[2])} AT (VERSION => {int(snapshot)})"
+            " WHERE NOT _is_deleted GROUP BY ALL"
+            for name in lacking
+        )
+        found: dict[str, list[tuple[str, int]]] = {name: [] for name in lacking}
+        for name, batch_id, count in con.execute(" UNION ALL ".join(parts)).fetchall():
+            found[name].append((str(batch_id), int(count)))
+        _LIVE.update({states[name]: tuple(counts) for name, counts in found.items()})
+    pairs = [pair for state in states.values() for pair in _LIVE[state]]
+    return pa.table(
+        {
+            "batch_id": pa.array([name for name, _ in pairs], pa.string()),
+            "live_rows": pa.array([count for _, count in pairs], pa.int64()),
+        }
+    )
 
 
 def _counts(values: Sequence[Any]) -> form.Counts:
