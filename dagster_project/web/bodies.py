@@ -36,7 +36,7 @@ async def small(request: Request, most: int) -> bytes:
     Raises:
         RefusedError: It is larger, or of another type.
     """
-    _check(request, most, JSON)
+    check(request, most, JSON)
     read = bytearray()
     async for block in request.stream():
         read += block
@@ -55,7 +55,7 @@ async def spooled(
         RefusedError: It is larger, or of another type.
         OSError: The disk refuses.
     """
-    _check(request, most, media_type)
+    check(request, most, media_type)
     path, whole, size = folder / f"upload-{uuid.uuid4().hex}", hashlib.sha256(), 0
     try:
         with path.open("xb") as out:
@@ -82,7 +82,12 @@ def announced(request: Request) -> int:
     return int(said) if said.isdecimal() and len(said) < len(str(1 << 62)) else 0
 
 
-def _check(request: Request, most: int, media_type: str) -> None:
+def check(request: Request, most: int, media_type: str) -> None:
+    """What the head of a request says of its body.
+
+    Raises:
+        RefusedError: It is larger, or of another type.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != media_type:
         raise RefusedError(415)
     if request.headers.get("content-encoding", "identity").lower() != "identity":

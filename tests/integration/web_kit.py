@@ -154,6 +154,7 @@ def listening(app: FastAPI, **options: Any) -> Iterator[int]:
         http=PatientProtocol,
         lifespan="off",
         access_log=False,
+        server_header=False,
         log_level="error",
         h11_max_incomplete_event_size=16 << 10,
         timeout_graceful_shutdown=1,

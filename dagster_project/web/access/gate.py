@@ -11,11 +11,12 @@ import re
 import secrets
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal
 
 import structlog
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.security import HTTPBearer
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -220,10 +221,7 @@ def _always(visit: Visit) -> list[tuple[bytes, bytes]]:
 
 
 def _access(scope: Scope, visit: Visit) -> Access:
-    parameters = scope.get("path_params", {})
-    package, code = str(parameters.get("package_id", "")), str(parameters.get("code", ""))
-    named = package if PACKAGE_ID.match(package) else code if _CODE.match(code) else ""
-    route = getattr(scope.get("route"), "path", "")
+    route, named = _asked(scope)
     return Access(
         at=visit.at,
         id=visit.id,
@@ -238,3 +236,31 @@ def _access(scope: Scope, visit: Visit) -> Access:
         ms=round((time.monotonic() - visit.began) * 1000),
         address=scope["client"][0] if scope.get("client") else "",
     )
+
+
+def _asked(scope: Scope) -> tuple[str, str]:
+    """The form of the address that was asked, and the package or child in it; empty if unknown."""
+    for form, pattern in _forms(scope["app"]):
+        if found := pattern.match(scope["path"]):
+            package, code = (found.groupdict().get(one, "") for one in ("package_id", "code"))
+            if PACKAGE_ID.match(package):
+                return form, package
+            return form, code if _CODE.match(code) else ""
+    return "", ""
+
+
+@lru_cache(maxsize=8)
+def _forms(app: FastAPI) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Every address that the interface describes, with what fits it; the plainest first."""
+    forms = sorted(
+        [*app.openapi()["paths"], "/v1/openapi.json"], key=lambda form: (form.count("{"), form)
+    )
+    return tuple(
+        (form, re.compile(re.sub(r"\{(\w+)\}", _step, form.replace(".", r"\.")) + r"\Z"))
+        for form in forms
+    )
+
+
+def _step(name: re.Match[str]) -> str:
+    """A named step of an address; a file's path has several."""
+    return f"(?P<{name[1]}>{'.+' if name[1] == 'path' else '[^/]+'})"

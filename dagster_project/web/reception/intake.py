@@ -21,7 +21,7 @@ from dagster_project.paths import Home
 from dagster_project.protocol.archive import MEDIA_TYPE
 from dagster_project.web.access.bounds import Bounds
 from dagster_project.web.access.refusals import RefusedError
-from dagster_project.web.bodies import Spooled, announced, spooled
+from dagster_project.web.bodies import Spooled, announced, check, spooled
 from dagster_project.web.keeper import Keeper
 from dagster_project.web.reception.chains import Standing
 
@@ -71,13 +71,14 @@ class Intake:
         Raises:
             RefusedError: It is not this child's, there is no room, or it is no package.
         """
+        most = self._bounds.archive_bytes
+        check(request, most, MEDIA_TYPE)
         if self._busy >= self._bounds.uploads:
             raise RefusedError(503, retry_s=BUSY_S)
         self._busy += 1
         try:
             async with asyncio.timeout(self._bounds.body_s):
                 door = await run_in_threadpool(self._ready, code, package_id, announced(request))
-                most = self._bounds.archive_bytes
                 async with spooled(request, most, MEDIA_TYPE, self._home.scratch) as body:
                     return await run_in_threadpool(self._keep, door, package_id, body)
         finally:
