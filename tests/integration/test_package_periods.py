@@ -26,8 +26,8 @@ def county(tmp_path: Path) -> Periods:
     return made
 
 
-def test_a_table_of_many_months_is_one_package_a_month(county: Periods) -> None:
-    """Each with its own rows; the run's month is sealed though it is empty; twice is once."""
+def test_each_month_of_a_table_is_sealed_and_revised_alone(county: Periods) -> None:
+    """The run's month also when it is empty; twice is once; late data revise what they changed."""
     sealing = county.report(BY_MONTH, MAY)
     assert [(one.period, one.rows) for one in sealing.new] == [
         ("202303", 1),
@@ -41,11 +41,6 @@ def test_a_table_of_many_months_is_one_package_a_month(county: Periods) -> None:
     assert reasons[2] == ""
     assert all("back-filled" in one and "never sealed" in one for one in reasons[:2])
     assert county.report(BY_MONTH, MAY).new == []
-
-
-def test_late_data_revise_exactly_the_months_whose_figures_changed(county: Periods) -> None:
-    """With a reason that says so; a month that lost all its rows says that it has none."""
-    county.report(BY_MONTH, MAY)
     county.take("许可_2.csv", [*rows([1], "2023-05-02"), *rows([2, 3], "2023-04-01")])
     sealing = county.report(BY_MONTH, MAY)
     assert [(one.period, one.rows) for one in sealing.new] == [("202303", 0), ("202305", 1)]
@@ -54,6 +49,7 @@ def test_late_data_revise_exactly_the_months_whose_figures_changed(county: Perio
     assert may == "figures changed since the revision before"
 
 
+@pytest.mark.thorough
 def test_rows_of_a_month_to_come_are_refused(county: Periods) -> None:
     """With a sentence, in the package and in the run; the other months are reported."""
     county.take("许可_2.csv", [*rows([1], "2023-04-01"), *rows([2], "2031-07-01")])
@@ -64,6 +60,7 @@ def test_rows_of_a_month_to_come_are_refused(county: Periods) -> None:
     assert county.status(sealing.current.package_id)["not_reported"] == [remark]
 
 
+@pytest.mark.thorough
 def test_changed_sql_is_told_as_the_cause(county: Periods) -> None:
     """Figures that changed because they are made otherwise are not called late data."""
     county.report(BY_MONTH, MAY)
@@ -121,6 +118,7 @@ def test_late_data_do_not_change_a_closed_state(county: Periods) -> None:
     assert county.packages(STATE)[-1][:2] == (yesterday.name, 2)
 
 
+@pytest.mark.thorough
 def test_a_time_before_the_lake_is_refused(county: Periods) -> None:
     """Nobody knows what it would have said."""
     county.report(STATE)

@@ -77,22 +77,17 @@ def test_a_withdrawal_is_a_package_without_figures(county: CountyKit) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("package_id", "why", "sentence"),
-    [
+def test_what_cannot_be_withdrawn_is_refused(county: CountyKit) -> None:
+    """Twice, an old revision, what was never sealed, and what nobody gives a reason for."""
+    taken_back(county, FIRST)
+    for package_id, why, sentence in (
         (SECOND, "again", f"{SECOND} was withdrawn already"),
         (FIRST, "old", f"{FIRST} was withdrawn already .{SECOND}."),
         ("140321-nothing-2023-r1", "who knows", "there is no package"),
         (SECOND, "  ", "a withdrawal has a reason"),
-    ],
-)
-def test_what_cannot_be_withdrawn_is_refused(
-    county: CountyKit, package_id: str, why: str, sentence: str
-) -> None:
-    """Twice, an old revision, what was never sealed, and what nobody gives a reason for."""
-    taken_back(county, FIRST)
-    with pytest.raises(UsageError, match=sentence):
-        taken_back(county, package_id, why)
+    ):
+        with pytest.raises(UsageError, match=sentence):
+            taken_back(county, package_id, why)
     assert len(list_packages(Workshop.at(county.home.root))) == 2
 
 
@@ -112,6 +107,7 @@ def test_a_withdrawn_period_is_reported_again_with_other_figures(county: CountyK
     assert county.seal(again=True, reason="核对无误") is not None
 
 
+@pytest.mark.thorough
 def test_a_rejected_package_is_answered(county: CountyKit) -> None:
     """As soon as SQL or contracts are others, or by a person's will; else it says the same."""
     county.seal("20230530", recipe_hash="e" * 64)
@@ -129,6 +125,7 @@ def test_a_rejected_package_is_answered(county: CountyKit) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_a_package_is_shown_with_its_place_and_answers(county: CountyKit, city: CityKit) -> None:
     """What it says, what came before and after it, and what the parent said."""
     county.build(FEWER)
@@ -169,6 +166,7 @@ def test_what_is_wrong_in_the_outbox_is_named(county: CountyKit) -> None:
     assert any("broken at number 2" in one for one in verify_packages(workshop).faults)
 
 
+@pytest.mark.thorough
 def test_the_described_schema_is_the_same_wherever_it_is_sealed(
     tmp_path: Path, county: CountyKit
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_due_time_asks_for_one_run(instance: dg.DagsterInstance) -> None:
     assert [one for one in look(instance) if STATE in packages_of(one)] == []
 
 
+@pytest.mark.thorough
 def test_what_was_missed_is_asked_for_until_it_is_sealed(
     county: Periods, instance: dg.DagsterInstance
 ) -> None:
