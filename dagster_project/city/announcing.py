@@ -12,7 +12,8 @@ from pathlib import Path
 from dagster_project.city.announced import UP, evidence
 from dagster_project.city.register import Child, children
 from dagster_project.paths import Home
-from dagster_project.protocol.announcement import SUFFIX, announce, file_name
+from dagster_project.protocol import dsse
+from dagster_project.protocol.announcement import PAYLOAD_TYPE, SUFFIX, announce, file_name
 from dagster_project.protocol.folders import read_untrusted, write_file
 from dagster_project.protocol.keys import Signer
 from dagster_project.protocol.revocation import FILE, Revocations, Revoked, sign_revocations
@@ -72,6 +73,8 @@ def tell_parent(home: Home, site: Site, signer: Signer) -> None:
     """
     folder, entries = home.outbox / UP, children(home)
     for code, child in entries.items():
+        for _, path in _serials(folder, code):
+            _sign_anew(path, child, signer)
         told = max((serial for serial, _ in _serials(folder, code)), default=-1)
         if told >= 0:
             for serial, path in _serials(evidence(home), code):
@@ -84,6 +87,15 @@ def tell_parent(home: Home, site: Site, signer: Signer) -> None:
     refused = revocations(entries, site)
     if refused.revoked or (folder / FILE).exists():
         _keep_equal(folder, FILE, sign_revocations(refused, signer))
+
+
+def _sign_anew(path: Path, child: Child, signer: Signer) -> None:
+    """Let the site's present key vouch for what an earlier one made known."""
+    data = path.read_bytes()
+    signed_by = set(dsse.key_ids(data, path.name))
+    if signer.key_id not in signed_by and not signed_by & child.card.every_key.keys():
+        _, payload = dsse.unverified(data, path.name)
+        write_file(path, dsse.sign(signer, PAYLOAD_TYPE, payload))
 
 
 def _serials(folder: Path, code: str) -> list[tuple[int, Path]]:

@@ -29,7 +29,7 @@ from dagster_project.protocol.manifest import Code, Whole
 
 MOST_BYTES = 64 << 10
 """No card, and no announcement of one, is larger."""
-MOST_KEYS = 64
+MOST_KEYS = 120
 _INSTANT = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z)?$"
 
 

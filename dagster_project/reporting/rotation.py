@@ -28,7 +28,7 @@ from dagster_project.protocol.announcement import (
 from dagster_project.protocol.correction import words_fault
 from dagster_project.protocol.folders import SEALED_MODE, only_one, write_file
 from dagster_project.protocol.keys import FileSigner, Signer, load_signer, name_key, next_key
-from dagster_project.protocol.site_card import CardKey, SiteCard
+from dagster_project.protocol.site_card import MOST_KEYS, CardKey, SiteCard
 from dagster_project.reporting.identity import own_card, passphrase_of, signer_of
 from dagster_project.settings import Site, load_site
 
@@ -72,6 +72,12 @@ def rotate(
                 "the key in site.yaml is not the current one of public.json",
                 where=str(home.site_file),
                 todo="Correct `signing_key`, or make a new key with `countylake key rotate --lost`",
+            )
+        if len(card.listed) >= MOST_KEYS:
+            raise PackageError(
+                f"a card holds at most {MOST_KEYS} keys",
+                where=str(home.public_file),
+                todo="Keep the key, or let the site begin anew with another home and card",
             )
         now = clock.now()
         signer = next_key(folder, site.code, passphrase_of(site))

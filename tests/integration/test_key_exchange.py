@@ -220,6 +220,7 @@ def test_a_relay_makes_its_children_known(tmp_path: Path) -> None:
     register(province, city.home.public_file)
 
     def relay() -> list[str]:
+        """Everything on its way up, and what the province says of it."""
         take_announcements(city.home, clock.now())
         tell_parent(city.home, city.site, city.signer)
         shutil.copytree(
@@ -235,6 +236,12 @@ def test_a_relay_makes_its_children_known(tmp_path: Path) -> None:
     shutil.copytree(announced, county.up.parent / "keys", dirs_exist_ok=True)
     assert "is followed by key" in relay()[0]
     assert cards(province)["140321"].key_id == county.signer.key_id
+    rotation.rotate(city.home, overlap=MONTH, why="年度轮换", folder=keys_of(city))
+    site = load_site(city.home)
+    city = replace(city, site=site, signer=signer_of(site, keys_of(city)))
+    assert "140300 阳泉市: key" in relay()[0]
+    later = clock.now() + MONTH + timedelta(days=1)
+    assert take_announcements(province, later) == [], "the relay's next key vouches as well"
     forged = cards(province)["140321"].model_copy(
         update={
             "serial": 9,
