@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from dagster_project.city import ledger, quarantine
 from dagster_project.city.answers import answer
@@ -30,8 +32,12 @@ from dagster_project.protocol.manifest import PACKAGE_ID, SIGNATURE
 
 _SENTENCE = 400
 _MOST_SENTENCES = 50
+_AT_ONCE = 4
 _FAILURES = 5
 """After so many packages in a row that could not be written, the fault is not theirs."""
+
+
+One = TypeVar("One")
 
 
 @dataclass(frozen=True)
@@ -115,8 +121,7 @@ class Counter:
                 done.append(settled)
         new = [one for one in done if one.is_new]
         if new:
-            for one in new:
-                self._keep(one)
+            _each(self._keep, new)
             with writer.transaction(_message(new), packages=len(new)) as tx:
                 accepted = [one for one in new if one.entry.outcome == "accepted"]
                 merge(tx.con, [one.arrival.verdict for one in accepted])
@@ -242,17 +247,22 @@ class Counter:
             verdict.folder = kept if known else verdict.folder
 
     def _tell(self, done: Sequence[Settled]) -> None:
-        for one in done:
-            entry = one.entry
-            if entry.consumed:
-                self.settled[entry.package_id] = entry
-            if entry.consumed or entry.package_id not in self.settled:
-                self.answer(entry)
+        self.settled |= {one.entry.package_id: one.entry for one in done if one.entry.consumed}
+        told = {one.entry.package_id: one.entry for one in done if not one.entry.consumed}
+        told = {name: entry for name, entry in told.items() if name not in self.settled}
+        _each(self.answer, [*(one.entry for one in done if one.entry.consumed), *told.values()])
         new = [one.entry for one in done if one.is_new]
         self.decisions += new
         refused = {entry.site_code for entry in new if entry.outcome == "rejected"}
         if refused:
             quarantine.prune(self.lake.home, sorted(refused))
+
+
+def _each(act: Callable[[One], None], those: Sequence[One]) -> None:
+    """Do it for each; a few at once, since the time goes by in waiting for the disk."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for _ in pool.map(act, those):
+            pass
 
 
 def _turn(arrival: Arrival) -> tuple[str, int, str]:

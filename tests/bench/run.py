@@ -8,7 +8,8 @@ Usage: ``python -m tests.bench.run [--scale 1] [--scale 10] [--rounds 2] [--mib 
 [--rows 200000] [--departments 60] [--judged 5000000] [--sites 90]``. Scale 1 is the real county's
 size; inboxes are simulated once and kept below ``var/bench``. ``--rows`` is the size of the tables
 of the extraction's database (0 for none), ``--departments`` how many deliver on one day,
-``--judged`` how many rows meet fifteen rules, ``--sites`` how many have reported for a month.
+``--judged`` how many rows meet fifteen rules, ``--sites`` how many have reported for a month, and
+how many send twenty packages on one day.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from statistics import median
 
 from dagster_project.paths import PROJECT
 from dagster_project.simulate import simulate
-from tests.bench import city_view, departments, extraction, quality, reading
+from tests.bench import city_view, departments, extraction, quality, reading, reception
 from tests.bench.timing import Timed, timed
 
 BENCH = PROJECT / "var" / "bench"
@@ -106,6 +107,7 @@ def main() -> None:
         quality.measure(asked.judged, asked.rounds)
     if asked.sites:
         city_view.measure(city_view.Size(sites=asked.sites))
+        reception.measure(asked.sites)
 
 
 if __name__ == "__main__":
