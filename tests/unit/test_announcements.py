@@ -203,3 +203,13 @@ def test_a_card_that_is_none(wrong: dict[str, object]) -> None:
     """Two current keys, a key twice, a foreign fingerprint or an odd word: no card."""
     with pytest.raises(PackageError, match=r"not a site's public\.json"):
         card_of(canonical_json({**json.loads(FIRST.content), **wrong}), "public.json")
+
+
+def test_every_byte_of_an_announcement_counts() -> None:
+    """Whichever byte is changed, it is an announcement no more, or not that of these keys."""
+    whole = announce(SECOND, "轮换", [holder(1), holder(2)])
+    for place in range(0, len(whole), 3):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        with pytest.raises(PackageError):
+            follow(FIRST, read_announcement(bytes(changed), "x"), AT, "x")
