@@ -121,6 +121,8 @@ def _chunk(chunk: Struct, name: bytes, rows: int, end: int) -> _Chunk:
         raise ValueError("a column has another number of values than its row group has rows")
     starts = min((_number(told, place) for place in _OFFSETS if told.get(place)), default=0)
     packed = _number(told, 7)
+    if rows == packed == 0:
+        return _Chunk(kind, codec, rows, packed, starts)
     if starts < len(_MAGIC) or starts + packed > end - _TAIL:
         raise ValueError("a column's pages lie outside the file")
     return _Chunk(kind, codec, rows, packed, starts)

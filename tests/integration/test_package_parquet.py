@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,16 @@ import pytest
 from dagster_project.errors import PackageError
 from dagster_project.protocol.table import content_hash, read_parquet, write_parquet
 
-GOOD = pa.table({"town_code": ["140321100", None], "person_cnt": pa.array([3, None], pa.int64())})
+GOOD = pa.table(
+    {
+        "town_code": ["140321100", None],
+        "person_cnt": pa.array([3, None], pa.int64()),
+        "amount_yuan": pa.array([None, Decimal("1.50")], pa.decimal128(18, 2)),
+        "updated_at": pa.array([0, 1], pa.timestamp("us", tz="UTC")),
+        "day": pa.array([0, None], pa.date32()),
+        "suppressed": [True, False],
+    }
+)
 MIB = 1 << 20
 
 
