@@ -15,7 +15,7 @@ from dagster_project.protocol.manifest import SIGNATURE
 from tests.integration.exchange_kit import CITY
 from tests.integration.web_kit import Pair, archived, city_of, kit_of, make_pair, sealed_ids
 
-pytestmark = pytest.mark.xdist_group("web_exchange")
+pytestmark = pytest.mark.xdist_group("web")
 CODE = "140321"
 
 
@@ -182,6 +182,7 @@ def test_a_busy_lake_keeps_nobody_waiting(pair: Pair, parent: TestClient) -> Non
         assert parent.get("/v1/packages").json() == before
 
 
+@pytest.mark.thorough
 def test_an_answer_that_was_left_is_stored_by_the_next_delivery(
     pair: Pair, parent: TestClient
 ) -> None:

@@ -28,12 +28,12 @@ from tests.integration.web_kit import (
     city_of,
     kit_of,
     listening,
-    make_pair,
     sealed_ids,
+    shared_pair,
     with_new_city,
 )
 
-pytestmark = pytest.mark.xdist_group("web_pull")
+pytestmark = pytest.mark.xdist_group("web")
 CODE = "140321"
 HASTY = Patience(connect=2, silence=2, meeting=20, tries=3)
 
@@ -41,7 +41,7 @@ HASTY = Patience(connect=2, silence=2, meeting=20, tries=3)
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """A county with two sealed packages."""
-    return make_pair(tmp_path_factory.mktemp("sealed"), {CODE: "平定县"})
+    return shared_pair(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ def puller(pair: Pair, port: int, **changes: Any) -> Puller:
     return Puller(pair.city.kit.lake, site, patience=HASTY, **changes)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("keys")
 def test_what_is_fetched_is_received_and_answered(pair: Pair, sealed: Pair) -> None:
     """The way of a package of a child that never delivers: shown, fetched, decided, told."""
@@ -176,6 +177,7 @@ LIES: dict[str, tuple[Callable[[bytes], Answer], str]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", LIES)
 @pytest.mark.usefixtures("keys")
 def test_a_liar_brings_nothing_in(name: str, pair: Pair) -> None:
@@ -192,6 +194,7 @@ def test_a_liar_brings_nothing_in(name: str, pair: Pair) -> None:
     assert Door(pair.city.kit.home, CODE).lying() == []
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("keys")
 def test_an_index_that_never_ends_or_names_others_ends_here(pair: Pair) -> None:
     """A page that leads back, a name that leads elsewhere, a package of another county."""

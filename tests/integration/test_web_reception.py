@@ -26,13 +26,13 @@ from tests.integration.web_kit import (
     archived,
     city_of,
     kit_of,
-    make_pair,
     sealed_ids,
     served,
+    shared_pair,
     with_new_city,
 )
 
-pytestmark = pytest.mark.xdist_group("web_reception")
+pytestmark = pytest.mark.xdist_group("web")
 CODE, OTHER = "140321", "140322"
 ZIP = {"Content-Type": "application/zip"}
 JSON = {"Content-Type": "application/json"}
@@ -42,7 +42,7 @@ BASE = f"/v1/children/{CODE}"
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """Two counties, each with two sealed packages."""
-    return make_pair(tmp_path_factory.mktemp("sealed"))
+    return shared_pair(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture
@@ -93,6 +93,7 @@ def test_a_pushed_package_goes_through_the_one_door(pair: Pair, child: TestClien
     assert city.receive().decisions == []
 
 
+@pytest.mark.thorough
 def test_the_same_again_changes_nothing_and_other_bytes_are_told_apart(
     pair: Pair, child: TestClient
 ) -> None:
@@ -160,6 +161,7 @@ def test_what_is_no_archive_of_a_package_never_lies_in_the_folder(
     assert not list(pair.city.kit.home.scratch.glob("upload-*"))
 
 
+@pytest.mark.thorough
 def test_a_zip_that_leads_elsewhere_is_refused(pair: Pair, child: TestClient) -> None:
     """Names with steps up, links and unsigned packages are refused; nothing is written."""
     first = sealed_ids(kit_of(pair.counties[CODE]))[0]
@@ -200,6 +202,7 @@ def test_another_county_s_package_under_an_own_name_is_not_believed(
     assert [one.outcome for one in city.receive().decisions] == ["accepted"]
 
 
+@pytest.mark.thorough
 def test_there_are_bounds_on_what_one_child_leaves(pair: Pair) -> None:
     """So many undecided packages and no more; so large and no larger; so much disk is spared."""
     county = kit_of(pair.counties[CODE])
@@ -250,6 +253,7 @@ def test_a_linked_exchange_folder_is_not_written_to(pair: Pair, child: TestClien
     assert not list(target.iterdir())
 
 
+@pytest.mark.thorough
 def test_corrections_go_down_and_answers_come_up(pair: Pair, child: TestClient) -> None:
     """What the city asks can be fetched; only an answer to something asked is taken."""
     folder = pair.city.kit.home.exchange / CODE / "corrections"

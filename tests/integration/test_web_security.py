@@ -17,19 +17,17 @@ from dagster_project.web.access.granting import scopes_for
 from dagster_project.web.access.tokens import CHILD, PARENT, Scope, Tokens
 from dagster_project.web.app import close
 from tests.integration.exchange_kit import CITY, make_city, make_county
-from tests.integration.web_kit import Pair, Served, make_pair, sealed_ids, served
+from tests.integration.web_kit import Pair, Served, sealed_ids, served, shared_pair
 
-pytestmark = pytest.mark.xdist_group("web_security")
+pytestmark = pytest.mark.xdist_group("web")
 ONE, TWO = "140321", "140322"
 CORRECTION = f"{ONE}-JZ{'A' * 12}.answer.json"
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """A city and two counties, each with a token of the other side."""
-    made = make_pair(tmp_path_factory.mktemp("web_security"))
-    yield made
-    made.close()
+    return shared_pair(tmp_path_factory.getbasetemp())
 
 
 def operations(one: Served, code: str, package_id: str) -> Iterator[tuple[str, str, str]]:
@@ -129,6 +127,7 @@ def test_a_site_in_the_middle_keeps_both_sides_apart(tmp_path: Path) -> None:
     close(both.app)
 
 
+@pytest.mark.thorough
 def test_each_operation_needs_its_scope(pair: Pair) -> None:
     """A token with one scope opens the operations of that scope and answers 403 to the others."""
     for one, site, code, scopes in (

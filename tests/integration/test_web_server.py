@@ -30,22 +30,20 @@ from tests.integration.web_kit import (
     Served,
     archived,
     listening,
-    make_pair,
     sealed_ids,
     served,
+    shared_pair,
 )
 
-pytestmark = pytest.mark.xdist_group("web_server")
+pytestmark = pytest.mark.xdist_group("web")
 CODE = "140321"
 HASTY = replace(FREE, idle_s=0.4, body_s=2.0, package=Limits(total_bytes=200_000))
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """A city and a county."""
-    made = make_pair(tmp_path_factory.mktemp("web_server"), {CODE: "平定县"})
-    yield made
-    made.close()
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """A city and two counties, each with a token of the other side."""
+    return shared_pair(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +110,7 @@ def test_a_large_file_comes_in_ranges_over_a_line(pair: Pair) -> None:
         assert "server" not in http.get(url).headers
 
 
+@pytest.mark.thorough
 def test_a_body_that_stands_still_is_given_up(pair: Pair, city: tuple[Served, int]) -> None:
     """Half a body and then nothing, or a byte now and then: 408, and nothing is left behind."""
     one, port = city
@@ -154,6 +153,7 @@ def test_a_stranger_s_body_is_not_read(pair: Pair, city: tuple[Served, int]) -> 
     assert b"100 Continue" not in said
 
 
+@pytest.mark.thorough
 def test_a_head_that_is_too_large_or_too_slow_ends_the_line(
     city: tuple[Served, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +168,7 @@ def test_a_head_that_is_too_large_or_too_slow_ends_the_line(
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.thorough
 def test_bounds_hold_for_many_at_once(pair: Pair) -> None:
     """Of many requests at the same moment a token's budget is answered and no more."""
     bounds = Bounds(per_s=0.01, burst=10)

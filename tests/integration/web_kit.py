@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,12 @@ def make_pair(root: Path, codes: Mapping[str, str] | None = None, bounds: Bounds
         kit.report_day(1)
         kit.report_day(2)
     return paired(city, made, bounds)
+
+
+@lru_cache(maxsize=1)
+def shared_pair(root: Path) -> Pair:
+    """Sites that tests of several modules ask, made once; whoever changes them mends them."""
+    return make_pair(root / "web")
 
 
 def paired(city: CityKit, counties: Iterable[CountyKit], bounds: Bounds = FREE) -> Pair:
