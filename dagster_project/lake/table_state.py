@@ -1,4 +1,4 @@
-"""Which files and columns a table of the lake consists of at a snapshot, as one hash.
+"""Which files and columns a table of the lake consists of at a snapshot, and both as one hash.
 
 Two snapshots at which a table has the same state hold the same rows of it. The reverse does not
 hold: files that are merged are another state with the same rows. Rows are not looked at here.
@@ -39,6 +39,34 @@ JOIN part AS p ON p.table_id = w.table_id
 WHERE p.begin_snapshot <= $at AND COALESCE(p.end_snapshot, $at + 1) > $at
 GROUP BY w.name, w.table_uuid
 """
+
+
+_COLUMNS = """
+SELECT s.schema_name || '.' || t.table_name, list(c.column_name ORDER BY c.column_order)
+FROM {meta}.ducklake_table AS t
+JOIN {meta}.ducklake_schema AS s ON s.schema_id = t.schema_id
+JOIN {meta}.ducklake_column AS c ON c.table_id = t.table_id AND c.parent_column IS NULL
+WHERE t.begin_snapshot <= $at AND COALESCE(t.end_snapshot, $at + 1) > $at
+  AND s.begin_snapshot <= $at AND COALESCE(s.end_snapshot, $at + 1) > $at
+  AND c.begin_snapshot <= $at AND COALESCE(c.end_snapshot, $at + 1) > $at
+  AND list_contains($tables, s.schema_name || '.' || t.table_name)
+GROUP BY ALL
+"""
+
+
+def columns_at(
+    con: duckdb.DuckDBPyConnection, tables: Iterable[str], snapshot: int
+) -> Mapping[str, list[str]]:
+    """The columns that tables had at a snapshot; a table that did not exist then is not in it.
+
+    Args:
+        con: A reader or writer with the lake attached as ``lake``.
+        tables: ``layer.name`` of each.
+        snapshot: A snapshot that is committed.
+    """
+    query = _COLUMNS.format(meta="__ducklake_metadata_lake")
+    found = con.execute(query, {"tables": sorted(tables), "at": snapshot}).fetchall()
+    return {str(name): [str(one) for one in columns] for name, columns in found}
 
 
 def table_states(

@@ -20,7 +20,8 @@ from dagster_project import __version__
 from dagster_project.clock import utc_text
 from dagster_project.contracts.model import Table
 from dagster_project.lake.engine import quoted
-from dagster_project.lake.table_state import table_states
+from dagster_project.lake.ops import TABLES
+from dagster_project.lake.table_state import columns_at, table_states
 from dagster_project.lineage.describe import SqlModel
 from dagster_project.protocol import receipt as form
 from dagster_project.protocol.canonical import canonical_json, sha256_bytes
@@ -31,6 +32,7 @@ from dagster_project.protocol.receipt import Receipt
 _COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
 _SEALED = "sealed_rows"
 _TEMP = "temp.main.receipt_batches"
+_LEDGERS = ("feed", "batch", "batch_file", "delivery", "rectification")
 _MOST_STATES = 1_000
 _LIVE: dict[str, tuple[tuple[str, int], ...]] = {}
 """Live rows of each batch by the state of a feed's table: the reports of a run share most of them.
@@ -46,13 +48,13 @@ delivered AS (
     arg_min(delivery_id, (received_at, delivery_id)) AS delivery_id,
     arg_min(channel, (received_at, delivery_id)) AS channel,
     min(received_at) AS received_at
-  FROM lake.ops.delivery {at}
+  FROM {delivery}
   WHERE batch_id IS NOT NULL
   GROUP BY batch_id
 ),
 files AS (
   SELECT batch_id, list(DISTINCT sha256 ORDER BY sha256)[:{most_files}] AS files
-  FROM lake.ops.batch_file {at}
+  FROM {batch_file}
   WHERE sha256 IS NOT NULL
   GROUP BY batch_id
 ),
@@ -68,7 +70,7 @@ ranked AS (
       PARTITION BY b.feed
       ORDER BY coalesce(l.live_rows, 0) > 0 DESC, b.committed_at DESC, b.batch_id DESC
     ) <= {most} AS is_named
-  FROM lake.ops.batch AS b {at}
+  FROM {batch} AS b
   LEFT JOIN live AS l ON l.batch_id = b.batch_id
   LEFT JOIN delivered AS d ON d.batch_id = coalesce(b.source_batch_id, b.batch_id)
   LEFT JOIN files AS f ON f.batch_id = coalesce(b.source_batch_id, b.batch_id)
@@ -224,9 +226,9 @@ def feeds_at(
         feeds: The feeds behind the report.
         snapshot: A snapshot that is committed.
     """
-    at = f"AT (VERSION => {int(snapshot)})"
     bound = {"feeds": list(feeds)}
-    ranked = _BATCHES.format(at=at, most=form.MOST_BATCHES, most_files=form.MOST_FILES)
+    ledgers = _ledgers(con, snapshot)
+    ranked = _BATCHES.format(**ledgers, most=form.MOST_BATCHES, most_files=form.MOST_FILES)
     counts = ", ".join(_COUNTS)
     sums = ", ".join(f"sum({name})::BIGINT" for name in _COUNTS)
     con.register("receipt_live", _live_rows(con, feeds, snapshot))
@@ -241,8 +243,8 @@ def feeds_at(
         con.execute(f"DROP TABLE IF EXISTS {_TEMP}")
     known = con.execute(
         f"SELECT f.feed, f.contract_version, f.contract_hash, coalesce(c.open_cases, 0)"
-        f" FROM lake.ops.feed AS f {at} LEFT JOIN (SELECT feed, count(*) AS open_cases"
-        f" FROM lake.ops.rectification {at} WHERE state = 'open' GROUP BY feed) AS c USING (feed)"
+        f" FROM {ledgers['feed']} AS f LEFT JOIN (SELECT feed, count(*) AS open_cases"
+        f" FROM {ledgers['rectification']} WHERE state = 'open' GROUP BY feed) AS c USING (feed)"
         f" WHERE list_contains($feeds, f.feed) ORDER BY f.feed",
         bound,
     ).fetchall()
@@ -261,6 +263,21 @@ def feeds_at(
         )
         for feed, version, digest, cases in known
     )
+
+
+def _ledgers(con: duckdb.DuckDBPyConnection, snapshot: int) -> dict[str, str]:
+    """The ledgers as they were; what an older programme did not keep is empty."""
+    present = columns_at(con, [f"ops.{name}" for name in _LEDGERS], snapshot)
+    found = {}
+    for name in _LEDGERS:
+        had = present.get(f"ops.{name}", [])
+        columns = ", ".join(
+            quoted(column) if column in had else f"CAST(NULL AS {kind}) AS {quoted(column)}"
+            for column, kind, _ in TABLES[name].columns
+        )
+        source = f"FROM lake.ops.{name} AT (VERSION => {int(snapshot)})" if had else "WHERE false"
+        found[name] = f"(SELECT {columns} {source})"
+    return found
 
 
 def _live_rows(con: duckdb.DuckDBPyConnection, feeds: Sequence[str], snapshot: int) -> pa.Table:

@@ -130,3 +130,20 @@ def test_a_month_of_batches_is_named_and_all_others_are_counted(lake: Lake) -> N
     assert feed.others.hash == hashlib.sha256(lines.encode()).hexdigest()
     assert feed.others.counts.rejected == len(rest)
     assert feed.open_cases == 1
+
+
+def test_ledgers_of_an_older_programme_say_less(lake: Lake) -> None:
+    """A past period is back-filled from a snapshot that lacks columns and tables of today."""
+    old = change(
+        lake,
+        "ALTER TABLE lake.ops.batch DROP COLUMN source_batch_id",
+        "DROP TABLE lake.ops.batch_file",
+        "INSERT INTO lake.ops.feed (feed) VALUES ('permit')",
+        "INSERT INTO lake.ops.batch (batch_id, feed, read) VALUES ('b1', 'permit', 1)",
+        f"INSERT INTO lake.{TABLE} VALUES (1, 'b1', false)",
+    )
+    change(lake, "ALTER TABLE lake.ops.batch ADD COLUMN source_batch_id VARCHAR")
+    with lake.reader() as con:
+        (feed,) = feeds_at(con, ["permit"], old)
+    (batch,) = feed.batches
+    assert (batch.batch_id, batch.source_batch_id, batch.files, batch.live) == ("b1", "", (), 1)
