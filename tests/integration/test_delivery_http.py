@@ -61,7 +61,7 @@ def decide(city: CityKit, reception: Reception) -> list[str]:
         "SELECT package_no, package_hash FROM lake.ops.received WHERE consumed"
         " ORDER BY package_no DESC LIMIT 1"
     )
-    reception.head = found[0] if found else (0, "")  # type: ignore[assignment]
+    reception.head = found[0] if found else (0, "")
     return outcomes
 
 
