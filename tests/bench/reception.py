@@ -15,6 +15,7 @@ import argparse
 import json
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -45,6 +46,7 @@ CITY = "140300"
 SITES, REPORTS, ROWS = 90, 20, 300
 """Zhejiang's counties, reports of each a day, and rows of a report by town, sex and age."""
 AT = datetime(2023, 6, 1, 12, 0, tzinfo=UTC)
+KEYS = Path(tempfile.gettempdir()) / "countylake-bench-keys"
 MINUTES = 5
 """What a day's packages may take at the most, on two cores."""
 COLUMNS = (
@@ -112,7 +114,7 @@ def make(root: Path, sites: int, reports: int, rows: int, day: int = 1) -> Home:
     home = Home(root / "city")
     if not home.site_file.exists():
         save_site(home, Site(code=CITY, name="阳泉市", collects=False, receives=True))
-        give_key(home, root / "keys")
+        give_key(home, KEYS)
     heads_file = root / "heads.json"
     heads = json.loads(heads_file.read_text()) if heads_file.exists() else {}
     tables = [contract(number) for number in range(reports)]
@@ -120,9 +122,9 @@ def make(root: Path, sites: int, reports: int, rows: int, day: int = 1) -> Home:
         site, own = code(number), Home(root / "sites" / code(number))
         if not own.site_file.exists():
             save_site(own, Site(code=site, name=f"县{number}", parent=CITY))
-            give_key(own, root / "keys")
+            give_key(own, KEYS)
             register(home, own.public_file)
-        signer = signer_of(load_site(own), root / "keys")
+        signer = signer_of(load_site(own), KEYS)
         sender = Sender(home.exchange / site / "up", signer, site)
         table = rows_of(site, rows, day)
         head = heads.get(site, [0, ""])
@@ -193,7 +195,7 @@ def take(root: Path, reports: int, day: int = 1) -> Reception:
     """Receive everything that lies there."""
     home = Home(root / "city")
     site = load_site(home)
-    lake, signer = Lake(home, Settings()), signer_of(site, root / "keys")
+    lake, signer = Lake(home, Settings()), signer_of(site, KEYS)
     at = AT + timedelta(days=day - 1)
     return receive(lake, site, signer, at=at, agreement=agreement(reports))
 
