@@ -112,9 +112,8 @@ def _show_sites(found: Row) -> None:
     for head, justify in (
         ("名次", "right"),
         ("单位", "left"),
-        ("档", "left"),
-        ("得分", "right"),
-        ("最近日报", "left"),
+        ("得分", "left"),
+        ("最近", "left"),
         ("落后", "right"),
         ("缺报", "left"),
         ("迟报", "right"),
@@ -122,14 +121,14 @@ def _show_sites(found: Row) -> None:
         ("挂接", "right"),
         ("未按时", "right"),
     ):
-        table.add_column(head, justify=justify, no_wrap=head != "单位")  # type: ignore[arg-type]
+        wraps, least = head == "单位", 8 if head == "单位" else None
+        table.add_column(head, justify=justify, no_wrap=not wraps, min_width=least)  # type: ignore[arg-type]
     for one in sites:
         table.add_row(
             _or_dash(one["rank"]),
             literally(f"{one['site_code']} {one['site_name']}"),
-            _tier(one),
-            _or_dash(one["score"]),
-            "[red]从未报送[/red]" if one["is_never_reported"] else _or_dash(one["newest_day"]),
+            f"{_tier(one)} {_or_dash(one['score'])}",
+            "[red]从未报送[/red]" if one["is_never_reported"] else _short(one["newest_day"]),
             _behind(one["days_behind"]),
             _missing(one["missing_cnt"], one["report_missing_since_day"]),
             _or_dash(one["late_cnt"] or None),
@@ -247,6 +246,11 @@ def _behind(days: int | None) -> str:
 
 def _missing(count: int, since: date | None) -> str:
     return f"[red]{count}[/red] 自 {since:%m-%d}" if count and since else "–"
+
+
+def _short(day: date | None) -> str:
+    """A day of this year; the title tells which year."""
+    return f"{day:%m-%d}" if day else "–"
 
 
 def _or_dash(value: object) -> str:
