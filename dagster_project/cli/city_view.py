@@ -119,7 +119,7 @@ def _show_sites(found: Row) -> None:
         ("迟报", "right"),
         ("待/拒", "right"),
         ("挂接", "right"),
-        ("未按时", "right"),
+        ("滞后", "right"),
     ):
         wraps, least = head == "单位", 8 if head == "单位" else None
         table.add_column(head, justify=justify, no_wrap=not wraps, min_width=least)  # type: ignore[arg-type]

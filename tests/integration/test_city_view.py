@@ -159,7 +159,7 @@ def _people_see_it(city: CityKit, picture: Path) -> None:
 
     lines = printed("view").splitlines()
     (late,) = (line for line in lines if "平定县" in line)
-    assert "2023-05-28" in late
+    assert "05-28" in late
     assert "3 天" in late
     assert "4 自 05-29" in late
     assert any("盂县" in line and "从未报送" in line for line in lines)
