@@ -69,7 +69,8 @@ def serve(  # noqa: PLR0917 - options of a command
         own = f"{where}/metrics, {where}/health and " if place.is_local else ""
         note(f"{own}{where}/v1; Ctrl-C ends it")
 
-    server.serve(Workshop.at(found.root, site.duties[0]), place, ready)
+    workshop = Workshop.at(found.root, "collect" if site.collects else "receive")
+    server.serve(workshop, place, ready)
 
 
 def metrics(
@@ -87,7 +88,7 @@ def metrics(
     from dagster_project.web.site import ShownSite
 
     about, found = standing(home)
-    workshop = Workshop.at(found.root, about.duties[0])
+    workshop = Workshop.at(found.root, "collect" if about.collects else "receive")
     site = ShownSite(workshop, scrape_s=6 * PATIENCE_S, patience_s=PATIENCE_S)
     if textfile is None:
         sys.stdout.write(openmetrics(site.registry).decode())

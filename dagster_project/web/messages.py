@@ -31,6 +31,9 @@ CORRECTION = rf"^{CODE}-JZ[0-9A-F]{{12}}"
 KEYS_BYTES = 16 * CARD_BYTES
 """The largest file about keys."""
 _MOST_LISTED = 20_000
+MOST_FILES = 5_000
+"""So many files may lie in a folder whose names the other site chooses."""
+FULL_S = 3600.0
 
 
 def pattern(*suffixes: str) -> str:
@@ -81,17 +84,27 @@ def show(request: Request, folder: Path, name: str, most: int = MOST_BYTES) -> R
     return send(request.method, request.headers, what)
 
 
-def take(folder: Path, name: str, data: bytes, most: int = MOST_BYTES) -> bool:
+def take(
+    folder: Path,
+    name: str,
+    data: bytes,
+    most: int = MOST_BYTES,
+    *,
+    most_files: int | None = MOST_FILES,
+) -> bool:
     """Put a file into a folder; False if these very bytes lie there already.
 
     Raises:
-        RefusedError: The folder is a link.
+        RefusedError: The folder is a link, or full.
         OSError: The disk refuses.
     """
     if folder.is_symlink() or folder.parent.is_symlink():
         raise RefusedError(404)
-    if folder.is_dir() and read_untrusted(folder, name, most) == data:
+    lying = {path.name for path in folder.iterdir()} if folder.is_dir() else set[str]()
+    if name in lying and read_untrusted(folder, name, most) == data:
         return False
+    if name not in lying and most_files is not None and len(lying) >= most_files:
+        raise RefusedError(429, "too many files wait to be read", retry_s=FULL_S)
     write_file(folder / name, data)
     return True
 

@@ -233,7 +233,7 @@ def test_many_at_once_leave_each_package_once(pair: Pair, child: TestClient) -> 
     ids = sealed_ids(county) * 6
     with ThreadPoolExecutor(6) as crowd:
         answers = list(crowd.map(lambda one: push(child, one, archived(county, one)), ids))
-    assert {one.status_code for one in answers} <= {202, 503}
+    assert {one.status_code for one in answers} <= {202, 429}
     assert len([one for one in answers if one.status_code == 202]) >= 2
     assert sorted(path.name for path in county.up.iterdir()) == sorted(set(ids))
     assert [one.outcome for one in city.receive().decisions] == ["accepted", "accepted"]

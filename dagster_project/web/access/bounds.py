@@ -18,9 +18,10 @@ class Bounds:
 
     ``per_s``, ``burst``: requests of one token. ``strange_per_s``, ``strange_burst``: requests of
     one address without a valid token. ``idle_s``: seconds that a body may stand still;
-    ``body_s``: that it may take in all; ``answer_s``: that a whole request may take. ``uploads``:
-    packages that are taken in at once. ``parked``, ``parked_bytes``: what one child may leave
-    undecided. ``spare_bytes``: what must stay free on the disk.
+    ``body_s``: that it may take in all; ``answer_s``: that a whole request may take. ``uploads``,
+    ``uploads_each``: packages that are taken in at once, of all children and of one. ``parked``,
+    ``parked_bytes``: what one child may leave undecided. ``spare_bytes``: what must stay free on
+    the disk.
     """
 
     per_s: float = 20.0
@@ -30,7 +31,8 @@ class Bounds:
     idle_s: float = 20.0
     body_s: float = 900.0
     answer_s: float = 1800.0
-    uploads: int = 4
+    uploads: int = 16
+    uploads_each: int = 2
     parked: int = 2000
     parked_bytes: int = 8 << 30
     spare_bytes: int = 1 << 30

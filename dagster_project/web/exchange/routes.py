@@ -22,7 +22,7 @@ from dagster_project.protocol.correction import ANSWERED, ASKED, FOLDER, MOST_BY
 from dagster_project.protocol.manifest import SIGNATURE, FileEntry, Header
 from dagster_project.protocol.site_card import SiteCard
 from dagster_project.reporting.identity import parent_card
-from dagster_project.reporting.links.folder import PARENT
+from dagster_project.reporting.links.folder import DOWN, PARENT
 from dagster_project.reporting.rotation import announced
 from dagster_project.web import messages
 from dagster_project.web.access.gate import opens
@@ -209,7 +209,7 @@ def _answers(made: APIRouter, workshop: Workshop, shelf: Shelf) -> None:
             meant = (answer.package_id, answer.sender, answer.recipient)
             if meant != (package_id, workshop.site.code, card.code):
                 raise RefusedError(422, "the answer is about something else")
-            messages.take(_exchange(workshop) / "down", name, data)
+            messages.take(_exchange(workshop) / DOWN, name, data, most_files=None)
 
         await run_in_threadpool(keep)
         return Left(name=name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from threading import Lock
 
@@ -43,7 +43,7 @@ class Intake:
 
     def __init__(self, home: Home, bounds: Bounds, chains: Chains) -> None:
         self._home, self._bounds, self._chains = home, bounds, chains
-        self._busy = 0
+        self._busy = Counter[str]()
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
 
     def door(self, code: str) -> Door:
@@ -73,16 +73,18 @@ class Intake:
         """
         most = self._bounds.archive_bytes
         check(request, most, MEDIA_TYPE)
-        if self._busy >= self._bounds.uploads:
+        if self._busy[code] >= self._bounds.uploads_each:
+            raise RefusedError(429, "too many packages at once", retry_s=BUSY_S)
+        if self._busy.total() >= self._bounds.uploads:
             raise RefusedError(503, retry_s=BUSY_S)
-        self._busy += 1
+        self._busy[code] += 1
         try:
             async with asyncio.timeout(self._bounds.body_s):
                 door = await run_in_threadpool(self._ready, code, package_id, announced(request))
                 async with spooled(request, most, MEDIA_TYPE, self._home.scratch) as body:
                     return await run_in_threadpool(self._keep, door, package_id, body)
         finally:
-            self._busy -= 1
+            self._busy[code] -= 1
 
     def _ready(self, code: str, package_id: str, size: int) -> Door:
         """Make sure that the package may come and that there is room for it."""
