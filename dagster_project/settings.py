@@ -17,7 +17,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -161,6 +161,15 @@ class Site(BaseModel):
     def duties(self) -> tuple[Duty, ...]:
         """What the site does: collect from departments, receive from other sites, or both."""
         return (*(("collect",) if self.collects else ()), *(("receive",) if self.receives else ()))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_home(cls, values: object) -> object:
+        """A home of an older programme says ``role: city`` for one that receives, else collects."""
+        if not isinstance(values, Mapping) or values.get("role") not in {"county", "city"}:
+            return values
+        duties = {"collects": values["role"] == "county", "receives": values["role"] == "city"}
+        return duties | {name: value for name, value in values.items() if name != "role"}
 
     @field_validator("notify")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from dagster_project.errors import UsageError
 from dagster_project.paths import Home
@@ -65,3 +66,11 @@ def test_a_home_keeps_its_settings_when_it_is_written_again(tmp_path: Path) -> N
     save_site(home, Site(code="140321", name="平定县", settings={"threads": 2}))
     save_site(home, load_site(home))
     assert load_settings(home).threads == 2
+
+
+@pytest.mark.parametrize(("role", "duties"), [("county", ("collect",)), ("city", ("receive",))])
+def test_an_older_home_keeps_its_duty(role: str, duties: tuple[str, ...]) -> None:
+    """A home that says what it is by its role does what it did."""
+    assert Site.model_validate({"code": "140321", "name": "平定县", "role": role}).duties == duties
+    with pytest.raises(ValidationError):
+        Site.model_validate({"code": "140321", "name": "平定县", "role": "province"})
