@@ -76,7 +76,7 @@ def init(  # noqa: PLR0917 - options of a command
 
 def simulate(  # noqa: PLR0917 - options of a command
     out: Annotated[Path | None, typer.Option(help="the inbox folder to write into")] = None,
-    code: Annotated[str, typer.Option(help="140321 平定县 or 140322 盂县")] = "140321",
+    code: Annotated[str, typer.Option(help="a county of 阳泉市, as 140321 平定县")] = "140321",
     scale: Annotated[float, typer.Option(help="1 is the real county's size")] = 0.01,
     seed: Annotated[int, typer.Option(help="another seed is another county")] = 1,
     day: Annotated[str, typer.Option(help="the day the files are of")] = "2023-05-31",

@@ -11,7 +11,8 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import count
 
 import numpy as np
 
@@ -23,6 +24,7 @@ _REGISTERS = ("pingding_divisions.csv", "yangquan_divisions.csv")
 _LIVED_IN = 0.72  # share of the houses that hold a household
 PER_BUILDING = 36  # flats in a town building: 3 units x 6 floors x 2 rooms
 _FEW = 120  # rows of a feed for which nobody asks for more
+_APART = 15_000  # millionths of a degree between towns whose places no register tells
 _SPREAD = 0.8  # households are at most this much larger or smaller than the county's mean
 
 
@@ -43,13 +45,62 @@ class Profile:
     built_up_km2: int
 
 
-# 平定县: the programme documents' figures. 盂县: invented, of the same kind.
+# 平定县: the programme documents' figures. 盂县: invented, of the same kind. Others: see derived.
 PROFILES: Mapping[str, Profile] = {
     "140321": Profile(
         303_600, 150_000, 74_173, 120_000, 5_285, 171_000_000, 317, 302, 452, 574, 15
     ),
     "140322": Profile(271_800, 138_000, 58_420, 96_000, 4_310, 128_600_000, 443, 421, 611, 655, 12),
 }
+
+
+def derived(communities: int, villages: int) -> Profile:
+    """The size of a county of which only the register is known: so much for each committee.
+
+    Args:
+        communities: Residents' committees, in towns.
+        villages: Villagers' committees; each has a collective organisation.
+    """
+    residents = 4_200 * communities + 650 * villages
+    grids = 3 * communities + villages
+    return Profile(
+        residents=residents,
+        houses=residents // 2,
+        components=residents // 4,
+        orders=residents * 2 // 5,
+        payments=16 * villages,
+        paid_yuan=520_000 * villages,
+        orgs=villages,
+        orgs_online=villages * 19 // 20,
+        grids=grids,
+        grids_before=grids + grids // 5,
+        built_up_km2=max(2, residents // 60_000),
+    )
+
+
+@cache
+def _registered() -> tuple[dict[str, str], ...]:
+    """The rows of all registers by code; of a code that stands in two, the first one's."""
+    rows: dict[str, dict[str, str]] = {}
+    for name in _REGISTERS:
+        with (SAMPLES / "register" / name).open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file):
+                rows.setdefault(row["code"], row)
+    return tuple(rows[code] for code in sorted(rows))
+
+
+def counties() -> dict[str, str]:
+    """The counties that can be simulated: code (six digits) and name."""
+    return {row["code"][:6]: row["name"] for row in _registered() if row["level"] == "county"}
+
+
+def _point(row: Mapping[str, str]) -> tuple[int, int]:
+    """A register's row's place in millionths of a degree."""
+    return round(float(row["lon"]) * 1_000_000), round(float(row["lat"]) * 1_000_000)
+
+
+def _around(size: int) -> range:
+    return range(-size, size + 1)
 
 
 @dataclass(frozen=True)
@@ -68,7 +119,7 @@ class County:
     """The truth that all feeds share.
 
     Args:
-        code: Division code, six digits; one of ``PROFILES``.
+        code: Division code, six digits, of a county whose divisions are in a register.
         scale: 1 is the county's own size; registers (divisions, grids, village collectives) do
             not shrink with it.
         seed: Any integer; another seed is another county of the same size.
@@ -85,15 +136,14 @@ class County:
         *,
         least: Mapping[str, int] | None = None,
     ) -> None:
-        if code not in PROFILES:
+        if code not in counties():
             raise UsageError(
                 f"no simulated county {code} is known",
-                todo=f"Choose one of {', '.join(PROFILES)}",
+                todo=f"Choose one of {', '.join(sorted(counties()))}",
             )
         if not scale > 0:
             raise UsageError("the scale must be greater than zero", todo="Try --scale 0.01")
         self.code, self.scale, self.seed, self.day = code, scale, seed, day
-        self.profile = PROFILES[code]
         self.random = Stream(code, seed)
         self._least = least or {}
 
@@ -110,19 +160,24 @@ class County:
         """The last second of the simulated day, Asia/Shanghai wall clock."""
         return datetime.combine(self.day, time(23, 59, 59))
 
+    @cached_property
+    def profile(self) -> Profile:
+        """The county's size at scale 1."""
+        if self.code in PROFILES:
+            return PROFILES[self.code]
+        urban = sum(village.is_urban for village in self.villages)
+        return derived(urban, len(self.villages) - urban)
+
     # -- places ---------------------------------------------------------------------------------
 
     @cached_property
     def register(self) -> tuple[dict[str, str], ...]:
         """The division register's rows of this county, with its city and province above it."""
-        rows: dict[str, dict[str, str]] = {}
-        for name in _REGISTERS:
-            with (SAMPLES / "register" / name).open(encoding="utf-8-sig", newline="") as file:
-                for row in csv.DictReader(file):
-                    upper = row["level"] in {"province", "city"}
-                    if upper or row["code"].startswith(self.code):
-                        rows.setdefault(row["code"], row)
-        return tuple(rows[code] for code in sorted(rows))
+        return tuple(
+            row
+            for row in _registered()
+            if row["level"] in {"province", "city"} or row["code"].startswith(self.code)
+        )
 
     @cached_property
     def name(self) -> str:
@@ -137,6 +192,25 @@ class County:
             for row in self.register
             if row["level"] == "town" and "撤销" not in row["name"]
         }
+
+    @cached_property
+    def centres(self) -> dict[str, tuple[int, int]]:
+        """The towns' centres in millionths of a degree.
+
+        A town of which the register tells none is laid beside the county's, away from the others.
+        """
+        told = {row["code"]: row for row in self.register}
+        seat = _point(told[f"{self.code}000000"])
+        found = {code: _point(told[code]) for code in self.towns if told[code]["lon"]}
+        steps = ((x, y) for size in count(1) for x in _around(size) for y in _around(size))
+        for code in self.towns:
+            while code not in found:
+                x, y = next(steps)
+                place = (seat[0] + x * _APART, seat[1] + y * _APART)
+                others = found.values()
+                if all(max(abs(place[0] - a), abs(place[1] - b)) >= _APART for a, b in others):
+                    found[code] = place
+        return {code: found[code] for code in self.towns}
 
     @cached_property
     def villages(self) -> tuple[Village, ...]:

@@ -16,6 +16,7 @@ _EVERY = 5_000  # one plant of a kind per so many rows
 _MOST = 300
 _TWICE = 2
 _COPIES = 3
+_SPARE = 8  # a shorter file has no row to spare for copies
 CLEAN = 14  # rows without a fault for each that is rejected, where a feed can grow
 _FEWEST = 10  # and where it cannot: one more in ten, and the whole file would be held
 
@@ -100,7 +101,7 @@ def shared_out(made: Iterable[Plant], rows: int) -> list[tuple[Plant, int]]:
             is_borne = (nth + 1) * bearable // kinds > nth * bearable // kinds
             times, nth = times if is_borne else 0, nth + 1
         elif plant.name in {"duplicate", "superseded", "blank"}:
-            times = max(_COPIES, min(rows // _EVERY, _MOST))
+            times = max(_COPIES, min(rows // _EVERY, _MOST)) if rows >= _SPARE else 0
         elif plant.name == "repeated_header":
             times = 1
         counted.append((plant, times))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -94,13 +94,20 @@ class Source:
     chunks: Callable[[], Chunks]
 
 
-def sources(county: County, suspicions: Suspicions | None = None) -> Iterator[Source]:
+def sources(
+    county: County,
+    suspicions: Suspicions | None = None,
+    feeds: Collection[str] = tuple(FORMS),
+) -> Iterator[Source]:
     """Every feed's rows, in chunks; parents come before what refers to them.
+
+    A county without villagers' committees has no collective organisations, and so no three assets.
 
     Args:
         county: The county.
         suspicions: What is planted into the three assets' truth for red flags to find; without
             them there is nothing to flag but books that are not separated.
+        feeds: What is delivered; of the three assets all are made, or none where none is.
     """
     roster = Roster()
     yield _whole("division", lambda: division_rows(county), len(county.register))
@@ -115,8 +122,10 @@ def sources(county: County, suspicions: Suspicions | None = None) -> Iterator[So
         "component", lambda: component_rows(county), county.sized(county.profile.components)
     )
     yield _many("hotline_order", lambda: hotline_rows(county), county.sized(county.profile.orders))
-    for name, make in three_assets(county, roster).items():
-        yield _whole(name, _suspected(name, make, suspicions), 0)
+    if any(not village.is_urban for village in county.villages):
+        made = three_assets(county, roster)
+        for name, make in made.items() if made.keys() & set(feeds) else ():
+            yield _whole(name, _suspected(name, make, suspicions), 0)
 
 
 def _suspected(

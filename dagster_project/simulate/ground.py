@@ -88,10 +88,11 @@ class Ground:
 
     def _towns(self) -> Iterator[Area]:
         """Lay out every town around its built-up area."""
-        centres, cores = _centres(self._county), _cores(self._county)
+        centres, cores = self._county.centres, _cores(self._county)
         weights = {town: _weight(self._county, core) for town, core in cores.items()}
         km2 = self._county.profile.built_up_km2
-        for town, (x, y) in centres.items():
+        for town in cores:
+            x, y = centres[town]
             others = (c for t, c in centres.items() if t != town)
             half = round(_SQUARE * min(max(abs(x - a), abs(y - b)) for a, b in others))
             size = km2 * weights[town] / sum(weights.values())
@@ -126,21 +127,13 @@ class Ground:
         return np.asarray(np.round(west + at * (east - west) / len(band)), dtype=np.int64)
 
 
-def _centres(county: County) -> dict[str, tuple[int, int]]:
-    """The towns' centres in millionths of a degree."""
-    return {
-        row["code"]: (round(float(row["lon"]) * 1_000_000), round(float(row["lat"]) * 1_000_000))
-        for row in county.register
-        if row["code"] in county.towns
-    }
-
-
 def _cores(county: County) -> dict[str, list[int]]:
-    """The positions of the villages in each town's built-up area."""
+    """The positions of the villages in each town's built-up area; not of a town without any."""
     cores: dict[str, list[int]] = {}
     for town in county.towns:
         mine = [n for n, village in enumerate(county.villages) if village.town_code == town]
-        cores[town] = [n for n in mine if county.villages[n].is_urban] or mine[:1]
+        if mine:
+            cores[town] = [n for n in mine if county.villages[n].is_urban] or mine[:1]
     return cores
 
 

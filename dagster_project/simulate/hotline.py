@@ -14,7 +14,6 @@ from dagster_project.simulate.names import one_name
 from dagster_project.simulate.population import contacts
 from dagster_project.simulate.rng import Ints, span
 from dagster_project.simulate.text import (
-    Mask,
     compact_dates,
     decimals,
     flags,
@@ -235,13 +234,10 @@ def _places(county: County, index: Ints) -> pl.DataFrame:
     codes = pl.Series([v.code for v in county.villages]).gather(village)
     near = pl.Series([short_name(v.name) for v in county.villages]).gather(village)
     town = pl.Series([v.town_name for v in county.villages]).gather(village)
-    centre = {r["code"]: (r["lon"], r["lat"]) for r in county.register if r["level"] == "town"}
-    points = [_point(centre[v.town_code]) for v in county.villages]
+    points = [county.centres[v.town_code] for v in county.villages]
     east = np.array([p[0] for p in points])[village] + draw.of("lon").below(index, 20_000) - 10_000
     north = np.array([p[1] for p in points])[village] + draw.of("lat").below(index, 20_000) - 10_000
-    located = _located(
-        known, draw.of("located").chance(index, 0.8), np.array([p[0] for p in points])[village]
-    )
+    located = np.asarray(known & draw.of("located").chance(index, 0.8))
     return pl.DataFrame(
         {
             "town_name": town,
@@ -253,13 +249,3 @@ def _places(county: County, index: Ints) -> pl.DataFrame:
             "lat": only(located, decimals(north, 6)),
         }
     )
-
-
-def _located(known: Mask, pinned: Mask, east: Ints) -> Mask:
-    return np.asarray(known & pinned & (east > 0))
-
-
-def _point(centre: tuple[str, str]) -> tuple[int, int]:
-    """Millionths of a degree; zero where the register gives no point."""
-    lon, lat = centre
-    return (round(float(lon) * 1e6), round(float(lat) * 1e6)) if lon and lat else (0, 0)

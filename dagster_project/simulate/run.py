@@ -51,7 +51,7 @@ def simulate(
     The same arguments give the same bytes.
 
     Args:
-        county_code: ``140321`` (平定县) or ``140322`` (盂县).
+        county_code: A county of a register, as ``140321`` (平定县): see ``county.counties``.
         scale: 1 is the real county's size; memory does not grow with it.
         out_dir: The inbox folder; departments' folders are made below it.
         seed: Another seed is another county.
@@ -119,7 +119,7 @@ class _Run:
     def write(self) -> dict[str, Any]:
         """Write every feed."""
         books: dict[str, FeedManifest] = {}
-        for source in sources(self.county, self.suspicions):
+        for source in sources(self.county, self.suspicions, self.feeds):
             books |= self._source(source)
         return {
             "county": self.county.code,

@@ -245,11 +245,11 @@ def _plan(scene: Scene, truth: pl.DataFrame) -> tuple[pl.DataFrame, Named]:
     return _with(_set(truth, key, voucher_no=None), ahead), named
 
 
-def _vouchers(_scene: Scene, truth: pl.DataFrame) -> tuple[pl.DataFrame, Named]:
+def _vouchers(scene: Scene, truth: pl.DataFrame) -> tuple[pl.DataFrame, Named]:
     """One voucher that does not balance, and one whose number leaves a gap."""
     last = truth.filter(pl.col("voucher_no").str.starts_with("记")).row(-1, named=True)
     old = truth.filter(
-        pl.col("voucher_no").str.starts_with("收") & (pl.col("period") < "202301")
+        pl.col("voucher_no").str.starts_with("收") & (pl.col("period") < f"{scene.county.day:%Y}01")
     ).row(0, named=True)
     head = {"org_code": old["org_code"], "period": old["period"], "voucher_no": "转0002"}
     amount = {"account_code": "541", "scheme": "2004", "summary": "结转", "attach_cnt": "1"}

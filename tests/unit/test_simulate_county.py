@@ -12,11 +12,12 @@ import pytest
 
 from dagster_project.contracts import load
 from dagster_project.contracts.model import Contracts, Feed
+from dagster_project.errors import UsageError
 from dagster_project.paths import schemas_dir
 from dagster_project.simulate.cells import Checker
 from dagster_project.simulate.collective import Collectives
 from dagster_project.simulate.contracts import deals
-from dagster_project.simulate.county import County
+from dagster_project.simulate.county import County, counties
 from dagster_project.simulate.feeds import FORMS, sources
 from dagster_project.simulate.payments import ledger, payment_rows
 from dagster_project.simulate.registers import grid_rows
@@ -161,3 +162,24 @@ def test_at_scale_one_the_county_has_its_real_size() -> None:
     assert paid.height == 5_285
     assert paid["amount"].cast(pl.Decimal(18, 2)).sum() == 171_000_000
     assert len(county.register) == 356
+
+
+def test_every_county_of_the_registers_can_be_simulated() -> None:
+    """A size follows from the register alone; a district without villages has no three assets."""
+    assert counties() == {
+        "140302": "城区",
+        "140303": "矿区",
+        "140311": "郊区",
+        "140321": "平定县",
+        "140322": "盂县",
+    }
+    district, suburb = County("140303", 1, 1, DAY), County("140311", 1, 1, DAY)
+    assert all(village.is_urban for village in district.villages)
+    assert len(district.centres) == len(set(district.centres.values())) == len(district.towns)
+    assert not {"collective_org", "payment"} & {
+        feed for source in sources(district) for feed in source.feeds
+    }
+    rural = sum(not village.is_urban for village in suburb.villages)
+    assert suburb.profile.orgs == rural > 0
+    with pytest.raises(UsageError, match="no simulated county 140399"):
+        County("140399", 1, 1, DAY)
