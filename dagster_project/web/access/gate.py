@@ -152,6 +152,10 @@ def opens(scope: tokens.Scope, whose: Literal["parent", "child"]) -> Any:
             raise RefusedError(404)
         if scope not in token.scopes:
             raise RefusedError(403)
+        # A misspelt filter that is passed over would answer something else than was asked.
+        known = {one.alias for one in request.scope["route"].dependant.query_params}
+        if not request.query_params.keys() <= known:
+            raise RefusedError(422)
         return token
 
     return Depends(check)
