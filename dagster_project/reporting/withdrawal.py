@@ -6,6 +6,7 @@ period again later is an ordinary revision (see ``revision``).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from dagster_project.protocol.canonical import canonical_json
 from dagster_project.protocol.held import Holds
 from dagster_project.protocol.keys import Signer
 from dagster_project.protocol.manifest import Header
-from dagster_project.reporting.package import Package, clear_unfinished, next_spot, seal_files
+from dagster_project.reporting.package import Package, Spot, clear_unfinished, next_spot, seal_files
 from dagster_project.reporting.revision import last_revisions
 from dagster_project.settings import Site
 
@@ -84,31 +85,7 @@ def withdraw(
             f"{taken.package_id} was replaced by {last.package_id}",
             todo="Withdraw that one; a period is taken back as it stands",
         )
-    spot = next_spot(con, last)
-    header = Header(
-        kind="withdrawal",
-        package_id=fmt.package_id(site.code, before["report"], before["period"], spot.revision),
-        package_no=spot.number,
-        sender=site.code,
-        sender_name=site.name,
-        recipient=site.parent,
-        report=before["report"],
-        period=before["period"],
-        revision=spot.revision,
-        replaces=taken.package_id,
-        reason=why,
-        previous_hash=spot.previous_hash,
-        cut_off_at=utc_text(before["cut_off_at"]),
-        sealed_at=utc_text(taken.at),
-        contract_version=before["contract_version"],
-        contract_hash=before["contract_hash"],
-        sql_hash=before["sql_hash"],
-        snapshot=before["snapshot"],
-        rows=0,
-        content_hash="",
-        receipt_hash="",
-        writer=values.WRITER,
-    )
+    header = _header(site, taken, before, next_spot(con, last))
 
     def fill(scratch: Path) -> None:
         status = {"withdrawn": taken.package_id, "why": why}
@@ -121,6 +98,33 @@ def withdraw(
         "decided_by": taken.by,
     }
     return seal_files(con, home, header, signer, fill=fill, kept=kept)
+
+
+def _header(site: Site, taken: Taken, before: Mapping[str, Any], spot: Spot) -> Header:
+    return Header(
+        kind="withdrawal",
+        package_id=fmt.package_id(site.code, before["report"], before["period"], spot.revision),
+        package_no=spot.number,
+        sender=site.code,
+        sender_name=site.name,
+        recipient=site.parent,
+        report=before["report"],
+        period=before["period"],
+        revision=spot.revision,
+        replaces=taken.package_id,
+        reason=taken.why.strip(),
+        previous_hash=spot.previous_hash,
+        cut_off_at=utc_text(before["cut_off_at"]),
+        sealed_at=utc_text(taken.at),
+        contract_version=before["contract_version"],
+        contract_hash=before["contract_hash"],
+        sql_hash=before["sql_hash"],
+        snapshot=before["snapshot"],
+        rows=0,
+        content_hash="",
+        receipt_hash="",
+        writer=values.WRITER,
+    )
 
 
 def _sealed(con: duckdb.DuckDBPyConnection, package_id: str) -> dict[str, Any]:
