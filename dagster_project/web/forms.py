@@ -17,7 +17,7 @@ SiteCode = Annotated[str, Path(pattern=rf"^{CODE}$", description="the child's di
 _HASH = {"type": "string", "pattern": '^"[0-9a-f]{64}"$'}
 SENT_HEADERS: dict[str, Any] = {
     "ETag": {"schema": _HASH, "required": True, "description": "SHA-256 of the bytes"},
-    "Accept-Ranges": {"schema": {"type": "string", "const": "bytes"}, "required": True},
+    "Accept-Ranges": {"schema": {"type": "string", "enum": ["bytes", "none"]}, "required": True},
     "Content-Length": {"schema": {"type": "integer"}, "required": True},
     "Cache-Control": {"schema": {"type": "string"}, "required": True},
 }
@@ -25,8 +25,17 @@ BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 
 def sent(media_type: str, *, whole: str) -> dict[int | str, dict[str, Any]]:
-    """The answers that hold a file: all of it, a part, or that nothing changed."""
-    held = {media_type: BINARY if media_type != JSON else {"schema": {"type": "object"}}}
+    """The answers that hold a file: all of it, a part, or that nothing changed.
+
+    Signed messages are small and come whole.
+    """
+    if media_type == JSON:
+        held = {JSON: {"schema": {"type": "object"}}}
+        return {
+            200: {"description": whole, "content": held, "headers": SENT_HEADERS},
+            304: {"description": "not changed"},
+        }
+    held = {media_type: BINARY}
     ranged = {**SENT_HEADERS, "Content-Range": {"schema": {"type": "string"}, "required": True}}
     return {
         200: {"description": whole, "content": held, "headers": SENT_HEADERS},

@@ -80,7 +80,7 @@ def show(request: Request, folder: Path, name: str, most: int = MOST_BYTES) -> R
     data = None if is_odd(folder) else read_untrusted(folder, name, most)
     if data is None:
         raise RefusedError(404)
-    what = Sendable(sha256_bytes(data), len(data), JSON, name, whole(data), FRESH)
+    what = Sendable(sha256_bytes(data), len(data), JSON, name, whole(data), FRESH, in_parts=False)
     return send(request.method, request.headers, what)
 
 

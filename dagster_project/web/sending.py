@@ -31,6 +31,7 @@ class Sendable:
     name: str
     chunks: Callable[[int, int], Iterator[bytes]]
     cache: str = CACHE
+    in_parts: bool = True
 
     @property
     def etag(self) -> str:
@@ -49,7 +50,7 @@ def send(method: str, headers: Mapping[str, str], what: Sendable) -> Response:
     """
     always = {
         "ETag": what.etag,
-        "Accept-Ranges": "bytes",
+        "Accept-Ranges": "bytes" if what.in_parts else "none",
         "Cache-Control": what.cache,
         "Content-Disposition": f'attachment; filename="{what.name}"',
     }
@@ -58,7 +59,11 @@ def send(method: str, headers: Mapping[str, str], what: Sendable) -> Response:
     if "if-none-match" in headers and _named(headers["if-none-match"], what.etag, weakly=True):
         return Response(None, 304, always)
     start, stop, status = 0, what.size, 200
-    if method == "GET" and headers.get("if-range", what.etag).strip() == what.etag:
+    if (
+        what.in_parts
+        and method == "GET"
+        and headers.get("if-range", what.etag).strip() == what.etag
+    ):
         part = _range(headers.get("range", ""), what.size)
         if part is not None:
             (start, stop), status = part, 206

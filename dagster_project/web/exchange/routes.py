@@ -228,9 +228,9 @@ def _corrections(made: APIRouter, workshop: Workshop) -> None:
     @made.get(
         "/corrections/{name}",
         dependencies=[opens(Scope.READ_ANSWERS, "parent")],
-        responses={**sent(JSON, whole="the signed answer"), **told(401, 403, 404, 412, 416, 422)},
+        responses={**sent(JSON, whole="the signed answer"), **told(401, 403, 404, 412, 422)},
         response_class=Response,
-        openapi_extra=asked(),
+        openapi_extra=asked(ranges=False),
     )
     def answer(
         request: Request, name: Annotated[str, Path(pattern=messages.pattern(ANSWERED))]

@@ -124,9 +124,9 @@ def _acknowledgements(made: APIRouter, intake: Intake) -> None:
     @made.get(
         "/acknowledgements/{package_id}",
         dependencies=reading,
-        responses={**sent(JSON, whole="the signed answer"), **told(401, 403, 404, 412, 416, 422)},
+        responses={**sent(JSON, whole="the signed answer"), **told(401, 403, 404, 412, 422)},
         response_class=Response,
-        openapi_extra=asked(),
+        openapi_extra=asked(ranges=False),
     )
     def acknowledgement(request: Request, code: SiteCode, package_id: PackageId) -> Response:
         """One answer as it was signed."""
@@ -168,9 +168,9 @@ def _corrections(made: APIRouter, intake: Intake) -> None:
     @made.get(
         "/corrections/{name}",
         dependencies=reading,
-        responses={**sent(JSON, whole="the signed file"), **told(401, 403, 404, 412, 416, 422)},
+        responses={**sent(JSON, whole="the signed file"), **told(401, 403, 404, 412, 422)},
         response_class=Response,
-        openapi_extra=asked(),
+        openapi_extra=asked(ranges=False),
     )
     def correction(request: Request, code: SiteCode, name: Name) -> Response:
         """One correction, or the child's own answer, as it was signed."""
