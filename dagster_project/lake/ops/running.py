@@ -110,7 +110,7 @@ decided_by VARCHAR 决定补报、重报或撤回的人，自动封包时为空
         """
 notice_id VARCHAR 通知编号（接收方与事由的指纹）
 recipient VARCHAR 接收方：地址的引用，不是地址
-kind VARCHAR 类别：late逾期、failed失败、drifted结构变化、held搁置、returned退回、refused报送退回、undelivered报送未达
+kind VARCHAR 类别：late逾期、failed失败、drifted结构变化、held搁置、returned退回等
 task VARCHAR 归集任务
 department VARCHAR 责任部门
 content VARCHAR 内容指纹，变化后再次通知
