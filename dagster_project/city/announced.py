@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from dagster_project.city.register import CODE, Child, changing, keep
+from dagster_project.city.register import CODE, Child, changing, is_passed_on, keep
 from dagster_project.clock import utc_text
 from dagster_project.errors import CountyLakeError, PackageError
 from dagster_project.paths import Home
@@ -25,10 +25,7 @@ from dagster_project.protocol.announcement import (
     read_announcement,
 )
 from dagster_project.protocol.folders import read_untrusted, write_file
-from dagster_project.protocol.revocation import (
-    FILE,
-    read_revocations,
-)
+from dagster_project.protocol.revocation import FILE, read_revocations
 from dagster_project.protocol.site_card import MOST_BYTES, SiteCard, fingerprint
 
 UP = "keys"
@@ -143,7 +140,7 @@ def _believed(
     entry = entries.get(told.card.code)
     if entry is None:
         return _introduced(relay.code, relay.key_id, told, at, name)
-    if owner not in {told.card.code, entry.via}:
+    if owner != told.card.code and not is_passed_on(entries, told.card.code, owner):
         raise PackageError(
             f"it announces keys of site {told.card.code}, whose packages come another way",
             where=name,
@@ -214,9 +211,11 @@ def _refused_by_relay(
             f"the list is that of site {told.site}", where=FILE, todo="Ask the relay for its own"
         )
     for one in told.revoked:
-        entry = entries.get(one.code)
-        key = entry.card.named(one.key_id) if entry and entry.via == relay.code else None
-        if entry is None or key is None or key.revoked_at:
+        if not is_passed_on(entries, one.code, relay.code):
+            continue
+        entry = entries[one.code]
+        key = entry.card.named(one.key_id)
+        if key is None or key.revoked_at:
             continue
         card = entry.card.revoking(one.key_id, utc_text(at), one.why)
         made = entry.model_copy(update={"card": card})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dagster_project.city.announced import UP, evidence
-from dagster_project.city.register import Child, children
+from dagster_project.city.register import Child, children, door_of
 from dagster_project.paths import Home
 from dagster_project.protocol import dsse
 from dagster_project.protocol.announcement import PAYLOAD_TYPE, SUFFIX, announce, file_name
@@ -31,7 +31,7 @@ def revocations(entries: Mapping[str, Child], site: Site, only: str = "") -> Rev
         revoked=tuple(
             Revoked(code=code, key_id=key.key_id, revoked_at=key.revoked_at, why=key.revoked_why)
             for code, child in entries.items()
-            if not only or only in {code, child.via}
+            if only in {"", door_of(entries, code)}
             for key in child.card.listed
             if key.revoked_at
         ),

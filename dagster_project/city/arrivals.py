@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from dagster_project.city.register import Child
 from dagster_project.errors import PackageError
 from dagster_project.paths import Home
 from dagster_project.protocol import dsse
@@ -232,17 +231,6 @@ class OtherBytesError(PackageError):
             where=package_id,
             todo="Seal a further revision",
         )
-
-
-def door_of(children: Mapping[str, Child], code: str) -> str:
-    """Through whose folder a registered site's packages come; empty for a stranger's."""
-    seen = set[str]()
-    while code not in seen and (child := children.get(code)):
-        if not child.via:
-            return code
-        seen.add(code)
-        code = child.via
-    return ""
 
 
 def clear(home: Home, codes: list[str], at: datetime) -> None:

@@ -14,9 +14,8 @@ from datetime import datetime
 from pathlib import Path
 
 from dagster_project.city.agreed import Agreement
-from dagster_project.city.arrivals import door_of
 from dagster_project.city.ledger import Entry
-from dagster_project.city.register import Child
+from dagster_project.city.register import Child, door_of
 from dagster_project.city.verify import Expected, Verdict, verify
 from dagster_project.errors import CountyLakeError, PackageError
 from dagster_project.paths import Home

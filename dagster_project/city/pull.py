@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from dagster_project.city import ledger
 from dagster_project.city.announced import UP, name_of
 from dagster_project.city.announcing import DOWN as KEYS_DOWN
-from dagster_project.city.arrivals import DOWN, Door, door_of
+from dagster_project.city.arrivals import DOWN, Door
 from dagster_project.city.asking import Asking, Patience
-from dagster_project.city.register import children
+from dagster_project.city.register import children, door_of
 from dagster_project.errors import ChannelError, CountyLakeError, PackageError, UsageError
 from dagster_project.lake import Lake
 from dagster_project.paths import Home

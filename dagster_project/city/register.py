@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -111,6 +111,22 @@ def register(
         for name in ("up", "down"):
             (home.exchange / card.code / name).mkdir(parents=True, exist_ok=True)
     return new.card
+
+
+def door_of(children: Mapping[str, Child], code: str) -> str:
+    """Through whose folder a registered site's packages come; empty for a stranger's."""
+    seen = set[str]()
+    while code not in seen and (child := children.get(code)):
+        if not child.via:
+            return code
+        seen.add(code)
+        code = child.via
+    return ""
+
+
+def is_passed_on(children: Mapping[str, Child], code: str, relay: str) -> bool:
+    """Whether another site passes on what a registered one says, itself or through further ones."""
+    return code != relay and door_of(children, code) == relay
 
 
 def _entered(

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dagster_project.city.arrivals import ANSWER_BYTES, DOWN, UP, Door, door_of
-from dagster_project.city.register import children
+from dagster_project.city.arrivals import ANSWER_BYTES, DOWN, UP, Door
+from dagster_project.city.register import children, door_of
 from dagster_project.errors import PackageError
 from dagster_project.paths import Home
 from dagster_project.protocol.acknowledgement import SUFFIX

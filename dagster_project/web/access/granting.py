@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dagster_project.city.arrivals import door_of
-from dagster_project.city.register import children
+from dagster_project.city.register import children, door_of
 from dagster_project.errors import UsageError
 from dagster_project.paths import Home
 from dagster_project.settings import Site

@@ -14,8 +14,8 @@ from threading import Lock
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from dagster_project.city.arrivals import ANY, UP, Arrived, Door, OtherBytesError, door_of
-from dagster_project.city.register import children
+from dagster_project.city.arrivals import ANY, UP, Arrived, Door, OtherBytesError
+from dagster_project.city.register import children, door_of
 from dagster_project.errors import PackageError
 from dagster_project.paths import Home
 from dagster_project.protocol.archive import MEDIA_TYPE

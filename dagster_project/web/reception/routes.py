@@ -11,8 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from dagster_project.city.announced import UP as KEYS_UP
 from dagster_project.city.announced import name_of
 from dagster_project.city.announcing import DOWN as KEYS_DOWN
-from dagster_project.city.arrivals import ANSWER_BYTES, DOWN, door_of
-from dagster_project.city.register import children
+from dagster_project.city.arrivals import ANSWER_BYTES, DOWN
+from dagster_project.city.register import children, door_of
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import PackageError
 from dagster_project.protocol.acknowledgement import SUFFIX
