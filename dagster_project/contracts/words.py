@@ -58,5 +58,3 @@ They come back with the corrected file: no contract names them, and nobody is to
 """
 RETURN_MARK: Final = "_校核_"
 """What a returned copy's name adds, before the day of the delivery that it is a copy of."""
-CASE_PATTERN: Final = "JH[0-9A-F]{12}"
-"""A case number; it begins with letters, so that no spreadsheet takes it for a figure."""

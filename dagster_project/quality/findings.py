@@ -15,6 +15,7 @@ from datetime import datetime
 
 import duckdb
 
+from dagster_project.contracts.case_numbers import case_number_sql
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.tablesql import record_key
 from dagster_project.lake.emptiness import has_rows
@@ -28,6 +29,9 @@ COLUMNS = (
     *("attempts", "returned_at", "state", "closed_at", "closed_batch_id", "how", "rule_hash"),
 )
 
+_NUMBER = case_number_sql(
+    *("'rule'", "$feed", "p.rule_id", "p.batch_id", "p.sheet", "p.source_row", "p.earlier_cases")
+)
 _NEXT = """
 CREATE OR REPLACE TEMP TABLE finding_next AS
 WITH broken AS (
@@ -74,9 +78,7 @@ living AS (
     FROM {silver} WHERE NOT _is_deleted
 )
 SELECT
-    coalesce(p.case_id, 'JH' || upper(left(md5(concat_ws(
-        chr(31), 'rule', $feed, p.rule_id, p.batch_id, p.sheet, p.source_row, p.earlier_cases
-    )), 12))) AS case_id,
+    coalesce(p.case_id, {number}) AS case_id,
     $feed AS feed, p.rule_id, p.severity, p.record_key, p.record_hash, p.batch_id, p.sheet,
     p.source_row,
     coalesce(p.opened_at, $at::TIMESTAMPTZ) AS opened_at,
@@ -126,7 +128,10 @@ def settle(
         [feed.name],
     )
     text = _NEXT.format(
-        breaking=BREAKING, key=record_key(feed), silver=f"lake.silver.{quoted(feed.name)}"
+        number=_NUMBER,
+        breaking=BREAKING,
+        key=record_key(feed),
+        silver=f"lake.silver.{quoted(feed.name)}",
     )
     con.execute(text, {"feed": feed.name, "at": at})
     _write(con)

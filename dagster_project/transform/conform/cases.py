@@ -15,9 +15,10 @@ from datetime import datetime
 
 import duckdb
 
+from dagster_project.contracts.case_numbers import CASE_PATTERN, case_number_sql
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.tablesql import record_key
-from dagster_project.contracts.words import CASE_PATTERN, RETURN_COLUMNS
+from dagster_project.contracts.words import RETURN_COLUMNS
 from dagster_project.lake.emptiness import has_rows
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.transform.conform.counts import reasons_list
@@ -34,7 +35,7 @@ COLUMNS = (
 
 # A valid row of the case's own key closes it whatever else is said; a row that merely carries its
 # number does not, where the same delivery holds a rejected row of the case.
-_NEXT = """
+_NEXT = f"""
 CREATE OR REPLACE TEMP TABLE case_next AS
 WITH matched AS (
     SELECT f.*, coalesce(said.case_id, keyed.case_id) AS known_id
@@ -57,9 +58,9 @@ grouped AS (
 ),
 present AS (
     SELECT
-        coalesce(o.case_id, 'JH' || upper(left(md5(concat_ws(
-            chr(31), $feed, $landed, last.sheet, last.source_row
-        )), 12))) AS case_id,
+        coalesce(
+            o.case_id, {case_number_sql("$feed", "$landed", "last.sheet", "last.source_row")}
+        ) AS case_id,
         $feed AS feed,
         coalesce(o.record_key, last.record_key) AS record_key,
         CASE WHEN last IS NULL THEN o.batch_id ELSE $landed END AS batch_id,

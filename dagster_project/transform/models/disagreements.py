@@ -21,6 +21,7 @@ from datetime import datetime
 
 import duckdb
 
+from dagster_project.contracts.case_numbers import case_number_sql
 from dagster_project.contracts.entities import Entity, Item, Source
 from dagster_project.contracts.model import Contracts
 from dagster_project.lake.engine import literal, quoted
@@ -61,7 +62,11 @@ FROM told
 GROUP BY record_key, item, feed
 """
 
-_NEXT = """
+_NUMBER = case_number_sql(
+    *("'item'", "$entity", "n.item", "n.feed", "n.places[-1].batch_id", "n.places[-1].sheet"),
+    *("n.places[-1].source_row", "coalesce(b.cases, 0)"),
+)
+_NEXT = f"""
 CREATE OR REPLACE TEMP TABLE item_next AS
 WITH before AS (
     SELECT record_key, item, feed, count(*) AS cases
@@ -74,10 +79,7 @@ present AS (
         o.case_id IS NULL AS is_new,
         coalesce(n.fails, FALSE) AS fails,
         n.record_key IS NOT NULL AS is_said,
-        coalesce(o.case_id, 'JH' || upper(left(md5(concat_ws(
-            chr(31), 'item', $entity, n.item, n.feed, n.places[-1].batch_id, n.places[-1].sheet,
-            n.places[-1].source_row, coalesce(b.cases, 0)
-        )), 12))) AS case_id,
+        coalesce(o.case_id, {_NUMBER}) AS case_id,
         coalesce(o.record_key, n.record_key) AS record_key,
         coalesce(o.item, n.item) AS item,
         coalesce(o.feed, n.feed) AS feed,

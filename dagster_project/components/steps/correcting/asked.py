@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import duckdb
 
 from dagster_project import clock
-from dagster_project.components.steps.correcting.decisions import case_number
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.case_numbers import case_number
 from dagster_project.errors import PackageError
 from dagster_project.lake.emptiness import has_rows
 from dagster_project.lineage.columns import ROWS

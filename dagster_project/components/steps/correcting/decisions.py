@@ -6,7 +6,6 @@ it is corrected by delivering it anew. Holds are decided with ``arriving.release
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,6 +16,7 @@ from dagster_project import clock
 from dagster_project.components.steps.correcting.ledger import CaseLine, case_of
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.case_numbers import case_number
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import UsageError
 from dagster_project.lake.engine import quoted
@@ -230,11 +230,3 @@ def _said(text: str, option: str, fault: str) -> str:
     if not is_plain(text):
         raise UsageError(f"{option} holds control characters", todo="Leave them out")
     return text.strip()
-
-
-def case_number(*parts: str) -> str:
-    """A case's number, as the other ledgers make theirs."""
-    return (
-        "JH"
-        + hashlib.md5("\x1f".join(parts).encode(), usedforsecurity=False).hexdigest()[:12].upper()
-    )
