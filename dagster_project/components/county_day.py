@@ -24,15 +24,14 @@ and the next scheduled run tries again."""
 
 
 class CountyDay(dg.Component, dg.Model, dg.Resolvable):
-    """The job ``county_day``, its sensor on the inbox and its schedules (Asia/Shanghai)."""
+    """The job ``county_day``, its schedule (Asia/Shanghai) and its sensor on the inbox."""
 
     daily_at: str = "30 20 * * *"
-    monthly_at: str = "0 6 1 * *"
     look_every_s: int = 60
     is_running: bool = True
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """One job, two schedules, two sensors."""
+        """One job, one schedule, two sensors."""
         job = dg.define_asset_job(
             JOB,
             selection=dg.AssetSelection.all(),
@@ -40,27 +39,24 @@ class CountyDay(dg.Component, dg.Model, dg.Resolvable):
         )
         return dg.Definitions(
             jobs=[job],
-            schedules=[
-                self._schedule("daily_reports", self.daily_at, "日报：任务执行与数据归集"),
-                self._schedule("monthly_reports", self.monthly_at, "月报：上月截止后"),
-            ],
+            schedules=[self._schedule()],
             sensors=[
                 inbox_sensor(self.look_every_s, is_running=self.is_running),
                 _replica_sensor(is_running=self.is_running),
             ],
         )
 
-    def _schedule(self, name: str, cron: str, description: str) -> dg.ScheduleDefinition:
+    def _schedule(self) -> dg.ScheduleDefinition:
         return dg.ScheduleDefinition(
-            name=name,
+            name="daily_reports",
             job_name=JOB,
-            cron_schedule=cron,
+            cron_schedule=self.daily_at,
             execution_timezone=TIMEZONE,
             run_config=run_config("schedule"),
             default_status=dg.DefaultScheduleStatus.RUNNING
             if self.is_running
             else dg.DefaultScheduleStatus.STOPPED,
-            description=description,
+            description="每日全县运行一次：任务执行与数据归集",
         )
 
 

@@ -77,20 +77,18 @@ def _title_faults(feeds: list[Feed]) -> Iterator[Fault]:
 
 
 def _schedule_faults() -> Iterator[Fault]:
-    """The cron lines of the county's day; those of feeds are judged where contracts are loaded."""
-    lines: list[tuple[str, str]] = []
+    """The cron line of the county's day; those of feeds are judged where contracts are loaded."""
     day = PACKAGE / "defs" / "day" / "defs.yaml"
     for line in day.read_text(encoding="utf-8").splitlines():
         word, _, value = line.partition(":")
-        if word.strip() in {"daily_at", "monthly_at"}:
-            lines.append(("defs/day/defs.yaml", value.strip().strip("'\"")))
-    for where, schedule in lines:
+        if word.strip() != "daily_at":
+            continue
         try:
-            Cron.parse(schedule)
+            Cron.parse(value.strip().strip("'\""))
         except ValueError as error:
             what = f"the schedule cannot be read: {error}"
             todo = "Write five fields: minute, hour, day, month, weekday"
-            yield Fault("contracts", what, where, todo)
+            yield Fault("contracts", what, "defs/day/defs.yaml", todo)
 
 
 def calendar_faults(calendar: Calendar, today: date) -> Iterator[Fault]:
