@@ -69,7 +69,7 @@ def view(site: SiteOption = "", home: CityOption = CITY_HOME, as_json: JsonOptio
     elif site:
         _show_site(found)
     else:
-        _show_sites(found)
+        show_sites(found)
 
 
 def five_colours(
@@ -103,7 +103,8 @@ def _words(site: Row) -> str:
     return f"{score}，落后 {site['days_behind']} 天" if site["days_behind"] else score
 
 
-def _show_sites(found: Row) -> None:
+def show_sites(found: Row) -> None:
+    """Print every site in one row, and how many have each colour."""
     screen, sites = console(), found["sites"]
     if not sites:
         screen.print("没有登记的报送单位 no site is registered: `countylake city register CARD`")

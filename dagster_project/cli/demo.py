@@ -150,8 +150,11 @@ def collect(home: Path) -> list[dict[str, Any]]:
 
 def show(counties: list[dict[str, Any]], city: dict[str, Any], root: Path, seconds: float) -> None:
     """Print the day for people: what each feed brought, what the city has, where to look."""
+    from dagster_project.cli.city_view import show_sites
     from dagster_project.cli.run import tell
     from dagster_project.cli.tables import county_table
+    from dagster_project.components.steps.city_view import all_sites
+    from dagster_project.paths import Home
 
     screen = console()
     for county in counties:
@@ -159,6 +162,9 @@ def show(counties: list[dict[str, Any]], city: dict[str, Any], root: Path, secon
         screen.print()
     if city:
         screen.print(county_table(city))
+        if not city["failures"]:
+            screen.print()
+            show_sites(all_sites(Home(root / "city")))
     if counties and all(county["status"] == "unchanged" for county in counties):
         screen.print("[bold]Nothing is new since the last run.[/bold]")
     for county in counties:
@@ -178,6 +184,6 @@ def show(counties: list[dict[str, Any]], city: dict[str, Any], root: Path, secon
         "  countylake feed new         由真实数据接入新部门 a new department from its data"
     )
     screen.print("  countylake sql 'SELECT …'   查询只读副本 ask the read replica")
-    screen.print("  countylake city status      市级视图 what the city knows")
+    screen.print("  countylake city map 图.svg  五色图 the map of the five colours")
     screen.print("  make dev                    调度与血缘界面 the Dagster UI")
     screen.print(f"[dim]{seconds} s; homes below {root}[/dim]")
