@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from dagster_project.credentials import credential
 from dagster_project.errors import ChannelError
+from dagster_project.protocol.line import Line
 from dagster_project.settings import Pull
 
 PAGE_BYTES = 4 << 20
@@ -47,12 +47,14 @@ class Asking:
 
     Attributes:
         pull: Where it is, and the reference of the token that is shown there alone.
+        authorities: The file of authorities that vouch for it, if it has its own.
         patience: How long it may take.
     """
 
     pull: Pull
+    authorities: Path | None = None
     patience: Patience = field(default_factory=Patience)
-    _http: httpx.Client | None = field(default=None, repr=False)
+    _line: Line = field(init=False, repr=False)
     _until: float = 0.0
 
     def __enter__(self) -> Self:
@@ -62,24 +64,16 @@ class Asking:
                 f"the credentials {self.pull.token} hold no token",
                 "Ask the child for one, and keep it there as token=…",
             )
-        try:
-            secure = self.pull.url.startswith("https:")
-            verify = ssl.create_default_context(cafile=self.pull.ca or None) if secure else False
-        except (OSError, ssl.SSLError) as error:
-            raise self._fault(
-                "the file of certificate authorities cannot be read", "Correct `ca` in site.yaml"
-            ) from error
-        self._http = httpx.Client(
-            headers={
-                "Authorization": f"Bearer {token}",
-                "User-Agent": "countylake",
-                "Accept-Encoding": "identity",
-            },
-            timeout=httpx.Timeout(self.patience.silence, connect=self.patience.connect),
-            verify=verify,
-            follow_redirects=False,
-            trust_env=False,
+        self._line = Line(
+            self.pull.url,
+            token,
+            "the child",
+            "ca",
+            self.authorities,
+            connect=self.patience.connect,
+            silence=self.patience.silence,
         )
+        self._line.__enter__()
         self._until = time.monotonic() + self.patience.meeting
         return self
 
@@ -90,8 +84,7 @@ class Asking:
         trace: TracebackType | None,
         /,
     ) -> None:
-        if self._http is not None:
-            self._http.close()
+        self._line.__exit__(kind, error, trace)
 
     def form(self, path: str, form: type[Form], most: int = PAGE_BYTES) -> Form:
         """A JSON answer of an agreed form.
@@ -175,7 +168,7 @@ class Asking:
             with target.open("r+b" if start else "wb") as out:
                 out.seek(start)
                 out.truncate()
-                self._copy(answer, out.write, whole - start)
+                out.writelines(self._blocks(answer, whole - start))
         data_hash = _sha256(target)
         if target.stat().st_size != whole or data_hash != found[1]:
             target.unlink()
@@ -194,10 +187,6 @@ class Asking:
             raise self._fault("its answer does not say how long it is")
         return 0, int(length)
 
-    def _copy(self, answer: httpx.Response, write: Callable[[bytes], object], most: int) -> None:
-        for block in self._blocks(answer, most):
-            write(block)
-
     def _whole(self, method: str, path: str, most: int, body: bytes | None = None) -> bytes:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         with self._stream(method, path, headers=headers, content=body) as answer:
@@ -205,42 +194,17 @@ class Asking:
                 raise self._refused(answer)
             return b"".join(self._blocks(answer, most))
 
-    def _blocks(self, answer: httpx.Response, most: int) -> Iterator[bytes]:
-        """An answer's bytes within their bounds of size and time."""
-        if answer.headers.get("content-encoding", "identity") != "identity":
-            raise self._fault("its answer is packed, which was not asked for")
-        size = 0
-        try:
-            for block in answer.iter_raw():
-                size += len(block)
-                if size > most:
-                    raise self._fault(f"its answer has more than {most:,} bytes")
-                if time.monotonic() > self._until:
-                    raise self._fault("it does not come to an end in time")
-                yield block
-        except httpx.HTTPError as error:
-            raise self._cut(error) from error
-
     @contextmanager
     def _stream(
         self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None
     ) -> Iterator[httpx.Response]:
-        assert self._http is not None  # noqa: S101 - used as a context manager
         if time.monotonic() > self._until:
             raise self._fault("it takes too long; the rest is fetched the next time")
-        url = self.pull.url + path
-        try:
-            with self._http.stream(method, url, headers=headers, content=content) as answer:
-                yield answer
-        except httpx.HTTPError as error:
-            raise self._cut(error) from error
+        with self._line.ask(method, path, content, headers) as answer:
+            yield answer
 
-    def _cut(self, error: httpx.HTTPError) -> ChannelError:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return self._fault(
-                "its certificate is not trusted here", "Name its authority's file as `ca`"
-            )
-        return self._fault("it cannot be reached, or was cut off", transient=True)
+    def _blocks(self, answer: httpx.Response, most: int) -> Iterator[bytes]:
+        return self._line.blocks(answer, most, self._until)
 
     def _refused(self, answer: httpx.Response) -> ChannelError:
         code = answer.status_code

@@ -157,13 +157,17 @@ class Puller:
                 )
                 return result
             door.check()
-            with Asking(pull, self.patience) as child:
+            with self._asking(pull) as child:
                 self._hear(child, door, result)
                 for one in self._new(child, pull.site, heads.get(pull.site, 0)):
                     self._take(child, door, one, heads.get(pull.site, 0), result)
         except (CountyLakeError, OSError) as error:
             result.remarks.append(f"{pull.site}: {error}")
         return result
+
+    def _asking(self, pull: Pull) -> Asking:
+        authorities = (self.home.root / pull.ca).resolve() if pull.ca else None
+        return Asking(pull, authorities, self.patience)
 
     def _hear(self, child: Asking, door: Door, result: Pulled) -> None:
         """Fetch what the child announces of keys: the packages may be signed with the next one."""
@@ -225,7 +229,7 @@ class Puller:
         before = dict(handed)
         try:
             door.check()
-            with Asking(pull, self.patience) as child:
+            with self._asking(pull) as child:
                 meeting = _Meeting(child, handed, result)
                 for name, data in _of_keys(door):
                     meeting.leave(name, "/v1/keys", data)

@@ -9,9 +9,7 @@ the parent says is wrong.
 from __future__ import annotations
 
 import json
-import logging
 import random
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dagster_project.protocol import archive
 from dagster_project.protocol.canonical import sha256_bytes
 from dagster_project.protocol.correction import ASKED, MOST_BYTES, is_plain
+from dagster_project.protocol.line import Line
 from dagster_project.protocol.manifest import Hash, HashOrNone, Whole
 from dagster_project.reporting.links.link import (
     ANSWER_BYTES,
@@ -39,10 +38,7 @@ BUSY = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 UNKNOWN, FORBIDDEN, ABSENT = 401, 403, 404
 PAGE_BYTES = 8 << 20
 MOST_PAGES = 10_000
-_LATER = "It is tried again by itself; if it stays so, ask the parent site"
 _FORM = ConfigDict(extra="ignore", frozen=True)
-
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log every address
 
 
 @dataclass(frozen=True)
@@ -117,33 +113,24 @@ class HttpLink:
     wait: Callable[[float], None] = time.sleep
     chance: random.Random = field(default_factory=random.SystemRandom)
     backs_off: bool = True
-    _http: httpx.Client | None = None
+    _line: Line = field(init=False, repr=False)
     _state: ParentState | None = None
     _letters: Mapping[str, str] | None = None
 
-    def __enter__(self) -> Self:
-        patience = self.patience
-        secure = self.where.startswith("https:")
-        try:
-            authorities = str(self.authorities) if self.authorities else None
-            verify = ssl.create_default_context(cafile=authorities) if secure else False
-        except (OSError, ssl.SSLError) as error:
-            raise LinkError(
-                "the file of certificate authorities cannot be read",
-                where=str(self.authorities),
-                todo="Correct `exchange_ca` in site.yaml: it names a file in PEM form",
-            ) from error
-        self._http = httpx.Client(
-            headers={
-                "Authorization": f"Bearer {self.token}",
-                "User-Agent": "countylake",
-                "Accept-Encoding": "identity",
-            },
-            timeout=httpx.Timeout(patience.silence, connect=patience.connect),
-            verify=verify,
-            follow_redirects=False,
-            trust_env=False,
+    def __post_init__(self) -> None:
+        self._line = Line(
+            self.where,
+            self.token,
+            "the parent",
+            "exchange_ca",
+            self.authorities,
+            connect=self.patience.connect,
+            silence=self.patience.silence,
+            error=LinkError,
         )
+
+    def __enter__(self) -> Self:
+        self._line.__enter__()
         self._state = self._letters = None
         return self
 
@@ -154,8 +141,7 @@ class HttpLink:
         trace: TracebackType | None,
         /,
     ) -> None:
-        if self._http is not None:
-            self._http.close()
+        self._line.__exit__(kind, error, trace)
 
     def state(self) -> ParentState:
         """What the parent knows of our chain."""
@@ -187,7 +173,7 @@ class HttpLink:
             if not page.next or page.next == after:
                 return found
             after = page.next
-        raise self._odd("the list of answers does not come to its end")
+        raise self._line.odd("the list of answers does not come to its end")
 
     def answer(self, package_id: str) -> bytes | None:
         """One answer as it was signed."""
@@ -239,7 +225,7 @@ class HttpLink:
         try:
             return form.model_validate_json(data)
         except ValidationError as error:
-            raise self._odd("the parent's answer is not of the agreed form") from error
+            raise self._line.odd("the parent's answer is not of the agreed form") from error
 
     def _ask(
         self,
@@ -271,46 +257,18 @@ class HttpLink:
         headers: Mapping[str, str] | None,
         most: int,
     ) -> bytes:
-        assert self._http is not None  # noqa: S101 - a link is used as a context manager
-        content = body() if body else None
+        until = time.monotonic() + self.patience.answer
         try:
-            with self._http.stream(
-                method, self.where + path, content=content, headers=headers
-            ) as response:
-                text = self._whole(response, most)
-                self._check(response, text)
+            with self._line.ask(method, path, body() if body else None, headers) as answer:
+                text = b"".join(self._line.blocks(answer, most, until))
+                self._check(answer, text)
                 return text
-        except httpx.TimeoutException as error:
-            raise self._fault("the parent does not answer in time") from error
-        except httpx.TransportError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise LinkError(
-                    "the parent's certificate is not trusted here",
-                    where=self.where,
-                    todo="Name its authority's file as `exchange_ca` in site.yaml, or ask the"
-                    " parent to renew its certificate",
-                ) from error
-            raise self._fault("the connection to the parent failed or was cut") from error
-        except (httpx.InvalidURL, OSError) as error:
+        except OSError as error:
             raise LinkError(
-                f"the package cannot be read ({error.strerror})"
-                if isinstance(error, OSError)
-                else "this is no address",
+                f"the package cannot be read ({error.strerror})",
                 where=self.where,
-                todo="Mend the outbox" if isinstance(error, OSError) else "Correct `exchange`",
+                todo="Mend the outbox",
             ) from error
-
-    def _whole(self, response: httpx.Response, most: int) -> bytes:
-        """An answer within its bounds of size and time."""
-        begun, blocks, size = time.monotonic(), list[bytes](), 0
-        for block in response.iter_raw():
-            size += len(block)
-            if size > most:
-                raise self._odd(f"the parent's answer has more than {most >> 10:,} KiB")
-            if time.monotonic() - begun > self.patience.answer:
-                raise self._fault("the parent does not come to the end of its answer")
-            blocks.append(block)
-        return b"".join(blocks)
 
     def _check(self, response: httpx.Response, text: bytes) -> None:
         """Raise what an answer other than success means."""
@@ -320,12 +278,10 @@ class HttpLink:
         said = _told(text)
         if code in BUSY:
             what = "asks to be left alone" if code == httpx.codes.TOO_MANY_REQUESTS else "is busy"
+            busy = f"the parent {what} or out of order (HTTP {code}{said})"
+            todo = self._line.passing(busy).todo
             raise LinkError(
-                f"the parent {what} or out of order (HTTP {code}{said})",
-                where=self.where,
-                todo=_LATER,
-                transient=True,
-                after=_after(response),
+                busy, where=self.where, todo=todo, transient=True, after=_after(response)
             )
         if code == ABSENT:
             raise _AbsentError(
@@ -346,16 +302,6 @@ class HttpLink:
             where=self.where,
             todo="Ask the parent site; nothing of it was lost here",
             only=True,
-        )
-
-    def _fault(self, what: str) -> LinkError:
-        return LinkError(what, where=self.where, todo=_LATER, transient=True)
-
-    def _odd(self, what: str) -> LinkError:
-        return LinkError(
-            what,
-            where=self.where,
-            todo="Compare `exchange` in site.yaml with the address that the parent told",
         )
 
 
