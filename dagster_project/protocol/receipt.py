@@ -222,9 +222,9 @@ class Receipt(BaseModel):
         return {**self.model_dump(mode="json"), "receipt_hash": self.receipt_hash}
 
 
-def as_file(receipt: Receipt | None) -> bytes:
+def as_file(receipt: Receipt) -> bytes:
     """The bytes of ``receipts.json``."""
-    return canonical_json({"receipts": [receipt.told()] if receipt else []})
+    return canonical_json({"receipts": [receipt.told()]})
 
 
 def read_receipt(told: Mapping[str, Any], where: str = RECEIPTS) -> Receipt:
@@ -251,7 +251,7 @@ def read_receipt(told: Mapping[str, Any], where: str = RECEIPTS) -> Receipt:
     return receipt
 
 
-def receipt_of(data: bytes, header: Header) -> Receipt | None:
+def receipt_of(data: bytes, header: Header) -> Receipt:
     """Read ``receipts.json`` of a package whose signature holds.
 
     Args:
@@ -259,7 +259,7 @@ def receipt_of(data: bytes, header: Header) -> Receipt | None:
         header: The signed header, with which the receipt must agree.
 
     Returns:
-        The report's receipt; None where the header names none and the file holds none.
+        The report's receipt.
 
     Raises:
         PackageError: It does not parse, or is not the receipt of this package.
@@ -268,8 +268,6 @@ def receipt_of(data: bytes, header: Header) -> Receipt | None:
     found = told.get("receipts") if isinstance(told, dict) and len(told) == 1 else None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise _wrong("it does not hold a list of receipts", RECEIPTS)
-    if not found and not header.receipt_hash:
-        return None
     if len(found) != 1:
         raise _wrong(f"it holds {len(found)} receipts and one report was sealed", RECEIPTS)
     receipt = read_receipt(found[0])

@@ -45,13 +45,13 @@ _PERSONAL = ("L3", "L4")
 class Draft:
     """What a caller knows of a report that is to be sealed.
 
-    ``columns`` are the report's columns with everything they inherit; ``order_by`` names the
-    columns of the model's total order (the contract's key if empty, all columns if that is empty
-    too). ``rows`` are the normalised rows to seal, in that order; None seals the whole table as it
-    stands. ``lineage`` (OpenLineage events as JSON lines) is read only if a package is sealed.
+    ``columns`` are the report's columns with everything they inherit, ``rows`` the normalised rows
+    to seal, in their order; see ``standing``.
+    ``lineage`` (OpenLineage events as JSON lines) is read only if a package is sealed.
     ``sealed_at`` and ``cut_off_at`` are instants with a zone, ``day`` the day reported on.
     ``holds`` are the held deliveries behind the report at its cut-off. ``certify`` makes and
-    records the receipt of the header and rows, and is asked only if a package is sealed.
+    records the receipt of the header and rows; it and ``standings``, how the feeds behind the
+    report stand, are asked only if a package is sealed.
     ``recipe_hash``, ``is_past`` and ``again`` are ``revision.Wanted``'s. ``by`` stays in the site.
     """
 
@@ -62,15 +62,14 @@ class Draft:
     sealed_at: datetime
     sql_hash: str
     snapshot: int
+    rows: pa.Table
+    certify: Callable[[Header, pa.Table], Receipt]
     day: date | None = None
-    rows: pa.Table | None = None
-    order_by: tuple[str, ...] = ()
     reason: str = ""
     lineage: Iterable[str] = ()
     status: Mapping[str, Any] = field(default_factory=dict)
     holds: Holds = field(default_factory=Holds)
-    certify: Callable[[Header, pa.Table], Receipt] | None = None
-    standings: Callable[[], Standings] | None = None
+    standings: Callable[[], Standings] = Standings
     recipe_hash: str = ""
     is_past: bool = False
     again: bool = False
@@ -144,8 +143,7 @@ def _seal(  # noqa: PLR0917 - where, who and what
     last: Last | None,
 ) -> Package | None:
     _refuse_personal(draft)
-    table = standing(con, draft.contract, draft.order_by) if draft.rows is None else draft.rows
-    content_hash = values.content_hash(table)
+    content_hash = values.content_hash(draft.rows)
     wanted = Wanted(content_hash, draft.holds, draft.recipe_hash, draft.is_past, draft.again)
     reason = why_anew(last, wanted, draft.reason)
     if reason is None:
@@ -155,15 +153,14 @@ def _seal(  # noqa: PLR0917 - where, who and what
         draft,
         next_spot(con, last),
         reason=reason,
-        rows=table.num_rows,
+        rows=draft.rows.num_rows,
         content_hash=content_hash,
     )
-    receipt = draft.certify(header, table) if draft.certify else None
-    if receipt is not None:
-        header = header.model_copy(update={"receipt_hash": receipt.receipt_hash})
+    receipt = draft.certify(header, draft.rows)
+    header = header.model_copy(update={"receipt_hash": receipt.receipt_hash})
 
     def fill(scratch: Path) -> None:
-        _fill(scratch, draft, header, table)
+        _fill(scratch, draft, header)
         (scratch / fmt.RECEIPTS).write_bytes(as_file(receipt))
 
     return seal_files(con, home, header, signer, fill=fill, kept=_kept(draft))
@@ -195,16 +192,13 @@ def clear_unfinished(con: duckdb.DuckDBPyConnection, home: Home, site: Site) -> 
     return unfinished
 
 
-def standing(
-    con: duckdb.DuckDBPyConnection, contract: Table, order_by: Sequence[str] = ()
-) -> pa.Table:
-    """A report's table as it stands, in the types that travel and in its total order.
+def standing(con: duckdb.DuckDBPyConnection, contract: Table) -> pa.Table:
+    """A report's table as it stands, in the types that travel and in the order of its key.
 
     Raises:
         PackageError: It has not been built yet, or a column's type cannot travel.
     """
-    order = order_by or contract.key
-    terms = ", ".join(f'"{name}" ASC NULLS FIRST' for name in order) or "ALL ASC NULLS FIRST"
+    terms = ", ".join(f'"{name}" ASC NULLS FIRST' for name in contract.key) or "ALL ASC NULLS FIRST"
     query = f'SELECT * FROM lake.report."{contract.name}" ORDER BY {terms}'
     try:
         return values.normalise(con.execute(query).to_arrow_table())
@@ -291,16 +285,14 @@ def _kept(draft: Draft) -> dict[str, Any]:
     }
 
 
-def _fill(scratch: Path, draft: Draft, header: Header, table: pa.Table) -> None:
+def _fill(scratch: Path, draft: Draft, header: Header) -> None:
     """Write a report's files but the signature."""
     (scratch / "data").mkdir()
     data = scratch / fmt.data_path(header.report)
-    values.write_parquet(table, data)
-    described = datapackage(header, draft.contract, draft.columns, data, table)
+    values.write_parquet(draft.rows, data)
+    described = datapackage(header, draft.contract, draft.columns, data, draft.rows)
     (scratch / fmt.DATAPACKAGE).write_bytes(canonical_json(described))
-    status = {**draft.status, **draft.holds.told()}
-    if draft.standings is not None:
-        status |= draft.standings().told()
+    status = {**draft.status, **draft.holds.told(), **draft.standings().told()}
     (scratch / fmt.STATUS).write_bytes(canonical_json(status))
     with (scratch / fmt.LINEAGE).open("wb") as stream:
         for event in draft.lineage:

@@ -37,10 +37,12 @@ from dagster_project.protocol import table as values
 from dagster_project.protocol.canonical import canonical_json
 from dagster_project.protocol.keys import FileSigner
 from dagster_project.protocol.manifest import Header, Manifest
+from dagster_project.protocol.receipt import as_file
 from dagster_project.reporting.datapackage import datapackage
 from dagster_project.reporting.identity import give_key, signer_of
 from dagster_project.settings import Settings, Site, load_site, save_site
 from tests.bench.timing import timed
+from tests.proof_kit import SQL_HASH, certify
 
 CITY = "140300"
 SITES, REPORTS, ROWS = 90, 20, 300
@@ -168,13 +170,15 @@ def write(
         sealed_at=cut_off.strftime("%Y-%m-%dT%H:%M:%SZ"),
         contract_version=report.version,
         contract_hash=report.hash,
-        sql_hash="d" * 64,
+        sql_hash=SQL_HASH,
         snapshot=7,
         rows=rows.num_rows,
         content_hash=values.content_hash(rows),
         receipt_hash="",
         writer=values.WRITER,
     )
+    receipt = certify(header, rows)
+    header = header.model_copy(update={"receipt_hash": receipt.receipt_hash})
     folder = sender.up / header.package_id
     data = folder / fmt.data_path(report.name)
     data.parent.mkdir(parents=True)
@@ -185,7 +189,7 @@ def write(
     (folder / fmt.DATAPACKAGE).write_bytes(canonical_json(described))
     (folder / fmt.STATUS).write_bytes(canonical_json({"tasks": tasks}))
     (folder / fmt.LINEAGE).write_bytes((canonical_json(event) + b"\n") * 4)
-    (folder / fmt.RECEIPTS).write_bytes(canonical_json({"receipts": []}))
+    (folder / fmt.RECEIPTS).write_bytes(as_file(receipt))
     manifest = Manifest(header=header, files=fmt.describe_files(folder, header.file_names))
     (folder / fmt.SIGNATURE).write_bytes(fmt.sign_manifest(manifest, signer))
     return [number, manifest.package_hash]

@@ -20,8 +20,9 @@ from dagster_project.protocol.keys import FileSigner
 from dagster_project.reporting.identity import give_key, signer_of, trust_parent
 from dagster_project.reporting.meeting import Exchange
 from dagster_project.reporting.outbox import deliver
-from dagster_project.reporting.package import Draft, Package, seal
+from dagster_project.reporting.package import Draft, Package, seal, standing
 from dagster_project.settings import Settings, Site, load_site, save_site
+from tests.proof_kit import SQL_HASH, certify
 
 CITY = "140300"
 START = datetime(2023, 5, 31, 12, 0, tzinfo=UTC)
@@ -104,8 +105,10 @@ class CountyKit(SiteKit):
             period=period,
             cut_off_at=START,
             sealed_at=START + timedelta(minutes=30),
-            sql_hash="d" * 64,
+            sql_hash=SQL_HASH,
             snapshot=7,
+            rows=standing(con, table),
+            certify=certify,
             lineage=('{"eventType": "COMPLETE", "run": {"runId": "x"}}',),
             status={"tasks": [{"task": "population", "status": "success"}]},
         )

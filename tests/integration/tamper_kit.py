@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from exchange_kit import CITY, COLUMNS, LATER, REPORT, CityKit, CountyKit, make_city, make_county
 
 from dagster_project.city.agreed import Agreed, Agreement
@@ -22,8 +21,7 @@ from dagster_project.city.verify import Expected, Verdict, verify
 from dagster_project.protocol import dsse
 from dagster_project.protocol.canonical import canonical_json, file_hashes
 from dagster_project.protocol.folders import Limits, copy_untrusted
-from dagster_project.protocol.manifest import PAYLOAD_TYPE, Header
-from dagster_project.protocol.receipt import Given, MadeBy, Programme, Receipt
+from dagster_project.protocol.manifest import PAYLOAD_TYPE
 from dagster_project.protocol.site_card import SiteCard, read_card
 
 DATA = "data/population_by_town.parquet"
@@ -39,8 +37,6 @@ AGREED = Agreed(
 )
 AGREEMENT: Agreement = {"population_by_town": AGREED}
 Mutation = Callable[[Path], object]
-_SQL = "SELECT 1"
-_SQL_HASH = "e004ebd5b5532a4b85984a62f8ad48a81aa3460c1ca07701f386135d72cdecf5"
 
 
 @dataclass(frozen=True)
@@ -62,46 +58,9 @@ def make_scene(root: Path) -> Scene:
     city = make_city(root)
     county = make_county(root, city)
     county.build()
-    package = county.seal(certify=certify, sql_hash=_SQL_HASH)
+    package = county.seal()
     assert package is not None
     return Scene(city, county, package.folder)
-
-
-def certify(header: Header, rows: pa.Table) -> Receipt:
-    """The receipt of a report that was made by one SELECT from nothing."""
-    assert header.rows == rows.num_rows
-    versions = ("countylake", "python", "duckdb", "ducklake", "pyarrow", "sqlglot")
-    model = MadeBy(
-        table=f"report.{header.report}",
-        sql=_SQL,
-        sql_hash=_SQL_HASH,
-        contract_version=header.contract_version,
-        contract_hash=header.contract_hash,
-    )
-    return Receipt(
-        receipt_no=1,
-        previous_hash="",
-        site_code=header.sender,
-        package_id=header.package_id,
-        table=model.table,
-        period=header.period,
-        revision=header.revision,
-        contract_version=header.contract_version,
-        contract_hash=header.contract_hash,
-        sql_hash=header.sql_hash,
-        snapshot=header.snapshot,
-        cut_off_at=header.cut_off_at,
-        rows=header.rows,
-        content_hash=header.content_hash,
-        parameters=Given(cut_off_at="2023-05-31 12:00:00+00", day="2023-05-31", site_code="140321"),
-        models=(model,),
-        inputs=(),
-        feeds=(),
-        rules=(),
-        held=(),
-        small_cells=None,
-        programme=Programme(**dict.fromkeys(versions, "1.0")),
-    )
 
 
 def examine(

@@ -19,7 +19,8 @@ from dagster_project.components.steps.occasion import Occasion, told
 from dagster_project.components.steps.replica import publish
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake.publish import connect
-from dagster_project.reporting.package import Draft, seal
+from dagster_project.reporting.package import Draft, seal, standing
+from tests.proof_kit import SQL_HASH, certify
 
 FEEDS = ("population", "house")
 DAY = "20230531"
@@ -48,14 +49,17 @@ def send(county: CountyKit, shapes: Workshop, name: str, rows: Rows, period: str
                 f" VALUES ({', '.join('?' for _ in row)})",
                 list(row.values()),
             )
+        contract = shapes.contracts.tables["report", name]
         draft = Draft(
-            contract=shapes.contracts.tables["report", name],
+            contract=contract,
             columns=columns,
             period=period,
             cut_off_at=START,
             sealed_at=START,
-            sql_hash="d" * 64,
+            sql_hash=SQL_HASH,
             snapshot=tx.snapshot + 2,
+            rows=standing(tx.con, contract),
+            certify=certify,
         )
         assert seal(tx.con, county.home, county.site, county.signer, draft)
     county.deliver()

@@ -17,6 +17,7 @@ from tamper_kit import AGREED, Scene, changes, examine, make_scene, signed_as, t
 from dagster_project.city.agreed import Agreed
 from dagster_project.contracts.model import Column
 from dagster_project.protocol.canonical import canonical_json
+from dagster_project.protocol.receipt import Receipt, as_file
 
 SHAPES = {"population_by_town": COLUMNS}
 FREE = ("title", "description", "$schema", "mediatype", "a key more")
@@ -179,8 +180,11 @@ def test_versions_may_differ_a_little(scene: Scene, tmp_path: Path) -> None:
     copy = thaw(scene.folder, tmp_path)
     described = json.loads((copy / "datapackage.json").read_bytes())
     (copy / "datapackage.json").write_bytes(canonical_json({**described, "version": "1.1.0"}))
-    (copy / "receipts.json").write_bytes(b'{"receipts":[]}')
-    newest = {"contract_version": "1.1.0", "receipt_hash": ""}
+    told = json.loads((copy / "receipts.json").read_bytes())["receipts"][0]
+    told.pop("receipt_hash")
+    receipt = Receipt.model_validate({**told, "contract_version": "1.1.0"})
+    (copy / "receipts.json").write_bytes(as_file(receipt))
+    newest = {"contract_version": "1.1.0", "receipt_hash": receipt.receipt_hash}
     signed_as(scene.county, copy, lambda payload: payload["header"].update(newest))
     mine = replace(AGREED, columns=COLUMNS[:-1], own=COLUMNS[:-1])
     verdict = examine(copy, tmp_path, scene.card, agreed=mine)
