@@ -23,10 +23,10 @@ from dagster_project.components.steps import overview
 from dagster_project.components.steps.arriving.history import Course, course_of
 from dagster_project.components.steps.arriving.release import replay, send_back
 from dagster_project.components.steps.feed import run_feed
-from dagster_project.components.steps.held_feeds import feeds_behind
 from dagster_project.components.steps.model import build_model
 from dagster_project.components.steps.occasion import Occasion, manual
 from dagster_project.components.steps.outcome import FeedOutcome
+from dagster_project.components.steps.packaging.held_feeds import feeds_behind
 from dagster_project.components.steps.report import deliver, seal_report
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts import feed_order

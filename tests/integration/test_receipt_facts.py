@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.components.steps.certifying import hashed
+from dagster_project.components.steps.packaging.certifying import hashed
 from dagster_project.errors import ModelError
 from dagster_project.lake import Lake
 from dagster_project.lake.table_state import table_states

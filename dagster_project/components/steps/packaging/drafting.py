@@ -14,10 +14,10 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project import clock
-from dagster_project.components.steps.certifying import certifier
-from dagster_project.components.steps.feed_standings import standings_behind
 from dagster_project.components.steps.occasion import Occasion
-from dagster_project.components.steps.replaying import State
+from dagster_project.components.steps.packaging.certifying import certifier
+from dagster_project.components.steps.packaging.feed_standings import standings_behind
+from dagster_project.components.steps.packaging.replaying import State
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.report_period import Period
 from dagster_project.lineage import events

@@ -13,7 +13,6 @@ import structlog
 
 from dagster_project import clock
 from dagster_project.clock import utc_text
-from dagster_project.components.steps.held_feeds import holds_behind
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.packaging.drafting import (
     Making,
@@ -21,12 +20,14 @@ from dagster_project.components.steps.packaging.drafting import (
     recipe_hash,
     replayed_lineage,
 )
+from dagster_project.components.steps.packaging.held_feeds import holds_behind
 from dagster_project.components.steps.packaging.periods import (
     Known,
     owed,
     sealed_periods,
     snapshot_at,
 )
+from dagster_project.components.steps.packaging.replaying import State, as_of, built_state
 from dagster_project.components.steps.packaging.sealing import (
     Sealed,
     Sealing,
@@ -35,7 +36,6 @@ from dagster_project.components.steps.packaging.sealing import (
     report_model,
     seal_all,
 )
-from dagster_project.components.steps.replaying import State, as_of, built_state
 from dagster_project.components.steps.tasks.running import running
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.report_period import Period

@@ -16,12 +16,12 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project import clock
-from dagster_project.components.steps.held_feeds import holds_behind
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.packaging.drafting import Making, Will, recipe_hash
+from dagster_project.components.steps.packaging.held_feeds import holds_behind
 from dagster_project.components.steps.packaging.periods import owed, sealed_periods, snapshot_at
+from dagster_project.components.steps.packaging.replaying import one_state
 from dagster_project.components.steps.packaging.splitting import Parts, divided
-from dagster_project.components.steps.replaying import one_state
 from dagster_project.components.steps.tasks.execution import made, record_made
 from dagster_project.components.steps.told import package_sealed
 from dagster_project.components.steps.workshop import Workshop

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project import clock
-from dagster_project.components.steps.held_feeds import feeds_behind
+from dagster_project.components.steps.packaging.held_feeds import feeds_behind
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import ModelError
 from dagster_project.lake.table_state import table_states

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.clock import utc_text
-from dagster_project.components.steps.held_feeds import feeds_behind
+from dagster_project.components.steps.packaging.held_feeds import feeds_behind
 from dagster_project.components.steps.scoring.standing import is_built
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.protocol.standing import Dimension, FeedStanding, Standings, Task
