@@ -1,5 +1,7 @@
-"""What a site shows over HTTP, on this machine only: health and metrics.
+"""What a site answers over HTTP: one FastAPI app per site, with the groups of what it is.
 
-One FastAPI app per site (``app``), bound to loopback (``server``). What the figures are is told in
-``metrics``. Nothing here writes to the lake, and no row of it is shown.
+``exchange`` shows packages to a parent that fetches, ``reception`` takes what children push,
+``metrics`` are for this machine alone. ``access`` decides who may ask for what and keeps an audit;
+``server`` binds addresses and certificates. Nothing here judges a package or writes to the lake:
+what is pushed is put before the same door that a stick or a share fills.
 """
