@@ -195,9 +195,9 @@ def _read_table(folder: Path, header: Header, fields: list[dict[str, Any]]) -> p
     return table
 
 
-def words(value: object) -> str:
-    """A foreign title as a comment may hold it: short, no control character, no half character."""
-    return "".join(one for one in str(value or "")[:200] if one.isprintable())
+def words(value: object, most: int = 200) -> str:
+    """Foreign words as a comment may hold them: short, no control or half character."""
+    return "".join(one for one in str(value or "")[:most] if one.isprintable())
 
 
 def _bytes(folder: Path, name: str) -> bytes:

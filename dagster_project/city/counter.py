@@ -18,6 +18,7 @@ from typing import TypeVar
 from dagster_project.city import ledger, quarantine
 from dagster_project.city.answers import answer
 from dagster_project.city.chain import Chain, Decision, decide
+from dagster_project.city.content import words
 from dagster_project.city.desk import Arrival, Desk
 from dagster_project.city.ledger import Entry
 from dagster_project.city.memory import Memory, recall
@@ -248,8 +249,9 @@ class Counter:
 
     def _tell(self, done: Sequence[Settled]) -> None:
         self.settled |= {one.entry.package_id: one.entry for one in done if one.entry.consumed}
-        told = {one.entry.package_id: one.entry for one in done if not one.entry.consumed}
-        told = {name: entry for name, entry in told.items() if name not in self.settled}
+        # Another child may use the name of this one's package: each is answered at its own door.
+        told = {(e.door, e.package_id): e for e in (one.entry for one in done) if not e.consumed}
+        told = {key: entry for key, entry in told.items() if key[1] not in self.settled}
         _each(self.answer, [*(one.entry for one in done if one.entry.consumed), *told.values()])
         new = [one.entry for one in done if one.is_new]
         self.decisions += new
@@ -271,7 +273,8 @@ def _turn(arrival: Arrival) -> tuple[str, int, str]:
 
 
 def _told(sentences: Sequence[str]) -> tuple[str, ...]:
-    return tuple(one[:_SENTENCE] for one in sentences[:_MOST_SENTENCES])
+    """Sentences as they are kept and sent; a sender's words in them steer no terminal."""
+    return tuple(words(one, _SENTENCE) for one in sentences[:_MOST_SENTENCES])
 
 
 def _message(new: Sequence[Settled]) -> str:

@@ -21,7 +21,7 @@ from dagster_project.errors import CountyLakeError, PackageError
 from dagster_project.paths import Home
 from dagster_project.protocol import dsse
 from dagster_project.protocol.canonical import parse_json, sha256_bytes
-from dagster_project.protocol.folders import Limits, copy_untrusted, read_untrusted
+from dagster_project.protocol.folders import Limits, copy_untrusted, read_untrusted, shown
 from dagster_project.protocol.manifest import SIGNATURE
 
 MOST_AT_ONCE = 5_000
@@ -105,7 +105,7 @@ class Desk:
             shutil.rmtree(copy, ignore_errors=True)
             raise
         except Exception as error:  # noqa: BLE001 - one package's bytes stop no other package
-            what = f"{path.name}: it could not be examined ({type(error).__name__})."
+            what = f"{shown(path.name)}: it could not be examined ({type(error).__name__})."
             return Verdict(copy, sha256_bytes(what.encode()), faults=[what])
 
     def _expected(self, door: str, name: str) -> Expected:

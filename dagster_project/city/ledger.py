@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from dagster_project.contracts.model import Column, LogicalType
 from dagster_project.protocol.acknowledgement import Outcome
+from dagster_project.protocol.manifest import PACKAGE_ID
 
 TABLE = "lake.ops.received"
 _COLUMNS = {
@@ -183,8 +184,8 @@ def entries(
 
 
 def settled(con: duckdb.DuckDBPyConnection, package_ids: Iterable[str]) -> dict[str, Entry]:
-    """The decisions that used up a number, of packages with these ids."""
-    wanted = list(package_ids)
+    """The decisions that used up a number, of packages with these ids; other names have none."""
+    wanted = [one for one in package_ids if PACKAGE_ID.match(one)]
     if not wanted:
         return {}
     con.register("wanted", pa.table({"id": pa.array(wanted, pa.string())}))

@@ -22,6 +22,8 @@ from dagster_project.protocol.manifest import PACKAGE_ID, SIGNATURE
 REASONS = "reasons.json"
 KEPT = 50
 """How many refused packages of one sender are kept whole."""
+KEPT_BYTES = 1 << 30
+"""How much of one sender is kept whole."""
 _SHORT = 8
 
 
@@ -40,8 +42,9 @@ class Refused:
 
 
 def folder_of(home: Home, entry: Entry) -> Path:
-    """Where a refused package lies."""
-    name = entry.package_id if PACKAGE_ID.match(entry.package_id) else "unnamed"
+    """Where a refused package lies: under the code of whoever brought it, whatever it is called."""
+    known, code = PACKAGE_ID.match(entry.package_id), f"{entry.site_code}-"
+    name = entry.package_id if known and entry.package_id.startswith(code) else f"{code}unnamed"
     return home.rejected / f"{name}-{entry.received_hash[:_SHORT]}"
 
 
@@ -81,13 +84,14 @@ def prune(home: Home, senders: Sequence[str]) -> None:
     by_sender: dict[str, list[Path]] = {}
     for folder in home.rejected.iterdir() if home.rejected.exists() else ():
         sender = folder.name.partition("-")[0]
-        if sender in wanted or (sender == "unnamed" and wanted):
+        if sender in wanted:
             by_sender.setdefault(sender, []).append(folder)
     for folders in by_sender.values():
-        if len(folders) <= KEPT:
-            continue
-        for folder in sorted(folders, key=_decided_at, reverse=True)[KEPT:]:
-            _shrink(folder)
+        room = KEPT_BYTES
+        for number, folder in enumerate(sorted(folders, key=_decided_at, reverse=True)):
+            room -= sum(one.lstat().st_size for one in folder.rglob("*"))
+            if number >= KEPT or room < 0:
+                _shrink(folder)
 
 
 def refused(home: Home) -> list[Refused]:

@@ -21,7 +21,7 @@ from dagster_project.protocol import dsse
 from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol.acknowledgement import read_acknowledgement
 from dagster_project.protocol.canonical import canonical_json, file_hashes, sha256_bytes
-from dagster_project.protocol.folders import Copied
+from dagster_project.protocol.folders import Copied, shown
 from dagster_project.protocol.held import Holds
 from dagster_project.protocol.manifest import Header, Manifest
 from dagster_project.protocol.site_card import SiteCard
@@ -170,7 +170,7 @@ def _received_hash(hashes: dict[str, tuple[str, str]], copied: Copied, expected:
     """Names the received bytes, the problems met, and the trust they were judged with."""
     parts: list[Any] = [[path, sha256] for path, (sha256, _) in hashes.items()]
     trusted = expected.card.trust_hash(expected.at) if expected.card else ""
-    return sha256_bytes(canonical_json([expected.name, trusted, parts, copied.problems]))
+    return sha256_bytes(canonical_json([shown(expected.name), trusted, parts, copied.problems]))
 
 
 def _check_signature(verdict: Verdict, expected: Expected) -> None:
