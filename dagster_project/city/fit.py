@@ -33,6 +33,9 @@ _FAMILY = {
     "timestamp": "datetime",
     "boolean": "boolean",
 }
+_MOST_TOTAL = Decimal(10**12)
+"""So large may the whole numbers of one column be together, whatever their signs: sums and shares
+over many sites are still whole numbers of 64 bits."""
 _NO_SUCH = "that there is no such column"
 _OTHER_TITLE = "it is not the one of the receiver's contract."
 _AGREE = "Agree on one version of the report's contract"
@@ -80,7 +83,7 @@ def check_fit(
     _compare_columns(fit, fields, mine, newer)
     _compare_words(fit, title, fields, mine)
     if not fit.faults:
-        fit.faults += _value_faults(header, table, mine)
+        fit.faults += [*_value_faults(header, table, mine), *_too_large(header, table)]
     return fit
 
 
@@ -116,11 +119,18 @@ def _compare_columns(
 ) -> None:
     known = {column.name: column for column in mine.columns}
     found = {str(one["name"]): str(one["type"]) for one in fields}
+    kinds = {str(one["name"]): str(one["physicalType"]) for one in fields}
     surplus = []
     for name in sorted(known.keys() | found.keys()):
         column = known.get(name)
         expected = _FAMILY[column.type] if column else None
         if found.get(name) == expected:
+            # Who comes first would otherwise decide what all others' figures must fit into.
+            if column is not None and kinds[name] != travelling_type(column):
+                fit.faults.append(
+                    f"{fmt.DATAPACKAGE} column {name}: it is {kinds[name]}, the receiver's "
+                    f"contract says {travelling_type(column)}. {_AGREE}."
+                )
             continue
         if column is None and newer > 0:
             surplus.append(name)
@@ -142,6 +152,11 @@ def _compare_columns(
             f"{fmt.DATAPACKAGE} primaryKey: the receiver's contract says {', '.join(mine.key)}. "
             f"{_AGREE}."
         )
+
+
+def travelling_type(column: Column) -> str:
+    """The exact type of a column on its way; instants travel with their zone."""
+    return "TIMESTAMP WITH TIME ZONE" if column.type == "timestamp" else column.duck_type
 
 
 def _needed(name: str, column: Column | None, mine: Agreed) -> bool:
@@ -201,6 +216,16 @@ def _value_faults(header: Header, table: pa.Table, mine: Agreed) -> Iterator[str
                 f"{path} column {mine.period_column}: rows belong to another period than "
                 f"{header.period}."
             )
+
+
+def _too_large(header: Header, table: pa.Table) -> Iterator[str]:
+    """Columns of whole numbers that are too large together; a sum of 64 bits would turn over."""
+    for name, cells in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_integer(cells.type):
+            total = pc.sum(pc.abs(cells.cast(pa.decimal128(38)))).as_py()
+            if total is not None and total > _MOST_TOTAL:
+                where = f"{fmt.data_path(header.report)} column {name}"
+                yield f"{where}: its numbers are larger together than {_MOST_TOTAL:,}."
 
 
 def _limit_faults(cells: pa.ChunkedArray, column: Column, mine: Agreed) -> Iterator[str]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from dagster_project.city.agreed import Shapes
 from dagster_project.city.content import OWN_COLUMNS
+from dagster_project.city.fit import travelling_type
 from dagster_project.city.verify import Verdict
 from dagster_project.contracts.model import Column
 from dagster_project.lake.engine import literal, quoted
@@ -52,12 +53,7 @@ def prepare(con: duckdb.DuckDBPyConnection, shapes: Shapes) -> None:
     Instants travel with their zone, so that is how timestamps are made here.
     """
     for report in missing(con, shapes):
-        kinds = {
-            column.name: "TIMESTAMP WITH TIME ZONE"
-            if column.type == "timestamp"
-            else column.duck_type
-            for column in received_columns(shapes[report])
-        }
+        kinds = {one.name: travelling_type(one) for one in received_columns(shapes[report])}
         titles = {column.name: column.title for column in shapes[report]}
         if present := _kept(con, report):
             _widen(con, report, {n: k for n, k in kinds.items() if n not in present}, titles)

@@ -49,8 +49,8 @@ def totals_of(table: pa.Table, agreed: Agreed | None) -> dict[str, Decimal]:
         is_share = column is not None and (column.share or column.unit in _SHARES)
         numeric = pa.types.is_integer(cells.type) or pa.types.is_decimal(cells.type)
         if numeric and not is_share and name not in key:
-            wide = pa.decimal128(38, cells.type.scale) if pa.types.is_decimal(cells.type) else None
-            total = pc.sum(cells.cast(wide) if wide else cells).as_py()
+            scale = cells.type.scale if pa.types.is_decimal(cells.type) else 0
+            total = pc.sum(cells.cast(pa.decimal128(38, scale))).as_py()
             totals[name] = Decimal(total or 0)
     return totals
 
