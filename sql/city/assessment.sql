@@ -109,6 +109,9 @@ valued AS (
     counted.counted_cnt AS numerator_cnt,
     counted.base_cnt AS denominator_cnt,
     CASE
+      -- What a site says of itself may be impossible: then it has nothing of it.
+      WHEN rules.is_rate AND counted.counted_cnt NOT BETWEEN 0 AND counted.base_cnt
+        THEN CAST(0 AS DECIMAL(18, 2))
       WHEN rules.is_rate
         THEN CAST(
           (20000 * counted.counted_cnt + counted.base_cnt) // NULLIF(2 * counted.base_cnt, 0) * 0.01

@@ -55,10 +55,13 @@ SELECT
   ) AS on_time_pct,
   feeds.checked_cnt,
   feeds.valid_cnt,
-  CAST(
-    (20000 * feeds.valid_cnt + feeds.checked_cnt) // NULLIF(2 * feeds.checked_cnt, 0) * 0.01
-    AS DECIMAL(7, 2)
-  ) AS valid_pct,
+  CASE
+    WHEN feeds.valid_cnt BETWEEN 0 AND feeds.checked_cnt
+      THEN CAST(
+        (20000 * feeds.valid_cnt + feeds.checked_cnt) // NULLIF(2 * feeds.checked_cnt, 0) * 0.01
+        AS DECIMAL(7, 2)
+      )
+  END AS valid_pct,
   feeds.row_cnt,
   feeds.period_row_cnt,
   feeds.held_cnt,
