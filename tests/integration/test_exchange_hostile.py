@@ -1,0 +1,119 @@
+"""A child that holds its own true key, and whoever shares its folder: no other child is harmed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from exchange_kit import LATER, START, CityKit, CountyKit, make_city, make_county
+from tamper_kit import AGREEMENT, signed_as, thaw
+from test_city_view import build, feeds, send
+
+from dagster_project.city import quarantine
+from dagster_project.city.receive import Reception, receive
+from dagster_project.components.steps.city import agreement
+from dagster_project.components.steps.workshop import Workshop
+
+HUGE = 2**63 - 1
+NARROW = """
+CREATE OR REPLACE TABLE lake.report.population_by_town (town_code VARCHAR, town_name VARCHAR,
+  person_cnt TINYINT, amount_yuan DECIMAL(4,1), updated_at TIMESTAMPTZ, suppressed BOOLEAN);
+INSERT INTO lake.report.population_by_town VALUES
+  ('140321100', '冠山镇', 1, 1.0, TIMESTAMPTZ '2023-05-31 04:00:00+00', false);
+"""
+
+
+def taken(city: CityKit) -> Reception:
+    """Receive with contracts."""
+    return receive(city.lake, city.site, city.signer, at=LATER, agreement=AGREEMENT)
+
+
+def litter(bad: CountyKit, good: CountyKit) -> None:
+    """What somebody with a share can lay into a folder: odd names, pipes, others' packages."""
+    for folder in ("up", "down", "keys", "corrections", "parent"):
+        path = bad.up.parent / folder
+        path.mkdir(exist_ok=True)
+        Path(os.fsdecode(os.fsencode(path) + b"/\xff\xfe.json")).mkdir()
+        os.mkfifo(path / "140321-9.card.json")
+    os.mkfifo(bad.up.parent / "keys" / "revoked.json")
+    (theirs,) = (path for path in good.home.outbox.iterdir() if path.name.startswith("1403"))
+    for number in range(2, quarantine.KEPT // 2 + 8):
+        for code in ("999999", good.site.code):
+            fake = bad.up / f"{code}-population_by_town-20230531-r{number}"
+            shutil.copytree(theirs, fake)
+            (fake / "status.json").chmod(0o644)
+            (fake / "status.json").write_bytes(f"{code} {number}".encode())
+
+
+def test_one_child_stops_and_hides_nothing_of_another(tmp_path: Path) -> None:
+    """Names that are no text, pipes, narrow columns, others' packages: the others do not notice."""
+    city = make_city(tmp_path)
+    good, bad = make_county(tmp_path, city), make_county(tmp_path, city, "140322", "盂县")
+    with bad.lake.writer("narrow") as writer, writer.transaction("narrow") as tx:
+        tx.con.execute(NARROW)
+    bad.seal()
+    bad.deliver()
+    good.build()
+    first = good.seal()
+    assert first is not None
+    litter(bad, good)
+    good.deliver()
+    later = good.report_day(2)
+    last = good.report_day(3)
+    for up in (good.up, bad.up):
+        shutil.copytree(last.folder, up / last.package_id)
+    found = taken(city)
+    told = {one.package_id: one for one in found.decisions if one.site_code == good.site.code}
+    assert told[first.package_id].outcome == "accepted", told[first.package_id].reasons
+    assert told[last.package_id].outcome == "held"
+    assert later.package_id not in told
+    (narrow,) = (one for one in found.decisions if one.consumed and one.site_code == "140322")
+    assert "person_cnt: it is TINYINT, the receiver's contract says BIGINT" in str(narrow.reasons)
+    # The answer to the package that another one laid down too is there, and says what is so.
+    assert (good.down / f"{last.package_id}.ack.json").is_file()
+    kept = list(city.home.rejected.iterdir())
+    assert {path.name.partition("-")[0] for path in kept} == {"140322"}
+    whole = [path for path in kept if (path / "status.json").exists()]
+    assert len(whole) <= quarantine.KEPT
+
+
+def test_words_of_a_sender_steer_no_terminal(tmp_path: Path) -> None:
+    """A key of the signed header that the reason must name stands in it without its commands."""
+    city = make_city(tmp_path)
+    bad = make_county(tmp_path, city)
+    bad.build()
+    package = bad.seal()
+    assert package is not None
+    copy = thaw(package.folder, bad.up)
+    signed_as(bad, copy, lambda payload: payload["header"].update({"\x1b]0;x\x07\u202e\x1b[2J": 1}))
+    (one,) = taken(city).decisions
+    assert one.outcome == "rejected"
+    assert all(sentence.isprintable() for sentence in one.reasons)
+
+
+@pytest.mark.thorough
+def test_impossible_figures_do_not_stop_the_view(tmp_path: Path) -> None:
+    """Sums beyond 64 bits are refused; shares beyond the whole count for nothing."""
+    shapes = Workshop.at(tmp_path / "unused", "receive")
+    city = make_city(tmp_path)
+    good, bad = make_county(tmp_path, city), make_county(tmp_path, city, "140322", "盂县")
+    whole = {"sex": "all", "age_band": "all", "resident_cnt": HUGE, "hukou_cnt": -HUGE}
+    send(bad, shapes, "population_by_town", [{"town_code": "140322000000", **whole}], "202305")
+    odd = {"is_mounted": True, "row_cnt": 10**12, "valid_cnt": 10**12, "checked_cnt": 1}
+    words = {"feed": "'; DROP TABLE x --\x1b[2J", "title": "</svg><script>"}
+    send(bad, shapes, "aggregation_status", [{**words, **odd}])
+    done = {"task": "all", "status": "success", "execution_cnt": 1, "success_cnt": -(10**12)}
+    send(bad, shapes, "task_execution", [done])
+    send(good, shapes, "aggregation_status", feeds(5))
+    at = START + timedelta(hours=1)
+    found = receive(city.lake, city.site, city.signer, at=at, agreement=agreement(shapes)).decisions
+    refused = [one for one in found if one.outcome != "accepted"]
+    assert [one.report for one in refused] == ["population_by_town"]
+    assert "column resident_cnt: its numbers are larger together" in refused[0].reasons[0]
+    build(city)
+    rows = "FROM lake.city.assessment WHERE site_code = '140322' AND value > 0 AND is_rate"
+    assert {one for (one,) in city.rows(f"SELECT indicator {rows}")} <= {"mounted", "reported"}
+    assert city.rows("SELECT count(*) FROM lake.city.site_overview") == [(2,)]
