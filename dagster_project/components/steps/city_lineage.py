@@ -6,6 +6,7 @@ stay where they were delivered: the answer ends with what to ask the site that h
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -283,7 +284,10 @@ class _Looked:
         key = _key(self.workshop, header.report)
         figures = [name for name in end.columns if name not in key]
         for place in keys_of(self.con, end, told.package_id, key, MOST_PLACES):
-            where = " ".join(f"--where {name}={value}" for name, value in place.items())
+            # The sender's words stand in a command that somebody copies.
+            where = " ".join(
+                f"--where {shlex.quote(f'{name}={value}')}" for name, value in place.items()
+            )
             for column in figures:
                 yield (
                     f"countylake trace report.{header.report}.{column} {where}"
