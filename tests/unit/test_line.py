@@ -39,7 +39,7 @@ def test_authorities_that_cannot_be_read_are_named() -> None:
 def test_what_is_no_address_is_refused() -> None:
     """Trying again does not help."""
     with (
-        line("http://a:b:c") as made,
+        line("http://county.example:port") as made,
         pytest.raises(ChannelError, match="no address") as raised,
         made.ask("GET", "/"),
     ):

@@ -117,7 +117,7 @@ class HttpLink:
     _state: ParentState | None = None
     _letters: Mapping[str, str] | None = None
 
-    def __post_init__(self) -> None:
+    def __enter__(self) -> Self:
         self._line = Line(
             self.where,
             self.token,
@@ -128,8 +128,6 @@ class HttpLink:
             silence=self.patience.silence,
             error=LinkError,
         )
-
-    def __enter__(self) -> Self:
         self._line.__enter__()
         self._state = self._letters = None
         return self
