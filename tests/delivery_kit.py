@@ -91,7 +91,7 @@ class County:
         lines = "\n".join(f"  - {{property: {word}}}" for word in self.words)
         text = PERMIT.format(delivery=self.delivery, words=lines)
         (schemas / "feeds" / "permit.yaml").write_text(text, encoding="utf-8")
-        self.workshop = Workshop(Home(home), Settings(threads=1), "county", schemas, sql_dir())
+        self.workshop = Workshop(Home(home), Settings(threads=1), "collect", schemas, sql_dir())
         assert not self.workshop.contracts.problems, self.workshop.contracts.problems
 
     def put(self, name: str, lines: Iterable[Row]) -> Path:

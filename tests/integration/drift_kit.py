@@ -46,7 +46,7 @@ class County:
         now = self.contract.read_bytes() + codes
         if now not in self.known:
             home = Home(self.root / "county")
-            made = Workshop(home, Settings(threads=1), "county", self.schemas, sql_dir())
+            made = Workshop(home, Settings(threads=1), "collect", self.schemas, sql_dir())
             self.known[now] = made.renewed()
         return self.known[now]
 

@@ -120,7 +120,7 @@ def stepped(workshop: Workshop, moment: Moment | None, secrets: Mapping[str, str
 
 def _step(home: Path, schemas: Path, moment: Moment | None, environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
-    workshop = Workshop(Home(home), Settings(threads=1), "county", schemas, sql_dir())
+    workshop = Workshop(Home(home), Settings(threads=1), "collect", schemas, sql_dir())
     if moment is not None:
         _arm(moment)
     done = run_feed(workshop, "permit", Occasion(f"run-{uuid4()}", clock.now().date()))

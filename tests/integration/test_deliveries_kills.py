@@ -33,7 +33,7 @@ from dagster_project.settings import Settings
 
 home, schemas, kill_at, hold = sys.argv[1:]
 rooms = tuple(str(PACKAGE / room) for room in ("components", "ingest/landing", "lake"))
-workshop = Workshop(Home(Path(home)), Settings(threads=1), "county", Path(schemas), sql_dir())
+workshop = Workshop(Home(Path(home)), Settings(threads=1), "collect", Path(schemas), sql_dir())
 left = int(kill_at)
 
 def trace(frame, event, _):

@@ -84,7 +84,7 @@ class County:
         words = WATERMARK if delivery == "incremental" else ""
         text = CONTRACT.format(url=interface.url, delivery=delivery, watermark=words)
         (schemas / "feeds" / "people.yaml").write_text(text, encoding="utf-8")
-        self.workshop = Workshop(home, Settings(threads=1), "county", schemas, sql_dir())
+        self.workshop = Workshop(home, Settings(threads=1), "collect", schemas, sql_dir())
         assert not self.workshop.contracts.problems, self.workshop.contracts.problems
 
     def run(self) -> FeedOutcome:

@@ -147,7 +147,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     county = make_county(tmp_path, city)
     monkeypatch.setenv("COUNTYLAKE_KEYS", str(tmp_path / "keys-140321"))
     home = Home(county.home.root)
-    workshop = Workshop(home, Settings(threads=1), "county", schemas_dir(), sql_dir())
+    workshop = Workshop(home, Settings(threads=1), "collect", schemas_dir(), sql_dir())
     site = Site(tmp_path, city, workshop)
     site.put_parents()
     site.put("20261101")

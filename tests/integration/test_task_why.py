@@ -93,7 +93,7 @@ class Bureaus:
         (sql / "report" / "affair.sql").write_text(report, "utf-8")
         self.home = Home(root / "county")
         found(self.home, Site(code="140321", name="平定县", parent="140300", inbox="inbox"))
-        self.workshop = Workshop(self.home, Settings(threads=1), "county", schemas, sql)
+        self.workshop = Workshop(self.home, Settings(threads=1), "collect", schemas, sql)
         assert not self.workshop.contracts.problems, self.workshop.contracts.problems
         assert not self.workshop.graph.problems, self.workshop.graph.problems
 

@@ -56,7 +56,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
     (schemas / "feeds" / "subsistence.yaml").write_text(DRAFT, "utf-8")
     home = Home(root / "county")
     save_site(home, Site(code="140321", name="平定县"))
-    return catalogue(Workshop(home, Settings(), "county", schemas, sql_dir()))
+    return catalogue(Workshop(home, Settings(), "collect", schemas, sql_dir()))
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
