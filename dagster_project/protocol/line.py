@@ -111,7 +111,8 @@ class Line:
                     todo=f"Name its authority's file as `{self.setting}` in site.yaml, or ask"
                     f" {self.who} to renew it",
                 ) from error
-            raise self.passing(f"the connection to {self.who} failed or was cut") from error
+            what = "cannot be reached" if isinstance(error, httpx.ConnectError) else "was cut off"
+            raise self.passing(f"{self.who} {what}") from error
         except httpx.InvalidURL as error:
             raise self.error(
                 "this is no address", where=self.url, todo="Correct it in site.yaml"

@@ -24,7 +24,7 @@ def test_a_line_shows_its_token_to_nobody_else() -> None:
         pass
     assert "s3cret" not in repr(made) + str(raised.value)
     assert raised.value.transient
-    assert str(raised.value).startswith(f"{NOBODY}: the connection to the child failed")
+    assert str(raised.value).startswith(f"{NOBODY}: the child cannot be reached")
 
 
 def test_authorities_that_cannot_be_read_are_named() -> None:
