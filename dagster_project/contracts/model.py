@@ -372,10 +372,11 @@ class Problem:
         return f"{self.path}:{self.line}: {self.sentence}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contracts:
     """Everything below ``schemas/`` that could be read, and why the rest could not.
 
+    Two are the same only if they were read at once: what is made of them is kept by that.
     ``drafts`` are feeds that are catalogued and that nobody supplies yet: they have no task, no
     tables and no assets. ``suites`` are the county's own expectations, by feed.
     """

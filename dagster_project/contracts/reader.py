@@ -1,7 +1,11 @@
-"""Read everything below ``schemas/``. One bad contract never keeps the others from loading."""
+"""Read everything below ``schemas/``. One bad contract never keeps the others from loading.
+
+Folders of the same name and content are read once in a process, wherever they lie.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +28,10 @@ from dagster_project.contracts.table_checks import settle_rules
 from dagster_project.errors import ContractError
 
 _LAYERS: Final[tuple[Layer, ...]] = ("gold", "report", "city")
+_FOLDERS: Final = ("", "codes", "feeds", *_LAYERS)
+_MOST_LOADED = 8
+"""So many contents of folders are remembered, those that were asked for last."""
+_loaded: dict[str, Contracts] = {}
 
 
 def load(root: Path) -> Contracts:
@@ -36,6 +44,31 @@ def load(root: Path) -> Contracts:
         What could be read, and in ``problems`` why the rest could not. It never raises for a
         contract.
     """
+    content = _content(root)
+    contracts = _loaded.pop(content, None) or _load(root)
+    # A file that was written meanwhile may or may not have been read: nothing is remembered.
+    if content and content == _content(root):
+        _loaded[content] = contracts
+        while len(_loaded) > _MOST_LOADED:
+            _loaded.pop(next(iter(_loaded)))
+    return contracts
+
+
+def _content(root: Path) -> str:
+    """A hash over the folder's name and all that ``load`` reads; empty if a file cannot be read."""
+    told = hashlib.sha256(root.name.encode())
+    try:
+        for folder in _FOLDERS:
+            for path in sorted((root / folder).glob("*.*")):
+                data = path.read_bytes()
+                told.update(f"\n{folder}/{path.name} {len(data)}\n".encode())
+                told.update(data)
+    except OSError:
+        return ""
+    return told.hexdigest()
+
+
+def _load(root: Path) -> Contracts:
     codes, problems = read_codes(root / "codes", f"{root.name}/codes")
     policy = read_policy(root, problems)
     calendar = read_calendar(root, problems)

@@ -37,6 +37,11 @@ def _contracts(folder: Path) -> Contracts:
     return contract_room.load(folder)
 
 
+@lru_cache(maxsize=256)
+def _plan(feed: str, contracts: Contracts) -> Plan:
+    return compile_feed(contracts.feeds[feed], contracts)
+
+
 @dataclass(frozen=True)
 class Workshop:
     """One site, ready to work."""
@@ -90,13 +95,7 @@ class Workshop:
 
     def plan(self, feed: str) -> Plan:
         """The compiled contract of a feed."""
-        if feed not in self._plans:
-            self._plans[feed] = compile_feed(self.feed(feed), self.contracts)
-        return self._plans[feed]
-
-    @cached_property
-    def _plans(self) -> dict[str, Plan]:
-        return {}
+        return _plan(self.feed(feed).name, self.contracts)
 
     def cut_off(self, con: duckdb.DuckDBPyConnection, occasion: Occasion) -> datetime:
         """The run's cut-off, decided once: the feeds of a run end before its models begin.
