@@ -1,6 +1,6 @@
-"""Corrections that this site asks counties for: signed, sent down, answered.
+"""Corrections that this site asks other sites for: signed, sent down, answered.
 
-A correction is about a figure of an accepted package. Records are the county's: it finds them by
+A correction is about a figure of an accepted package. Records are the sender's: it finds them by
 its own lineage. The ledger is added to and its answers written once.
 """
 
@@ -83,7 +83,7 @@ def ask(
     why: str,
     at: datetime,
 ) -> Asked:
-    """Ask the county that sent a package for the correction of one of its figures.
+    """Ask the site that sent a package for the correction of one of its figures.
 
     Raises:
         UsageError: No such accepted package, row or column, or no reason.
@@ -95,12 +95,12 @@ def ask(
         raise UsageError(
             f"there is no accepted package {package_id}", todo="`countylake city status` tells"
         )
-    package_id, county = folder.name, folder.parent.name
+    package_id, sender = folder.name, folder.parent.name
     report = package_id.split("-")[1]
     _present(folder / "data" / f"{report}.parquet", place, column, package_id)
     message = Correction(
-        correction_id=f"{county}-JZ{uuid.uuid4().hex[:12].upper()}",
-        sender=county,
+        correction_id=f"{sender}-JZ{uuid.uuid4().hex[:12].upper()}",
+        sender=sender,
         recipient=site.code,
         package_id=package_id,
         report=report,
@@ -110,10 +110,10 @@ def ask(
         asked_at=utc_text(at),
     )
     with lake.writer("asking for a correction") as writer:
-        with writer.transaction(f"correction {message.correction_id}", county=county) as tx:
+        with writer.transaction(f"correction {message.correction_id}", site_code=sender) as tx:
             _ensure(tx.con)
             row = [
-                *(message.correction_id, county, package_id, report, dict(place), column),
+                *(message.correction_id, sender, package_id, report, dict(place), column),
                 *(message.why, by, at),
             ]
             names = ", ".join([*_COLUMNS][: len(row)])
@@ -157,7 +157,7 @@ def collect(lake: Lake, site: Site, signer: Signer) -> list[str]:
             )
             if not same:
                 raise PackageError(
-                    "the answer is about another correction", where=name, todo="Ask the county"
+                    "the answer is about another correction", where=name, todo="Ask that site"
                 )
             answers[one.correction_id] = found
         except CountyLakeError as error:
@@ -181,7 +181,7 @@ def _store(lake: Lake, answers: Mapping[str, CorrectionAnswer]) -> None:
 
 
 def _send(home: Home, one: Asked, site: Site, signer: Signer) -> None:
-    """Make sure that the county finds it; the same bytes every time."""
+    """Make sure that the sender finds it; the same bytes every time."""
     message = Correction(
         correction_id=one.correction_id,
         sender=one.site_code,

@@ -47,7 +47,7 @@ def missing(con: duckdb.DuckDBPyConnection, shapes: Shapes) -> list[str]:
 
 
 def prepare(con: duckdb.DuckDBPyConnection, shapes: Shapes) -> None:
-    """Make the tables of reports that no county has sent yet, for the SQL above them.
+    """Make the tables of reports that no site has sent yet, for the SQL above them.
 
     A table of an older contract gets the columns that it lacks. Call it inside a transaction.
     Instants travel with their zone, so that is how timestamps are made here.

@@ -1,6 +1,6 @@
-"""``ReceivedReports``: what counties sent, verified and unified; the city's own replica.
+"""``ReceivedReports``: what children sent, verified and unified; the site's own replica.
 
-One step receives all packages, because their order in the counties' chains matters.
+One step receives all packages, because their order in the children's chains matters.
 """
 
 import dagster as dg
@@ -22,7 +22,7 @@ class ReceivedReports(dg.Component, dg.Model, dg.Resolvable):
     every: str = "*/10 * * * *"
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002
-        """One asset per report that counties owe."""
+        """One asset per report that children owe."""
         workshop = Workshop.at(city_home(), "receive")
         shapes = step.report_shapes(workshop)
         keys = [dg.AssetKey(["city", name]) for name in shapes]

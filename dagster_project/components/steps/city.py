@@ -1,6 +1,6 @@
-"""The city's steps: take in what counties sent, show it, answer.
+"""A receiving site's steps: take in what its children sent, show it, answer.
 
-Verifying, merging and answering are ``city``'s work; the city reads no county's home.
+Verifying, merging and answering are ``city``'s work; no other site's home is read.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def agreement(workshop: Workshop) -> dict[str, Agreed]:
 
 
 def report_shapes(workshop: Workshop) -> dict[str, tuple[Column, ...]]:
-    """The reports that a county owes, by name, with all their columns."""
+    """The reports that a child owes, by name, with all their columns."""
     return workshop.reports
 
 
@@ -100,7 +100,7 @@ def plan(workshop: Workshop) -> tuple[PublishTable, ...]:
 
 
 def overview(workshop: Workshop) -> dict[str, Any]:
-    """What the city knows of each county."""
+    """What the site knows of each child."""
     site = workshop.site
     told = {"site": {"code": site.code, "name": site.name, "home": str(workshop.home.root)}}
     return {**told, **status(workshop.lake)}

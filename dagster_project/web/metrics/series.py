@@ -190,7 +190,7 @@ def _cases(ledgers: Ledgers, departments: dict[str, str], now: datetime) -> Iter
 
 
 def _quality(ledgers: Ledgers, departments: dict[str, str]) -> Iterator[Metric]:
-    """Scores between 0 and 1, as the models of the last run made them; ``all`` is the county."""
+    """Scores between 0 and 1, as the models of the last run made them; ``all`` is the site."""
     score = _gauge(
         "quality_score", "The weighted score of the day.", "feed", "department", unit="ratio"
     )
