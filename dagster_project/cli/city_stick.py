@@ -13,7 +13,9 @@ from dagster_project.cli.shared import (
     JsonOption,
     complain,
     console,
+    counted,
     emit,
+    note,
     opened,
     working,
 )
@@ -55,9 +57,11 @@ def stick(
     screen = console()
     for one in decided:
         screen.print(f"{one.outcome} {one.package_id}")
+    came = counted(len(done.brought.packages), "package")
     screen.print(
-        f"{len(done.brought.packages):,} packages came, {len(done.given.answers):,} answers"
-        " go back with the stick"
+        f"came: {came}; with the stick goes back: {counted(len(done.given.answers), 'answer')}"
     )
+    if decided:
+        note("`countylake city receive` makes the view anew")
     for remark in done.remarks:
         complain(remark)

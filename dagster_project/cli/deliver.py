@@ -13,6 +13,7 @@ from dagster_project.cli.shared import (
     JsonOption,
     complain,
     console,
+    counted,
     deciding,
     emit,
     note,
@@ -75,7 +76,7 @@ def deliver(
         if not (done.delivered or done.answers or done.fault or done.postponed_until):
             screen.print("nothing new to deliver or to collect")
         if done.waiting:
-            note(f"{len(done.waiting):,} packages are not accepted yet")
+            note(f"not accepted by the parent site yet: {counted(len(done.waiting), 'package')}")
         for remark in done.remarks:
             complain(remark)
     if done.fault:

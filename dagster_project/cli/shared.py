@@ -88,13 +88,18 @@ def complain_of_delivery(delivery: Mapping[str, Any]) -> None:
         complain(sentence)
     if delivery["waiting"]:
         since = local(delivery["waiting_since"])
-        note(f"{len(delivery['waiting']):,} packages wait for the parent site, since {since}")
+        waiting = counted(len(delivery["waiting"]), "package")
+        note(f"not accepted by the parent site yet: {waiting}, since {since}")
     if delivery["failures"]:
         last = delivery["last_success_at"]
-        whole = f", the last whole one was {local(last)}" if last else ""
-        complain(
-            f"{delivery['failures']:,} meetings in a row failed{whole}: {delivery['last_error']}"
-        )
+        whole = f", the last that succeeded was {local(last)}" if last else ""
+        failed = counted(delivery["failures"], "meeting")
+        complain(f"{failed} in a row failed{whole}: {delivery['last_error']}")
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things, as English counts them."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def data_age(until: datetime | None, days: int | None) -> str:

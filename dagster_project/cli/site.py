@@ -41,8 +41,8 @@ def init(  # noqa: PLR0917 - options of a command
         Path | None, typer.Option(help="folder that departments deliver into; else in the home")
     ] = None,
     exchange: Annotated[
-        Path | None, typer.Option(help="folder shared with the city; else in the home")
-    ] = None,
+        str, typer.Option(help="folder shared with the parent, or its https address")
+    ] = "",
     receives: Annotated[
         bool, typer.Option("--receives", help="other sites, towns say, report to it as well")
     ] = False,
@@ -55,7 +55,11 @@ def init(  # noqa: PLR0917 - options of a command
     from dagster_project.settings import described_site
 
     place = Home(home.expanduser().resolve())
-    named = folders(place, inbox=inbox, exchange=exchange, dagster_home=dagster_home)
+    named = folders(place, inbox=inbox, dagster_home=dagster_home)
+    if exchange:
+        named |= (
+            {"exchange": exchange} if "://" in exchange else folders(place, exchange=Path(exchange))
+        )
     wanted = described_site(
         {"code": code, "name": name, "parent": parent, "receives": receives, **named},
         where="countylake init",
@@ -71,7 +75,11 @@ def init(  # noqa: PLR0917 - options of a command
     state = "made" if founded.is_new else "was there already"
     console().print(f"{site.code} {site.name}: home {founded.home.root} ({state})")
     console().print(f"  departments deliver into {site.folder(founded.home, 'inbox')}")
-    console().print(f"  give {founded.home.public_file} to the city: countylake city register")
+    if not site.parent:
+        return
+    console().print(f"  give {founded.home.public_file} to {site.parent}: countylake city register")
+    if not founded.home.parent_file.exists():
+        console().print(f"  keep the card of {site.parent}: countylake key trust its/public.json")
 
 
 def simulate(  # noqa: PLR0917 - options of a command

@@ -148,7 +148,7 @@ def replica_path(home: Home) -> Path:
         raise UsageError(
             "nothing has been published yet",
             where=str(home.published),
-            todo="Run `countylake run` or `countylake publish` first",
+            todo="Run `countylake run` first, or `countylake city receive` at a receiving site",
         )
     return path.resolve()
 
