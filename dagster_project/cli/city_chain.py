@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,17 +73,23 @@ def chain(
 
 
 def _list(found: Sequence[Refused]) -> None:
+    from rich import box
     from rich.table import Table
 
-    table = Table(pad_edge=False, title="退回的报送包 rejected", title_justify="left")
-    for head in ("报送包 package", "收到 received", "理由 reason"):
-        table.add_column(head, overflow="fold")
+    from dagster_project.cli.tables import local
+
+    table = Table(
+        pad_edge=False, box=box.SIMPLE_HEAD, title="退回的报送包 rejected", title_justify="left"
+    )
+    table.add_column("报送包 package", no_wrap=True)
+    table.add_column("收到 received", no_wrap=True)
+    table.add_column("理由 reason", overflow="fold")
     for one in found:
         reasons = one.told.get("reasons") or [""]
         more = f" (+{len(reasons) - 1})" if len(reasons) > 1 else ""
         table.add_row(
             literally(str(one.told.get("package_id", one.folder.name))),
-            literally(str(one.told.get("received_at", ""))),
+            local(datetime.fromisoformat(said)) if (said := one.told.get("received_at")) else "–",
             literally(reasons[0] + more),
         )
     console().print(table)
@@ -98,17 +105,24 @@ def _show(found: Sequence[Refused]) -> None:
 
 
 def _show_chain(found: Sequence[Entry]) -> None:
+    from rich import box
     from rich.table import Table
 
-    table = Table(pad_edge=False, title="报送链 chain", title_justify="left")
-    for head in ("号 no", "报送包 package", "结果 outcome", "散列值 hash", "附言 remarks"):
-        table.add_column(head, overflow="fold")
+    from dagster_project.cli.tables import WIDE
+
+    table = Table(pad_edge=False, box=box.SIMPLE_HEAD, title="报送链 chain", title_justify="left")
+    table.add_column("序号", justify="right", no_wrap=True)
+    is_wide = console().width >= WIDE
+    heads = ("报送包 package", "结果 outcome", *(("散列值 hash",) if is_wide else ()))
+    for head in heads:
+        table.add_column(head, no_wrap=True)
+    table.add_column("附言 remarks", overflow="fold")
     for one in found:
         table.add_row(
             str(one.package_no or "–"),
             literally(one.package_id),
             f"{one.outcome}" if one.consumed or one.outcome == "held" else f"{one.outcome} (–)",
-            one.package_hash[:_SHORT],
+            *([one.package_hash[:_SHORT]] if is_wide else []),
             literally(" ".join((*one.reasons, *one.remarks))),
         )
     console().print(table)

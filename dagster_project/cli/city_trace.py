@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -82,7 +83,10 @@ def show(found: CityTrace) -> None:
 
 
 def _show_package(package: TracedPackage) -> None:
+    from rich import box
     from rich.table import Table
+
+    from dagster_project.cli.tables import local
 
     screen = console()
     rows = ", ".join(f"{count:,} rows of {table}" for table, count in package.rows.items())
@@ -106,14 +110,14 @@ def _show_package(package: TracedPackage) -> None:
     )
     if package.held:
         note(f"{package.package_id}: not in the figure, because held: {', '.join(package.held)}")
-    table = Table(pad_edge=False)
+    table = Table(pad_edge=False, box=box.SIMPLE_HEAD)
     for head in ("数据项 feed", "文件 SHA-256", "接收 received"):
         table.add_column(head, overflow="fold")
     for head in ("读取\nread", "问题\nrejected", "待更正\nopen", "得分\nscore"):
         table.add_column(head, justify="right", no_wrap=True)
     for feed in sorted(package.feeds, key=lambda one: (not one.gives_values, one.feed)):
         files = [str(batch["sha256"])[:_DIGITS] for batch in feed.batches]
-        times = [str(batch["received_at"])[:19] for batch in feed.batches]
+        times = [local(datetime.fromisoformat(str(batch["received_at"]))) for batch in feed.batches]
         more = [f"+{feed.others}"] if feed.others else []
         table.add_row(
             feed.feed if feed.gives_values else f"({feed.feed})",

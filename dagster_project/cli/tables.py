@@ -174,7 +174,7 @@ def key_table(site: Mapping[str, Any]) -> Table:
         table.add_row(
             key["key_id"],
             KEY_STATES[key["state"]],
-            "\n".join(_day(at) or "…" for at in (key["valid_from"], ends)),
+            f"{_day(key['valid_from'])}\n{_day(ends) or '至今 until now'}",
             *([str(key.get("packages", 0))] if counted else []),
             literally(key["revoked_why"]),
         )
