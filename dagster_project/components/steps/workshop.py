@@ -42,6 +42,11 @@ def _plan(feed: str, contracts: Contracts) -> Plan:
     return compile_feed(contracts.feeds[feed], contracts)
 
 
+@lru_cache(maxsize=8)
+def _lineages(graph: Graph, contracts: Contracts) -> dict[str, ModelLineage]:
+    return describe.lineages(tuple(graph.models.values()), contracts)
+
+
 @dataclass(frozen=True)
 class Workshop:
     """One site, ready to work."""
@@ -131,6 +136,8 @@ class Workshop:
     @cached_property
     def lineages(self) -> dict[str, ModelLineage]:
         """The lineage of every model."""
+        if not self.given:
+            return _lineages(self.graph, self.contracts)
         return describe.lineages(tuple(self.graph.models.values()), self.contracts, self.given)
 
     @cached_property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -48,17 +49,27 @@ def load_models(sql_dir: Path, contracts: Contracts, *, duty: Duty = "collect") 
     Returns:
         The models in an order in which each comes after its inputs, ties by name.
     """
+    texts = tuple(
+        (layer, path.stem, path.read_text(encoding="utf-8"))
+        for layer in DUTY_LAYERS[duty]
+        for path in sorted((sql_dir / layer).glob("*.sql"))
+    )
+    return _graph(texts, contracts, duty)
+
+
+@lru_cache(maxsize=8)
+def _graph(texts: tuple[tuple[Layer, str, str], ...], contracts: Contracts, duty: Duty) -> Graph:
+    """The models of some SELECTs; the same texts are parsed once in a process."""
     models: dict[str, Model] = {}
     problems: list[Problem] = []
-    for layer in DUTY_LAYERS[duty]:
-        for path in sorted((sql_dir / layer).glob("*.sql")):
-            relative = f"sql/{layer}/{path.name}"
-            try:
-                model = _read(path, layer, relative, contracts)
-            except _RefusedError as error:
-                problems.append(Problem(relative, error.line, error.sentence))
-            else:
-                models[model.table] = model
+    for layer, stem, text in texts:
+        relative = f"sql/{layer}/{stem}.sql"
+        try:
+            model = _read(text, layer, stem, contracts)
+        except _RefusedError as error:
+            problems.append(Problem(relative, error.line, error.sentence))
+        else:
+            models[model.table] = model
     if duty == "collect":
         models |= {model.table: model for model in entity_models(contracts)}
     # A city's tables of the same name as a report are what counties sent.
@@ -95,13 +106,11 @@ def past_model(text: str, contract: Table) -> Model:
         ) from error
 
 
-def _read(path: Path, layer: Layer, relative: str, contracts: Contracts) -> Model:
-    contract = contracts.tables.get((layer, path.stem))
+def _read(text: str, layer: Layer, stem: str, contracts: Contracts) -> Model:
+    contract = contracts.tables.get((layer, stem))
     if contract is None:
-        raise _RefusedError(
-            1, f"The table has no contract. Write schemas/{layer}/{path.stem}.yaml."
-        )
-    return _parsed(path.read_text(encoding="utf-8"), contract, relative)
+        raise _RefusedError(1, f"The table has no contract. Write schemas/{layer}/{stem}.yaml.")
+    return _parsed(text, contract, f"sql/{layer}/{stem}.sql")
 
 
 def _parsed(text: str, contract: Table, relative: str) -> Model:

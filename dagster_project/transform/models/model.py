@@ -82,9 +82,12 @@ class Model:
         return self.query.copy().transform(insert).sql(dialect=DIALECT)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
-    """Every model, in an order in which each comes after what it reads."""
+    """Every model, in an order in which each comes after what it reads.
+
+    Two are the same only if they were made at once: what is told of them is kept by that.
+    """
 
     models: Mapping[str, Model]
     problems: tuple[Problem, ...] = ()
