@@ -50,6 +50,12 @@ def names(folder: Path, suffixes: Iterable[str] = (ASKED, ANSWERED)) -> list[str
     return found[:_MOST_LISTED]
 
 
+class Left(BaseModel):
+    """What was taken and now waits to be looked at."""
+
+    name: str
+
+
 class Message(BaseModel):
     """A signed file that can be fetched."""
 

@@ -25,6 +25,7 @@ from dagster_project.web.access.refusals import RefusedError, told
 from dagster_project.web.access.tokens import Scope
 from dagster_project.web.bodies import JSON, small
 from dagster_project.web.forms import PackageId, SiteCode, asked, body, sent
+from dagster_project.web.messages import Left
 from dagster_project.web.reception.chains import Answers
 from dagster_project.web.reception.intake import Intake
 
@@ -39,12 +40,6 @@ class Taken(BaseModel):
 
     package_id: str
     state: Literal["waiting", "held", "accepted", "rejected"]
-
-
-class Left(BaseModel):
-    """What was taken and now waits to be looked at."""
-
-    name: str
 
 
 class Answered(BaseModel):
