@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -69,17 +68,11 @@ def _package(text: str) -> str:
     return text
 
 
-def _moment(text: str) -> str:
-    datetime.fromisoformat(text)
-    return text
-
-
 CorrectionId = Annotated[str, StringConstraints(pattern=rf"^{CODE}-JZ[0-9A-F]{{12}}$")]
 Words = Annotated[
     str, StringConstraints(min_length=1, max_length=MOST_WORDS), AfterValidator(_plain)
 ]
 Value = Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)]
-Moment = Annotated[Instant, AfterValidator(_moment)]
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 _Message = TypeVar("_Message", bound=BaseModel)
 
@@ -101,7 +94,7 @@ class Correction(BaseModel):
     place: dict[Name, Value]
     column: Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_]{0,62})?$")]
     why: Words
-    asked_at: Moment
+    asked_at: Instant
 
 
 class CorrectionAnswer(BaseModel):
@@ -115,7 +108,7 @@ class CorrectionAnswer(BaseModel):
     recipient: Code
     outcome: Literal["corrected", "unfounded"]
     answer: Words
-    answered_at: Moment
+    answered_at: Instant
 
 
 def sign_correction(message: Correction | CorrectionAnswer, signer: Signer) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -50,12 +51,21 @@ Code = Annotated[str, StringConstraints(pattern=rf"^{CODE}$")]
 CodeOrNone = Annotated[str, StringConstraints(pattern=rf"^({CODE})?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Period = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}([0-9]{2}([0-9]{2})?|Q[1-4])$")]
+
+
+def _moment(text: str) -> str:
+    datetime.fromisoformat(text)  # a thirteenth month is no instant
+    return text
+
+
 Instant = Annotated[
     str,
     StringConstraints(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$"
+        pattern=r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$"
     ),
+    AfterValidator(_moment),
 ]
+"""An instant that exists, on every clock: years far away have none in some zones."""
 Text = Annotated[str, StringConstraints(max_length=400)]
 Whole = Annotated[int, Field(ge=0, lt=2**53)]
 """What every JSON reader and every integer column can hold."""
@@ -115,8 +125,6 @@ class Header(BaseModel):
             raise ValueError(f"package_id must be {expected}")
         if min(self.package_no, self.revision) < 1 or min(self.rows, self.snapshot) < 0:
             raise ValueError("package_no and revision start at 1; rows and snapshot at 0")
-        for instant in (self.cut_off_at, self.sealed_at):
-            datetime.fromisoformat(instant)  # a thirteenth month is no instant
         if (self.package_no == 1) != (self.previous_hash == ""):
             raise ValueError("exactly the first package has no previous_hash")
         earlier = package_id(self.sender, self.report, self.period, self.revision - 1)
