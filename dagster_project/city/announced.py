@@ -31,6 +31,8 @@ from dagster_project.protocol.site_card import MOST_BYTES, SiteCard, fingerprint
 UP = "keys"
 """The folder, in a child's exchange folder, of what it announces."""
 _MOST_FILES = 10_000
+_MOST_NEWS = 100
+"""So many announcements of one child are taken in at one look, and no more hold up the others."""
 _MOST_TOLD = 10
 _NAME = re.compile(FILE_NAME)
 
@@ -70,6 +72,9 @@ def _take(home: Home, folder: Path, entries: dict[str, Child], at: datetime) -> 
     """One child's announcements, its own and those of sites whose packages it passes on."""
     owner, done, wrong = folder.parent.name, list[str](), list[str]()
     for name in _names(folder):
+        if len(done) >= _MOST_NEWS:
+            done.append(f"{owner}: more announcements of keys wait for the next look.")
+            break
         data = read_untrusted(folder, name, MOST_BYTES)
         try:
             if data is None:

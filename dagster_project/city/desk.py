@@ -40,6 +40,12 @@ class Arrival:
     verdict: Verdict
 
     @property
+    def size(self) -> int:
+        """What it takes while it is not settled: its rows, and our copy of its files."""
+        rows = self.verdict.table.nbytes if self.verdict.table is not None else 0
+        return rows + sum(path.lstat().st_size for path in self.verdict.folder.rglob("*"))
+
+    @property
     def sender(self) -> str:
         """Whose chain it belongs to; the folder's own child if it is not genuine."""
         verdict = self.verdict

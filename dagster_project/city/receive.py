@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,7 +33,9 @@ from dagster_project.settings import Site
 BATCH = 200
 """How many packages are settled in one transaction at the most."""
 BATCH_BYTES = 128 << 20
-"""How much of their rows is held in memory at the most."""
+"""How much of them is held at the most: rows in memory, our copies on the disk."""
+PATIENCE_S = 300.0
+"""How long the packages of one child keep those of the others waiting."""
 
 
 @dataclass
@@ -83,7 +86,7 @@ def receive(
         batch, size = list[Arrival](), 0
         for arrival in _arrivals(counter, waiting):
             batch.append(arrival)
-            size += arrival.verdict.table.nbytes if arrival.verdict.table is not None else 0
+            size += arrival.size
             if len(batch) >= BATCH or size >= BATCH_BYTES:
                 counter.settle(batch)
                 batch, size = [], 0
@@ -128,8 +131,14 @@ def _arrivals(counter: Counter, waiting: dict[Path, list[str]]) -> Iterator[Arri
                 f"{folder.name}: {len(new):,} packages wait; {MOST_AT_ONCE:,} are taken now and "
                 "the others at the next look."
             )
+        until = time.monotonic() + PATIENCE_S
         with _told(counter, folder.name):
-            yield from counter.desk.arrivals(folder, new)
+            for arrival in counter.desk.arrivals(folder, new):
+                yield arrival
+                if time.monotonic() > until:
+                    what = "its packages take long; the others are taken in at the next look."
+                    counter.remarks.append(f"{folder.name}: {what}")
+                    break
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ from dagster_project.protocol.site_card import (
 )
 
 CODE = re.compile(rf"{manifest.CODE}\Z")
+_MOST_NOTES = 200
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -65,9 +66,10 @@ class Child(BaseModel):
         return self.card.code
 
     def noted(self, at: datetime, by: str, what: str, why: str) -> Child:
-        """The entry with one more note."""
+        """The entry with one more note; the oldest of very many are left to the evidence."""
         note = Note(at=utc_text(at), by=by, what=what, why=why)
-        return self.model_copy(update={"notes": (*self.notes, note)})
+        kept = self.notes[-_MOST_NOTES:] if len(self.notes) > _MOST_NOTES else self.notes
+        return self.model_copy(update={"notes": (*kept, note)})
 
 
 def register(
