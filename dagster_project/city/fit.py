@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any, cast
 
@@ -83,7 +84,7 @@ def check_fit(
     _compare_columns(fit, fields, mine, newer)
     _compare_words(fit, title, fields, mine)
     if not fit.faults:
-        fit.faults += [*_value_faults(header, table, mine), *_too_large(header, table)]
+        fit.faults += [*_value_faults(header, table, mine), *_out_of_reach(header, table)]
     return fit
 
 
@@ -218,14 +219,23 @@ def _value_faults(header: Header, table: pa.Table, mine: Agreed) -> Iterator[str
             )
 
 
-def _too_large(header: Header, table: pa.Table) -> Iterator[str]:
-    """Columns of whole numbers that are too large together; a sum of 64 bits would turn over."""
+def _out_of_reach(header: Header, table: pa.Table) -> Iterator[str]:
+    """Values with which others cannot count: sums of 64 bits turn over, far years have no zone."""
     for name, cells in zip(table.column_names, table.columns, strict=True):
+        where = f"{fmt.data_path(header.report)} column {name}"
         if pa.types.is_integer(cells.type):
             total = pc.sum(pc.abs(cells.cast(pa.decimal128(38)))).as_py()
             if total is not None and total > _MOST_TOTAL:
-                where = f"{fmt.data_path(header.report)} column {name}"
                 yield f"{where}: its numbers are larger together than {_MOST_TOTAL:,}."
+        elif pa.types.is_temporal(cells.type):
+            days = pa.scalar(date(1000, 1, 1)), pa.scalar(date(3000, 1, 1))
+            first, end = (one.cast(cells.type).value for one in days)
+            ends = pc.min_max(
+                cells.cast(pa.int32() if pa.types.is_date32(cells.type) else pa.int64())
+            )
+            low, high = ends["min"].as_py(), ends["max"].as_py()
+            if low is not None and not first <= low <= high < end:
+                yield f"{where}: a value lies before the year 1000 or after 2999."
 
 
 def _limit_faults(cells: pa.ChunkedArray, column: Column, mine: Agreed) -> Iterator[str]:
