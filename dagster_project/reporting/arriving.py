@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dagster_project.errors import PackageError
 from dagster_project.paths import Home
@@ -16,6 +16,9 @@ from dagster_project.protocol.folders import shown, write_file
 from dagster_project.reporting.answers import Answer
 from dagster_project.reporting.identity import parent_card
 from dagster_project.settings import Site
+
+_CLOCKS_DIFFER = timedelta(days=1)
+"""The newest answer counts: one that is dated ahead would stand before all that follow."""
 
 
 class Believer:
@@ -30,7 +33,6 @@ class Believer:
 
     def __init__(self, home: Home, site: Site, sealed: AbstractSet[str], at: datetime) -> None:
         self._parent, self._site, self._sealed, self._at = parent_card(home), site, sealed, at
-        self._card_name = home.parent_file.name
 
     def read(self, package_id: str, data: bytes | None) -> Answer:
         """An answer that was filed under a package.
@@ -43,7 +45,7 @@ class Believer:
             raise PackageError(
                 "the parent site's key is not known, so its answers cannot be verified",
                 where=where,
-                todo=f"Ask it for its public.json and keep it as {self._card_name}",
+                todo="Ask it for its public.json: `countylake key trust public.json`",
             )
         if data is None:
             raise PackageError("the file is not an acknowledgement", where=where, todo="Remove it")
@@ -51,6 +53,10 @@ class Believer:
         for wrong, what in (
             (package_id != answer.package_id, "the answer is about another package"),
             (answer.sender != self._site.code, "the answer is for another site"),
+            (
+                datetime.fromisoformat(answer.acknowledged_at) > self._at + _CLOCKS_DIFFER,
+                "the answer says that it is of a later day",
+            ),
             (answer.recipient != parent.code, "the answer comes from another site than the parent"),
             (
                 answer.package_id not in self._sealed,
