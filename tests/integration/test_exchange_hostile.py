@@ -14,8 +14,14 @@ from test_city_view import build, feeds, send
 
 from dagster_project.city import quarantine
 from dagster_project.city.receive import Reception, receive
+from dagster_project.city.register import children
 from dagster_project.components.steps.city import agreement
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.errors import PackageError
+from dagster_project.protocol.acknowledgement import SUFFIX, Acknowledgement, sign_acknowledgement
+from dagster_project.protocol.announcement import announce, file_name
+from dagster_project.protocol.held import holds_of
+from dagster_project.protocol.site_card import read_card
 
 HUGE = 2**63 - 1
 NARROW = """
@@ -94,6 +100,82 @@ def test_words_of_a_sender_steer_no_terminal(tmp_path: Path) -> None:
     assert all(sentence.isprintable() for sentence in one.reasons)
 
 
+@pytest.mark.parametrize(
+    "since", ["2023-99-99T99:99:99Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+)
+def test_an_instant_that_no_clock_shows_is_none(since: str) -> None:
+    """Whoever reads it later would stop at it; so it is refused where it comes in."""
+    held = {"feed": "a", "title": "a", "hold_id": "h", "kind": "k", "since": since}
+    with pytest.raises(PackageError, match="since"):
+        holds_of({"held": [{**held, "data_until": ""}]})
+
+
+@pytest.mark.thorough
+def test_an_answer_is_not_of_a_later_day(tmp_path: Path) -> None:
+    """The newest answer counts, so one dated ahead with a stolen key would stand for ever."""
+    city = make_city(tmp_path)
+    county = make_county(tmp_path, city)
+    package = county.report_day(1)
+    county.deliver()
+    (true,) = taken(city).decisions
+    assert true.outcome == "accepted"
+    forged = Acknowledgement(
+        package_id=package.package_id,
+        package_hash=true.package_hash,
+        received_hash=true.received_hash,
+        sender=county.site.code,
+        recipient=city.site.code,
+        outcome="rejected",
+        reasons=("no",),
+        acknowledged_at="2999-12-31T23:59:59Z",
+    )
+    name = package.package_id + SUFFIX
+    honest = (county.down / name).read_bytes()
+    (county.down / name).write_bytes(sign_acknowledgement(forged, city.signer))
+    (remark,) = county.deliver().remarks
+    assert "of a later day" in remark
+    (county.down / name).write_bytes(honest)
+    assert [one.outcome for one in county.deliver().answers] == ["accepted"]
+
+
+@pytest.mark.thorough
+def test_a_flood_of_announcements_waits(tmp_path: Path) -> None:
+    """Of one child's announcements so many are taken in at a look; its entry does not swell."""
+    city = make_city(tmp_path)
+    bad = make_county(tmp_path, city)
+    keys = bad.up.parent / "keys"
+    keys.mkdir()
+    card = read_card(bad.home.public_file)
+    for serial in range(2, 250):
+        later = card.model_copy(update={"serial": serial, "issued_at": "2023-06-01T00:00:00Z"})
+        (keys / file_name(later)).write_bytes(announce(later, "x" * 400, [bad.signer]))
+    for left in (True, True, False):
+        remarks = taken(city).remarks
+        assert any("wait for the next look" in one for one in remarks) is left
+    child = children(city.home)[bad.site.code]
+    assert child.card.serial == 249
+    assert len(child.notes) < 249
+
+
+@pytest.mark.thorough
+def test_garbage_does_not_pile_up_in_the_scratch_folder(tmp_path: Path) -> None:
+    """Copies that no transaction has settled are bounded by their bytes, not by their number."""
+    city = make_city(tmp_path)
+    bad = make_county(tmp_path, city)
+    package = bad.report_day(1)
+    for revision in range(2, 36):
+        fake = bad.up / f"140321-population_by_town-20230601-r{revision}"
+        shutil.copytree(package.folder, fake)
+        (fake / "status.json").chmod(0o644)
+        (fake / "status.json").write_bytes(b"%d" % revision * (4 << 20))
+    assert len(taken(city).decisions) == 34
+    with city.lake.reader() as con:
+        (commits,) = con.execute(
+            "SELECT count(*) FROM ducklake_snapshots('lake') WHERE commit_message LIKE 'receive%'"
+        ).fetchone() or (0,)
+    assert commits == 2, commits
+
+
 @pytest.mark.thorough
 def test_impossible_figures_do_not_stop_the_view(tmp_path: Path) -> None:
     """Sums beyond 64 bits are refused; shares beyond the whole count for nothing."""
@@ -105,13 +187,16 @@ def test_impossible_figures_do_not_stop_the_view(tmp_path: Path) -> None:
     odd = {"is_mounted": True, "row_cnt": 10**12, "valid_cnt": 10**12, "checked_cnt": 1}
     words = {"feed": "'; DROP TABLE x --\x1b[2J", "title": "</svg><script>"}
     send(bad, shapes, "aggregation_status", [{**words, **odd}])
+    far = {"feed": "far", "is_mounted": True, "last_update_at": "infinity"}
+    send(bad, shapes, "aggregation_status", [far], "20230530")
     done = {"task": "all", "status": "success", "execution_cnt": 1, "success_cnt": -(10**12)}
     send(bad, shapes, "task_execution", [done])
     send(good, shapes, "aggregation_status", feeds(5))
     at = START + timedelta(hours=1)
     found = receive(city.lake, city.site, city.signer, at=at, agreement=agreement(shapes)).decisions
     refused = [one for one in found if one.outcome != "accepted"]
-    assert [one.report for one in refused] == ["population_by_town"]
+    assert [one.report for one in refused] == ["population_by_town", "aggregation_status"]
+    assert "column last_update_at: a value lies before" in refused[1].reasons[0]
     assert "column resident_cnt: its numbers are larger together" in refused[0].reasons[0]
     build(city)
     rows = "FROM lake.city.assessment WHERE site_code = '140322' AND value > 0 AND is_rate"
