@@ -268,9 +268,6 @@ class _Looked:
                 told.faults.append(f"{count} rows of {end.table} do not stand in its file.")
             told.ask += list(self._asks(end, told, header))
         receipt = receipt_of((folder / fmt.RECEIPTS).read_bytes(), header)
-        if receipt is None:
-            told.faults.append("it has no receipt; ask its sender to seal the report again.")
-            return
         told.receipt_hash = receipt.receipt_hash
         told.inputs = [one.model_dump() for one in receipt.inputs]
         told.held = sorted({one.feed for one in receipt.held})
