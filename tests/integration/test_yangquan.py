@@ -76,7 +76,7 @@ class Week:
 
     def _found(self) -> None:
         noon, door = at(DAYS[0], 12), self.root / CITY / "exchange"
-        drawn = {code: draw(self.root, code, DAYS[0]) for code in COUNTIES}
+        drawn = {code: draw(self.root, code, DAYS[0] - timedelta(1)) for code in COUNTIES}
         self.drawn = drawn
         pulls = {SUBURB: (f"http://127.0.0.1:{self.ports[SUBURB]}", "file:suburb")}
         city = self.crew.do(noon, begin_city, CITY, pulls)
