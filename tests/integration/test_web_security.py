@@ -214,6 +214,9 @@ def test_too_many_requests_wait(pair: Pair) -> None:
     assert asked(city, "GET", two, TWO)[0] == 200
     assert [asked(city, "GET", one)[0] for _ in range(4)] == [401] * 3 + [429]
     assert asked(city, "GET", two, TWO)[0] == 200, "strangers keep nobody else out"
+    before = len(city.log())
+    assert {asked(city, "GET", two)[0] for _ in range(20)} == {429}
+    assert len(city.log()) - before < 5, "a stranger's flood does not fill the disk with lines"
     refused = city.client(ONE).get(one)
     assert int(refused.headers["retry-after"]) > 50
     assert set(refused.json()) == {"error", "todo", "id"}

@@ -49,13 +49,14 @@ bearer = HTTPBearer(
 
 @dataclass
 class Visit:
-    """One request on its way through."""
+    """One request on its way through; of a flood that is refused not each is written down."""
 
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     token: Token | None = None
     began: float = field(default_factory=time.monotonic)
     at: str = field(default_factory=lambda: utc_text(now()))
     status: int = 0
+    is_noise: bool = False
     sent: int = 0
     received: int = 0
 
@@ -75,6 +76,7 @@ class Gate:
         self._tokens = Tokens(home)
         self._known = Buckets(bounds.per_s, bounds.burst)
         self._strange = Buckets(bounds.strange_per_s, bounds.strange_burst)
+        self._noise = Buckets(bounds.strange_per_s, bounds.strange_burst)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it; then write it down."""
@@ -89,7 +91,8 @@ class Gate:
             if refused is not None and not visit.status:
                 await refusal(refused, visit.id, _parting(scope))(scope, heard, told)
         finally:
-            self._audit.add(_access(scope, visit))
+            if not visit.is_noise:
+                self._audit.add(_access(scope, visit))
 
     async def _passed(
         self, scope: Scope, heard: Receive, told: Send, visit: Visit
@@ -133,6 +136,8 @@ class Gate:
         if visit.token is not None:
             bucket, key = self._known, visit.token.token_id
         if wait_s := bucket.wait_s(key):
+            # Whoever holds no token must not be able to fill the disk with lines.
+            visit.is_noise = visit.token is None and bool(self._noise.wait_s(key))
             raise RefusedError(429, retry_s=wait_s)
         if visit.token is None and scope["path"] not in PUBLIC:
             raise RefusedError(401)
