@@ -33,6 +33,8 @@ UP = "keys"
 _MOST_FILES = 10_000
 _MOST_NEWS = 100
 """So many announcements of one child are taken in at one look, and no more hold up the others."""
+_MOST_BELOW = 200
+"""So many sites one child may make known; of more, somebody decides by hand."""
 _MOST_TOLD = 10
 _NAME = re.compile(FILE_NAME)
 
@@ -144,6 +146,9 @@ def _believed(
     told = read_announcement(data, name, relay.keys_at(at))
     entry = entries.get(told.card.code)
     if entry is None:
+        if sum(one.via == owner for one in entries.values()) >= _MOST_BELOW:
+            what = f"site {owner} has made known {_MOST_BELOW} sites already"
+            raise PackageError(what, where=name, todo="Register it by hand if it is right")
         return _introduced(relay.code, relay.key_id, told, at, name)
     if owner != told.card.code and not is_passed_on(entries, told.card.code, owner):
         raise PackageError(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from exchange_kit import LATER, START, CityKit, CountyKit, make_city, make_county
 from tamper_kit import AGREEMENT, signed_as, thaw
 from test_city_view import build, feeds, send
@@ -21,7 +22,8 @@ from dagster_project.errors import PackageError
 from dagster_project.protocol.acknowledgement import SUFFIX, Acknowledgement, sign_acknowledgement
 from dagster_project.protocol.announcement import announce, file_name
 from dagster_project.protocol.held import holds_of
-from dagster_project.protocol.site_card import read_card
+from dagster_project.protocol.keys import FileSigner
+from dagster_project.protocol.site_card import CardKey, SiteCard, read_card
 
 HUGE = 2**63 - 1
 NARROW = """
@@ -155,6 +157,23 @@ def test_a_flood_of_announcements_waits(tmp_path: Path) -> None:
     child = children(city.home)[bad.site.code]
     assert child.card.serial == 249
     assert len(child.notes) < 249
+
+
+@pytest.mark.thorough
+def test_a_child_makes_no_crowd_known(tmp_path: Path) -> None:
+    """Each site below it would be a row of the view and a file of the register for ever."""
+    city = make_city(tmp_path)
+    bad = make_county(tmp_path, city)
+    keys = bad.up.parent / "keys"
+    keys.mkdir()
+    for number in range(203):
+        public = FileSigner(Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)).public
+        key = CardKey(key_id=public.key_id, public_key=public.text)
+        card = SiteCard(code=f"140321{number:03d}", name="乡镇", listed=(key,))
+        (keys / file_name(card)).write_bytes(announce(card, "新设", [bad.signer]))
+    remarks = [taken(city).remarks for _ in range(3)][-1]
+    assert sum("has made known 200 sites already" in one for one in remarks) == 3
+    assert len(children(city.home)) == 201
 
 
 @pytest.mark.thorough
