@@ -99,6 +99,8 @@ def test_every_site_and_feed_stands_in_one_view(tmp_path: Path, shapes: Workshop
     publish(build(city))
     with connect(city.home) as con:
         _the_view_is_right(con)
+        bare = "SELECT table_name, column_name FROM duckdb_columns() WHERE comment IS NULL"
+        assert con.execute(f"{bare} AND schema_name = 'city'").fetchall() == []
     _people_see_it(city, tmp_path / "map.svg")
     workshop = Workshop.at(city.home.root, "receive")
     again = told("again", "2023-05-31", (DUE - timedelta(minutes=1)).isoformat())

@@ -5,6 +5,7 @@ Verifying, merging and answering are ``city``'s work; no other site's home is re
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from dagster_project import clock
@@ -12,6 +13,7 @@ from dagster_project.city import corrections, ledger, quarantine
 from dagster_project.city.agreed import Agreed, agreed
 from dagster_project.city.arrivals import clear
 from dagster_project.city.ledger import Entry
+from dagster_project.city.merge import received_columns
 from dagster_project.city.pull import Pulled, Puller
 from dagster_project.city.quarantine import Refused
 from dagster_project.city.receive import Reception, receive
@@ -83,20 +85,42 @@ def plan(workshop: Workshop) -> tuple[PublishTable, ...]:
             schema="city",
             name=name,
             comment=titles[name],
-            columns=tuple(
-                PublishColumn(column.name, quoted(column.name), column.name, column.title)
-                for column in columns
-            ),
+            columns=_described(received_columns(columns)),
             others=True,
         )
         for name, columns in report_shapes(workshop).items()
     )
     own = tuple(
-        PublishTable(schema="city", name=model.name, comment=model.contract.title, others=True)
+        PublishTable(
+            schema="city",
+            name=model.name,
+            comment=model.contract.title,
+            columns=_described(workshop.described(model.table)),
+            others=True,
+        )
         for model in workshop.graph.models.values()
     )
-    received = PublishTable(schema="ops", name="received", comment="报送包接收登记", others=True)
+    received = PublishTable(
+        schema="ops",
+        name="received",
+        comment="报送包接收登记",
+        columns=_described(ledger.columns()),
+        others=True,
+    )
     return (*unified, *own, received, *ops_tables())
+
+
+def _described(columns: Iterable[Column]) -> tuple[PublishColumn, ...]:
+    """Columns as they are, with their titles and units for whoever opens the replica."""
+    return tuple(
+        PublishColumn(
+            column.name,
+            quoted(column.name),
+            column.name,
+            column.title + (f"（{column.unit}）" if column.unit else ""),
+        )
+        for column in columns
+    )
 
 
 def overview(workshop: Workshop) -> dict[str, Any]:
