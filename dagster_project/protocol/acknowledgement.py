@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from dagster_project.errors import PackageError
-from dagster_project.protocol import dsse
-from dagster_project.protocol.canonical import canonical_json, parse_canonical
 from dagster_project.protocol.keys import PublicKey, Signer
 from dagster_project.protocol.manifest import Code, Hash, HashOrNone, Instant, Whole
+from dagster_project.protocol.signed import read_form, sign_form
 
 PAYLOAD_TYPE = "application/vnd.countylake.acknowledgement+json"
 SUFFIX = ".ack.json"
@@ -49,7 +47,7 @@ class Acknowledgement(BaseModel):
 
 def sign_acknowledgement(answer: Acknowledgement, signer: Signer) -> bytes:
     """The bytes of ``<package_id>.ack.json``."""
-    return dsse.sign(signer, PAYLOAD_TYPE, canonical_json(answer.model_dump()))
+    return sign_form(answer, PAYLOAD_TYPE, signer)
 
 
 def read_acknowledgement(data: bytes, keys: Mapping[str, PublicKey], where: str) -> Acknowledgement:
@@ -58,13 +56,4 @@ def read_acknowledgement(data: bytes, keys: Mapping[str, PublicKey], where: str)
     Raises:
         PackageError: The signature does not hold, or the signed text is not an answer.
     """
-    payload = dsse.open_envelope(data, PAYLOAD_TYPE, keys, where)
-    parse_canonical(payload, where)
-    try:
-        return Acknowledgement.model_validate_json(payload)
-    except ValidationError as error:
-        raise PackageError(
-            "the signed acknowledgement is not valid",
-            where=where,
-            todo="Ask the receiving site to answer again with a programme of the same format",
-        ) from error
+    return read_form(Acknowledgement, PAYLOAD_TYPE, data, keys, where)

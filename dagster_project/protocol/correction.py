@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
-from dagster_project.errors import PackageError
-from dagster_project.protocol import dsse
-from dagster_project.protocol.canonical import canonical_json, parse_canonical
 from dagster_project.protocol.keys import PublicKey, Signer
 from dagster_project.protocol.manifest import CODE, PACKAGE_ID, Code, Instant, Name
+from dagster_project.protocol.signed import read_form, sign_form
 
 ASKED_TYPE = "application/vnd.countylake.correction+json"
 ANSWER_TYPE = "application/vnd.countylake.correction-answer+json"
@@ -74,7 +72,6 @@ Words = Annotated[
 ]
 Value = Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)]
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
-_Message = TypeVar("_Message", bound=BaseModel)
 
 
 class Correction(BaseModel):
@@ -114,7 +111,7 @@ class CorrectionAnswer(BaseModel):
 def sign_correction(message: Correction | CorrectionAnswer, signer: Signer) -> bytes:
     """The bytes of ``<correction_id>.correction.json`` or ``.answer.json``."""
     kind = ASKED_TYPE if isinstance(message, Correction) else ANSWER_TYPE
-    return dsse.sign(signer, kind, canonical_json(message.model_dump()))
+    return sign_form(message, kind, signer)
 
 
 def read_correction(data: bytes, keys: Mapping[str, PublicKey], where: str) -> Correction:
@@ -123,7 +120,7 @@ def read_correction(data: bytes, keys: Mapping[str, PublicKey], where: str) -> C
     Raises:
         PackageError: The signature does not hold, or the signed text is no correction.
     """
-    return _read(Correction, ASKED_TYPE, data, keys, where)
+    return read_form(Correction, ASKED_TYPE, data, keys, where)
 
 
 def read_answer(data: bytes, keys: Mapping[str, PublicKey], where: str) -> CorrectionAnswer:
@@ -132,20 +129,4 @@ def read_answer(data: bytes, keys: Mapping[str, PublicKey], where: str) -> Corre
     Raises:
         PackageError: The signature does not hold, or the signed text is no answer.
     """
-    return _read(CorrectionAnswer, ANSWER_TYPE, data, keys, where)
-
-
-def _read(
-    model: type[_Message], kind: str, data: bytes, keys: Mapping[str, PublicKey], where: str
-) -> _Message:
-    payload = dsse.open_envelope(data, kind, keys, where)
-    parse_canonical(payload, where)
-    try:
-        return model.model_validate_json(payload)
-    except ValidationError as error:
-        fields = ", ".join(str(one["loc"][0]) if one["loc"] else "it" for one in error.errors())
-        raise PackageError(
-            f"the signed text is not of the form of a correction ({fields})",
-            where=where,
-            todo="Ask the other site which programme wrote it",
-        ) from error
+    return read_form(CorrectionAnswer, ANSWER_TYPE, data, keys, where)

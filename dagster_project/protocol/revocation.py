@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from dagster_project.errors import PackageError
-from dagster_project.protocol import dsse
-from dagster_project.protocol.canonical import canonical_json, parse_canonical
 from dagster_project.protocol.keys import PublicKey, Signer
 from dagster_project.protocol.manifest import Code
+from dagster_project.protocol.signed import read_form, sign_form
 from dagster_project.protocol.site_card import MomentOrNone, Words
 
 PAYLOAD_TYPE = "application/vnd.countylake.revocations+json"
@@ -45,7 +43,7 @@ class Revocations(BaseModel):
 
 def sign_revocations(told: Revocations, signer: Signer) -> bytes:
     """The bytes of ``revoked.json``; the same for the same list and key."""
-    return dsse.sign(signer, PAYLOAD_TYPE, canonical_json(told.model_dump()))
+    return sign_form(told, PAYLOAD_TYPE, signer)
 
 
 def read_revocations(data: bytes, keys: Mapping[str, PublicKey], where: str) -> Revocations:
@@ -54,13 +52,4 @@ def read_revocations(data: bytes, keys: Mapping[str, PublicKey], where: str) -> 
     Raises:
         PackageError: The signature does not hold, or the signed text is no such list.
     """
-    payload = dsse.open_envelope(data, PAYLOAD_TYPE, keys, where)
-    parse_canonical(payload, where)
-    try:
-        return Revocations.model_validate_json(payload)
-    except ValidationError as error:
-        raise PackageError(
-            "the signed text is not a list of revoked keys",
-            where=where,
-            todo="Ask the other site which programme wrote it",
-        ) from error
+    return read_form(Revocations, PAYLOAD_TYPE, data, keys, where)

@@ -67,7 +67,7 @@ def test_a_signed_text_of_another_form_is_refused(changed: dict[str, object]) ->
     """A signature alone makes no text harmless."""
     keys = {SIGNER.key_id: SIGNER.public}
     data = sign(SIGNER, ASKED_TYPE, canonical_json(GOOD | changed))
-    with pytest.raises(PackageError, match="not of the form"):
+    with pytest.raises(PackageError, match="not of the agreed form"):
         read_correction(data, keys, "a test")
     assert read_correction(sign(SIGNER, ASKED_TYPE, canonical_json(GOOD)), keys, "a test")
 
