@@ -78,8 +78,11 @@ def doubts(
     """
     earlier = [before[one] for one in sorted(before) if one < header.period]
     found = [*_cut_off_doubts(header, before, earlier)]
-    found += _history_doubts(totals, earlier, agreed.plausibility)
-    growing = agreed.plausibility.growing.get(header.report, ())
+    policy = agreed.plausibility
+    watched = {ROWS, *policy.watched.get(header.report, totals)}
+    compared = {name: total for name, total in totals.items() if name in watched}
+    found += _history_doubts(compared, earlier, policy)
+    growing = policy.growing.get(header.report, ())
     found += _shrinking(totals, earlier, growing)
     found += _control_doubts(table, agreed)
     return found
@@ -96,6 +99,8 @@ def _history_doubts(
         usual = median(values)
         what = "the number of rows" if name == ROWS else f"column {name}: the total"
         beside = f"the median of the last {len(values)} periods is {usual:,}"
+        if name != ROWS and abs(total - usual) < policy.change:
+            continue
         if total == 0 and usual > 0:
             yield Doubt("zero", f"{what} is 0, {beside}.")
         elif abs(total - usual) > Decimal(str(policy.share)) * abs(usual):

@@ -92,6 +92,15 @@ def test_a_total_is_compared_with_its_history(
     assert kinds(table(counts), before) == expected
 
 
+def test_few_records_and_columns_that_nobody_watches_are_never_odd() -> None:
+    """Ordinary days vary: 5 beside 3 is no news, and what accumulates is not to be compared."""
+    assert kinds(table([9]), past(4, 3, 3)) == []
+    assert kinds(table([13]), past(3, 3, 3)) == ["total"]
+    assert kinds(table([0]), past(9, 9, 9)) == []
+    unwatched = replace(AGREED, plausibility=Plausibility(watched={"population": ()}))
+    assert kinds(table([1300]), past(3, 3, 3), unwatched) == []
+
+
 def test_what_only_grows_and_a_cut_off_never_go_back() -> None:
     """A cumulative total that shrank, and a cut-off before that of an earlier package."""
     policy = Plausibility(growing={"population": ("person_cnt",)})
