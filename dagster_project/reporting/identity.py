@@ -21,6 +21,9 @@ from dagster_project.protocol.keys import FileSigner, create_key, load_signer
 from dagster_project.protocol.site_card import CardKey, SiteCard, card_of, read_card
 from dagster_project.settings import Site, load_site, save_site
 
+_MOST_HEARD, _MOST_TOLD = 1_000, 10
+"""Whoever shares the folder may write there: so many are looked at, and so many complained of."""
+
 
 def give_key(home: Home, folder: Path | None = None) -> Site:
     """Make sure that a site has a signing key and a ``public.json``; keep the key it has.
@@ -165,12 +168,14 @@ def hear_parent(home: Home, data: bytes, where: str = "the parent's keys") -> st
 def _heard_all(home: Home, told: object, where: str) -> str:
     """Several things that the parent says, in their order; one that is not believed stops none."""
     heard = list[str]()
-    for one in told if isinstance(told, list) else []:
+    said = told if isinstance(told, list) else []
+    envelopes = [one for one in said if isinstance(one, dict) and "payloadType" in one]
+    for one in envelopes[:_MOST_HEARD]:
         try:
             heard.append(hear_parent(home, canonical_json(one), where))
         except PackageError as error:
             heard.append(str(error))
-    return " ".join(one for one in heard if one)
+    return " ".join([one for one in heard if one][:_MOST_TOLD])
 
 
 def _shown(known: SiteCard, shown: SiteCard) -> str:

@@ -138,6 +138,11 @@ def test_an_answer_is_not_of_a_later_day(tmp_path: Path) -> None:
     assert "of a later day" in remark
     (county.down / name).write_bytes(honest)
     assert [one.outcome for one in county.deliver().answers] == ["accepted"]
+    said = county.up.parent / "parent" / "x.json"
+    said.parent.mkdir(exist_ok=True)
+    for junk in ("{}", '{"payloadType":"x"}', '{"announcements":[{"announcements":[{}]}]}'):
+        said.write_text('{"announcements":[' + ",".join([junk] * 1300) + "]}", encoding="utf-8")
+        assert sum(map(len, county.deliver().remarks)) < 5_000
 
 
 @pytest.mark.thorough
