@@ -213,8 +213,10 @@ class Asking:
             403: "Ask the child for a token with the scopes packages:read and others",
             404: "Compare `url` with what the child told, and ask whether this site is its parent",
         }
-        busy = code in {429, 502, 503, 504}
-        return self._fault(f"it refuses (HTTP {code})", todo.get(code, _ASK), transient=busy)
+        if code in {429, 502, 503, 504}:
+            later = "Fetch again later; a run of the child may be at work"
+            return self._fault(f"it is busy or away (HTTP {code})", later, transient=True)
+        return self._fault(f"it refuses (HTTP {code})", todo.get(code, _ASK))
 
     def _fault(self, what: str, todo: str = _ASK, *, transient: bool = False) -> ChannelError:
         return ChannelError(what, where=self.pull.url, todo=todo, transient=transient)
