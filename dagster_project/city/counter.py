@@ -89,6 +89,14 @@ class Counter:
             down = self.lake.home.exchange / entry.door / "down"
             answer(down, entry, self.desk.code, self.signer)
 
+    def _try_to_answer(self, entry: Entry) -> None:
+        """The decision is committed: a folder that takes no answer now must not undo the rest."""
+        try:
+            self.answer(entry)
+        except OSError as error:
+            what = f"the answer to {shown(entry.package_id)} cannot be written ({error.strerror})"
+            self.remarks.append(f"{entry.door}: {what}; it is tried again at the next look.")
+
     def _one_by_one(self, writer: Writer, arrivals: Sequence[Arrival], error: Exception) -> None:
         if len(arrivals) > 1:
             for one in sorted(arrivals, key=_turn):
@@ -252,7 +260,10 @@ class Counter:
         # Another child may use the name of this one's package: each is answered at its own door.
         told = {(e.door, e.package_id): e for e in (one.entry for one in done) if not e.consumed}
         told = {key: entry for key, entry in told.items() if key[1] not in self.settled}
-        _each(self.answer, [*(one.entry for one in done if one.entry.consumed), *told.values()])
+        _each(
+            self._try_to_answer,
+            [*(one.entry for one in done if one.entry.consumed), *told.values()],
+        )
         new = [one.entry for one in done if one.is_new]
         self.decisions += new
         refused = {entry.site_code for entry in new if entry.outcome == "rejected"}

@@ -182,6 +182,22 @@ def test_a_child_makes_no_crowd_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
+def test_a_place_that_takes_no_answer_hides_no_decision(tmp_path: Path) -> None:
+    """A folder under an answer's name: decisions stand and are told, others are answered."""
+    city = make_city(tmp_path)
+    bad, good = make_county(tmp_path, city), make_county(tmp_path, city, "140322", "盂县")
+    for county in (bad, good):
+        package = county.report_day(1)
+        county.deliver()
+    (bad.down / package.package_id.replace("140322", "140321")).with_suffix(".ack.json").mkdir()
+    found = taken(city)
+    assert [one.outcome for one in found.decisions] == ["accepted", "accepted"]
+    (remark,) = found.remarks
+    assert remark.startswith("140321: the answer to 140321-population_by_town-20230601-r1 cannot")
+    assert len(list(good.down.iterdir())) == 1
+
+
+@pytest.mark.thorough
 def test_garbage_does_not_pile_up_in_the_scratch_folder(tmp_path: Path) -> None:
     """Copies that no transaction has settled are bounded by their bytes, not by their number."""
     city = make_city(tmp_path)
