@@ -48,15 +48,20 @@ def as_of(workshop: Workshop, con: duckdb.DuckDBPyConnection, table: str, state:
 def newest_state(
     workshop: Workshop, con: duckdb.DuckDBPyConnection, table: str, occasion: Occasion
 ) -> State:
-    """The state that a table's newest build was made of.
+    """The state that a table's newest build was made of, or a build of a table below it.
+
+    A table is not built again where what lies below it came out equal; it then stands for the day
+    that those below were built for.
 
     Raises:
         ModelError: It was never built.
     """
     row = con.execute(
-        "SELECT snapshot, cut_off_at FROM lake.ops.model_build WHERE table_name = ?"
-        " ORDER BY built_at DESC, snapshot DESC LIMIT 1",
-        [table],
+        "SELECT snapshot, cut_off_at FROM lake.ops.model_build"
+        " WHERE list_contains(?, table_name)"
+        " AND EXISTS (FROM lake.ops.model_build WHERE table_name = ?)"
+        " ORDER BY snapshot DESC, built_at DESC LIMIT 1",
+        [[*workshop.graph.upstream(table), table], table],
     ).fetchone()
     if row is None:
         raise ModelError(f"{table} was never built", todo="Run `countylake run` first")
