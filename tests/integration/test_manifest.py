@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
+import duckdb
 import pytest
 
 from dagster_project.contracts import feed_order, load
@@ -25,6 +27,13 @@ pytestmark = pytest.mark.xdist_group("sample_county")
 CONTRACTS = load(schemas_dir())
 FEEDS = feed_order(CONTRACTS)
 COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped")
+
+
+@pytest.fixture(scope="module")
+def lake(sample_county: SampleCounty) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The county's lake, opened once for all questions."""
+    with sample_county.workshop.lake.reader() as con:
+        yield con
 
 
 def expected_of(county: SampleCounty, feed: str) -> dict[str, Any]:
@@ -44,73 +53,71 @@ def rows_of(expected: dict[str, Any], verdict: str) -> dict[tuple[str, int], lis
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_counts_equal_the_manifest_and_obey_the_law(sample_county: SampleCounty, feed: str) -> None:
+def test_counts_equal_the_manifest_and_obey_the_law(
+    sample_county: SampleCounty, lake: duckdb.DuckDBPyConnection, feed: str
+) -> None:
     """The law: read = accepted + rejected + duplicate + superseded + dropped, each as planted."""
     expected = expected_of(sample_county, feed)
-    with sample_county.workshop.lake.reader() as con:
-        found = con.execute(
-            f"SELECT {', '.join(COUNTS)} FROM lake.ops.batch WHERE feed = ?", [feed]
-        ).fetchall()
+    found = lake.execute(
+        f"SELECT {', '.join(COUNTS)} FROM lake.ops.batch WHERE feed = ?", [feed]
+    ).fetchall()
     assert found == [tuple(expected[name] for name in COUNTS)]
     assert found[0][0] == sum(found[0][1:])
 
 
 @pytest.mark.parametrize("feed", FEEDS)
 def test_rejected_rows_have_exactly_the_planted_reasons(
-    sample_county: SampleCounty, feed: str
+    sample_county: SampleCounty, lake: duckdb.DuckDBPyConnection, feed: str
 ) -> None:
     """Every planted fault is found at its place, for its reason, and no other row is rejected."""
-    with sample_county.workshop.lake.reader() as con:
-        found = con.execute(
-            "SELECT sheet, source_row, list_sort(reasons) FROM lake.ops.quarantine WHERE feed = ?",
-            [feed],
-        ).fetchall()
+    found = lake.execute(
+        "SELECT sheet, source_row, list_sort(reasons) FROM lake.ops.quarantine WHERE feed = ?",
+        [feed],
+    ).fetchall()
     expected = rows_of(expected_of(sample_county, feed), "rejected")
     assert {(sheet, row): reasons for sheet, row, reasons in found} == expected
 
 
 @pytest.mark.parametrize("feed", FEEDS)
 def test_dropped_rows_are_kept_as_text_with_their_kind(
-    sample_county: SampleCounty, feed: str
+    sample_county: SampleCounty, lake: duckdb.DuckDBPyConnection, feed: str
 ) -> None:
     """Titles, blanks, totals and footnotes are counted by kind and none is lost."""
-    with sample_county.workshop.lake.reader() as con:
-        found = con.execute(
-            "SELECT kind, count(*) FROM lake.ops.dropped_row WHERE feed = ? GROUP BY kind", [feed]
-        ).fetchall()
+    found = lake.execute(
+        "SELECT kind, count(*) FROM lake.ops.dropped_row WHERE feed = ? GROUP BY kind", [feed]
+    ).fetchall()
     assert dict(found) == expected_of(sample_county, feed)["dropped_kinds"]
 
 
 @pytest.mark.parametrize("feed", FEEDS)
 def test_repairs_that_change_a_value_are_logged_by_cell(
-    sample_county: SampleCounty, feed: str
+    sample_county: SampleCounty, lake: duckdb.DuckDBPyConnection, feed: str
 ) -> None:
     """One line per repaired cell and rule; cosmetic repairs are counted, not listed."""
     expected = expected_of(sample_county, feed)
-    with sample_county.workshop.lake.reader() as con:
-        logged = con.execute(
-            "SELECT column_name || '.' || rule_id, count(*) FROM lake.ops.repair"
-            " WHERE feed = ? GROUP BY 1",
-            [feed],
-        ).fetchall()
-        counted = con.execute(
-            "SELECT column_name || '.' || rule_id, failed FROM lake.ops.batch_rule"
-            " WHERE feed = ? AND kind = 'cosmetic' AND failed > 0",
-            [feed],
-        ).fetchall()
+    logged = lake.execute(
+        "SELECT column_name || '.' || rule_id, count(*) FROM lake.ops.repair"
+        " WHERE feed = ? GROUP BY 1",
+        [feed],
+    ).fetchall()
+    counted = lake.execute(
+        "SELECT column_name || '.' || rule_id, failed FROM lake.ops.batch_rule"
+        " WHERE feed = ? AND kind = 'cosmetic' AND failed > 0",
+        [feed],
+    ).fetchall()
     assert dict(logged) == expected["repairs_logged"]
     assert dict(counted) == expected["repairs_counted"]
 
 
 @pytest.mark.parametrize("feed", FEEDS)
-def test_control_totals_are_kept_and_reconciled(sample_county: SampleCounty, feed: str) -> None:
+def test_control_totals_are_kept_and_reconciled(
+    sample_county: SampleCounty, lake: duckdb.DuckDBPyConnection, feed: str
+) -> None:
     """A total row is no data; what it states is compared with the rows that were loaded."""
-    with sample_county.workshop.lake.reader() as con:
-        found = con.execute(
-            "SELECT sheet, source_row, column_name, stated FROM lake.ops.control_total"
-            " WHERE feed = ?",
-            [feed],
-        ).fetchall()
+    found = lake.execute(
+        "SELECT sheet, source_row, column_name, stated FROM lake.ops.control_total WHERE feed = ?",
+        [feed],
+    ).fetchall()
     stated = {
         (total["sheet"], total["row"], total["column"]): float(total["stated"])
         for total in expected_of(sample_county, feed)["control_totals"]
