@@ -74,6 +74,17 @@ def test_changed_sql_is_told_as_the_cause(county: Periods) -> None:
     )
 
 
+def test_a_quiet_day_is_reported_too(county: Periods) -> None:
+    """What lies below the report is made for the new day and comes out equal: it is reported."""
+    path = county.sql / "gold" / "permit_month.sql"
+    asked = path.read_text("utf-8").replace("_is_deleted", "_is_deleted AND issued_date <= :day")
+    path.write_text(asked, "utf-8")
+    county.renew()
+    for ago in (1, 0):
+        made = county.report(STATE, days_ago(ago)).new
+        assert [one.period for one in made] == [f"{days_ago(ago):%Y%m%d}"]
+
+
 def test_days_that_were_missed_are_made_from_the_state_of_then(county: Periods) -> None:
     """A machine that was off for three days seals three days in order, once, with what it knew."""
     for name in (STATE, DAY):
