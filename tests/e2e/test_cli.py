@@ -59,7 +59,7 @@ def test_help_needs_neither_dagster_nor_duckdb() -> None:
     ("arguments", "code", "words"),
     [
         (("status", "--home", "{empty}"), 2, "countylake init"),
-        (("status", "--home", "{root}/city"), 2, "belongs to a city"),
+        (("status", "--home", "{root}/city"), 2, "is no site that collects"),
         (("sql", "SELECT * FROM nowhere", "--home", "{root}/county"), 2, "nowhere"),
         (("quarantine", "nothing", "--home", "{root}/county"), 2, "countylake feeds"),
         (("trace", "gold.nothing", "--home", "{root}/county"), 2, "layer.table.column"),
