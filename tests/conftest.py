@@ -117,7 +117,7 @@ def sealed_files(root: Path) -> dict[str, str]:
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for folder in folders
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.endswith(".ack.json")
+        if path.is_file() and not path.name.endswith((".ack.json", ".link.json"))
     }
 
 
