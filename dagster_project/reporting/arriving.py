@@ -32,7 +32,8 @@ class Believer:
     """
 
     def __init__(self, home: Home, site: Site, sealed: AbstractSet[str], at: datetime) -> None:
-        self._parent, self._site, self._sealed, self._at = parent_card(home), site, sealed, at
+        self._card_file, self._parent = home.parent_file, parent_card(home)
+        self._site, self._sealed, self._at = site, sealed, at
 
     def read(self, package_id: str, data: bytes | None) -> Answer:
         """An answer that was filed under a package.
@@ -44,7 +45,7 @@ class Believer:
         if parent is None:
             raise PackageError(
                 "the parent site's key is not known, so its answers cannot be verified",
-                where=where,
+                where=self._card_file.name,
                 todo="Ask it for its public.json: `countylake key trust public.json`",
             )
         if data is None:

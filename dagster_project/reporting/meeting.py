@@ -162,7 +162,7 @@ class Meeting:
                 if (package_id, said.acknowledged_at, said.outcome) not in self._known:
                     fresh.append(answer)
         finally:
-            self._tell(wrong)
+            self._tell(list(dict.fromkeys(wrong)))  # a missing card is told once
             kept.store(self._lake, fresh)
             marks.save()
             self._result.answers += [one.said for one in fresh]

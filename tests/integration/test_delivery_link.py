@@ -89,6 +89,20 @@ def test_an_older_answer_that_comes_late_changes_nothing(city: CityKit, county: 
     assert (rows, stored) == ([("accepted",)], 2)
 
 
+def test_a_parent_whose_card_is_missing_is_told_once(city: CityKit, county: CountyKit) -> None:
+    """Not once per answer; with the card the same answers are believed."""
+    ids = [county.report_day(n).package_id for n in (1, 2, 3)]
+    county.deliver()
+    city.receive()
+    card = county.home.parent_file.read_bytes()
+    county.home.parent_file.unlink()
+    remarks = [one for one in county.deliver().remarks if "cannot be verified" in one]
+    assert len(remarks) == 1
+    assert "countylake key trust" in remarks[0]
+    county.home.parent_file.write_bytes(card)
+    assert [one.package_id for one in county.deliver().answers] == ids
+
+
 def test_a_damaged_package_is_never_sent(county: CountyKit) -> None:
     """A changed, missing or foreign file, or another signature: the sentence names it."""
     one, two = (county.report_day(n).package_id for n in (1, 2))
