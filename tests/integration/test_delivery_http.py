@@ -213,7 +213,7 @@ def test_what_is_refused_is_not_pushed_for_ever(
     site, reception = county
     package = site.report_day(1)
     meet(site, reception)
-    for at in ("2023-08-01T00:00:00Z", "2023-08-02T00:00:00Z"):
+    for at in ("2023-07-29T00:00:00Z", "2023-07-30T00:00:00Z"):
         said = Acknowledgement(
             package_id=package.package_id,
             package_hash="",
@@ -263,7 +263,7 @@ def test_a_signed_answer_that_contradicts_is_kept_and_told(
         reasons=(),
         head_no=1,
         head_hash="a" * 64,
-        acknowledged_at="2023-08-01T00:00:00Z",
+        acknowledged_at="2023-07-30T00:00:00Z",
     )
     down = reception.exchange / "down"
     (down / f"{package.package_id}.ack.json").write_bytes(sign_acknowledgement(said, city.signer))
