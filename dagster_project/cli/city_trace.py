@@ -12,6 +12,7 @@ from dagster_project.cli.shared import (
     CITY_HOME,
     CityOption,
     JsonOption,
+    PlaceOption,
     complain,
     console,
     emit,
@@ -19,6 +20,7 @@ from dagster_project.cli.shared import (
     note,
     opened,
     pairs,
+    show_figure,
     working,
 )
 
@@ -36,9 +38,7 @@ def register(app: typer.Typer) -> None:
 def trace(
     table: Annotated[str, typer.Argument(help="a city table, e.g. population_by_site")],
     column: Annotated[str, typer.Option("--column", help="the figure's column")],
-    where: Annotated[
-        list[str] | None, typer.Option("--where", help="column=value; as often as needed")
-    ] = None,
+    where: PlaceOption = None,
     home: CityOption = CITY_HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,10 +63,7 @@ def trace(
 def show(found: CityTrace) -> None:
     """Print a figure, its packages, and what each package's receipt says of its origin."""
     screen = console()
-    shown = "（已隐去 suppressed）" if found.suppressed else str(found.figure)
-    screen.print(f"{found.table}.{found.column} = [bold]{shown}[/bold]")
-    for step in found.steps:
-        screen.print(f"  ← {step.table}: {step.rows:,} rows")
+    show_figure(screen, found)
     for table, rows in found.registers.items():
         screen.print(f"  of which the site's own, in no package: {table}, {rows:,} rows")
     for package in found.packages:

@@ -11,6 +11,7 @@ from dagster_project.cli.shared import (
     COUNTY_HOME,
     HomeOption,
     JsonOption,
+    PlaceOption,
     complain,
     complain_of,
     complain_of_delivery,
@@ -20,6 +21,7 @@ from dagster_project.cli.shared import (
     note,
     opened,
     pairs,
+    show_figure,
     working,
 )
 
@@ -150,9 +152,7 @@ def show_answer(answer: Answer, *, as_json: bool) -> None:
 
 def trace(  # noqa: PLR0917 - options of a command
     figure: Annotated[str, typer.Argument(help="layer.table.column of a count or a sum")],
-    where: Annotated[
-        list[str] | None, typer.Option("--where", help="column=value; as often as needed")
-    ] = None,
+    where: PlaceOption = None,
     package: Annotated[
         str, typer.Option(help="the figure as this package has it, not as it stands now")
     ] = "",
@@ -184,10 +184,7 @@ def show_trace(found: Trace) -> None:
     from rich.table import Table
 
     screen = console()
-    shown = "（已隐去 suppressed）" if found.suppressed else str(found.figure)
-    screen.print(f"{found.table}.{found.column} = [bold]{shown}[/bold]")
-    for step in found.steps:
-        screen.print(f"  ← {step.table}: {step.rows:,} rows")
+    show_figure(screen, found)
     files = Table(pad_edge=False)
     for head in ("文件 file", "批次 batch"):
         files.add_column(head, overflow="fold")

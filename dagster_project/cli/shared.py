@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from dagster_project.components.steps.city_lineage import CityTrace
     from dagster_project.components.steps.workshop import Workshop
+    from dagster_project.lineage.trace import Trace
     from dagster_project.settings import Duty, Site
 
 PARTIAL = 9
@@ -45,6 +47,9 @@ DagsterOption = Annotated[
     Path | None, typer.Option(help="folder of Dagster's storage; else in the home")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+PlaceOption = Annotated[
+    list[str] | None, typer.Option("--where", help="column=value; as often as needed")
+]
 WhyOption = Annotated[str, typer.Option("--why", help="the reason, kept with the decision")]
 ByOption = Annotated[str, typer.Option("--by", help="who decides; the system's user if left out")]
 COUNTY_HOME = DEFAULT_HOME
@@ -221,6 +226,16 @@ def opened(home: Path, duty: Duty = "collect") -> Home:
             todo="Name another home with --home",
         )
     return found
+
+
+def show_figure(screen: Console, found: Trace | CityTrace) -> None:
+    """Print an opened figure and the tables that it goes through."""
+    from rich.markup import escape
+
+    shown = "（已隐去 suppressed）" if found.suppressed else escape(_visible(str(found.figure)))
+    screen.print(f"{found.table}.{found.column} = [bold]{shown}[/bold]")
+    for step in found.steps:
+        screen.print(f"  ← {step.table}: {step.rows:,} rows")
 
 
 def pairs(texts: list[str] | None) -> dict[str, str]:
