@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,15 @@ def names(folder: Path, suffixes: Iterable[str] = (ASKED, ANSWERED)) -> list[str
     wanted = re.compile(pattern(*suffixes).removesuffix("$") + r"\Z")
     found = sorted(path.name for path in folder.iterdir() if wanted.match(path.name))
     return found[:_MOST_LISTED]
+
+
+@contextlib.contextmanager
+def only(what: str) -> Iterator[None]:
+    """Refuse what cannot be read or believed, without telling more than that it is no ``what``."""
+    try:
+        yield
+    except PackageError as error:
+        raise RefusedError(422, f"this is no {what}") from error
 
 
 class Left(BaseModel):

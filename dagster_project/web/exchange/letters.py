@@ -17,7 +17,6 @@ from starlette.responses import Response
 from dagster_project.city.announced import name_of
 from dagster_project.clock import now
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.errors import PackageError
 from dagster_project.protocol.acknowledgement import SUFFIX, read_acknowledgement
 from dagster_project.protocol.correction import ANSWERED, ASKED, FOLDER, MOST_BYTES, read_correction
 from dagster_project.protocol.site_card import SiteCard
@@ -63,10 +62,8 @@ def _answers(made: APIRouter, workshop: Workshop, is_sealed: Callable[[str], boo
             if not is_sealed(package_id):
                 raise RefusedError(404)
             card = _parent(workshop)
-            try:
+            with messages.only("answer that the parent signed"):
                 answer = read_acknowledgement(data, card.keys_for(data, now(), name), name)
-            except PackageError as error:
-                raise RefusedError(422, "this is no answer that the parent signed") from error
             meant = (answer.package_id, answer.sender, answer.recipient)
             if meant != (package_id, workshop.site.code, card.code):
                 raise RefusedError(422, "the answer is about something else")
@@ -114,10 +111,8 @@ def _corrections(made: APIRouter, workshop: Workshop) -> None:
 
         def keep() -> None:
             card = _parent(workshop)
-            try:
+            with messages.only("correction that the parent signed"):
                 found = read_correction(data, card.keys_for(data, now(), name), name)
-            except PackageError as error:
-                raise RefusedError(422, "this is no correction that the parent signed") from error
             meant = (found.correction_id + ASKED, found.sender, found.recipient)
             if meant != (name, workshop.site.code, card.code):
                 raise RefusedError(422, "the correction is about something else")
@@ -149,10 +144,8 @@ def _keys(made: APIRouter, workshop: Workshop) -> None:
         data = await small(request, messages.KEYS_BYTES)
 
         def keep() -> str:
-            try:
+            with messages.only("announcement of keys"):
                 name = name_of(data, _parent(workshop))
-            except PackageError as error:
-                raise RefusedError(422, "this is no announcement of keys") from error
             messages.take(_exchange(workshop) / PARENT, name, data, messages.KEYS_BYTES)
             return name
 

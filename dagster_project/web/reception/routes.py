@@ -14,7 +14,6 @@ from dagster_project.city.announcing import DOWN as KEYS_DOWN
 from dagster_project.city.arrivals import ANSWER_BYTES, DOWN
 from dagster_project.city.register import children, door_of
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.errors import PackageError
 from dagster_project.protocol.acknowledgement import SUFFIX
 from dagster_project.protocol.archive import MEDIA_TYPE
 from dagster_project.protocol.correction import ANSWERED, ASKED, FOLDER, MOST_BYTES
@@ -210,10 +209,8 @@ def _keys(made: APIRouter, workshop: Workshop, intake: Intake) -> None:
 
         def keep() -> str:
             door = intake.door(code)
-            try:
+            with messages.only("announcement of keys"):
                 name = name_of(data, children(workshop.home)[code].card)
-            except PackageError as error:
-                raise RefusedError(422, "this is no announcement of keys") from error
             messages.take(door.folder / KEYS_UP, name, data, messages.KEYS_BYTES)
             return name
 
