@@ -26,10 +26,10 @@ def packages_table(packages: Sequence[Mapping[str, Any]], width: int) -> Table:
     """One line a package, on a wide screen with its reason; those that were replaced are dim."""
     table = Table(pad_edge=False, box=box.SIMPLE, title="报送包 packages", title_justify="left")
     table.add_column("序号", justify="right", no_wrap=True)
-    table.add_column("报送包 package", overflow="fold")
-    table.add_column("行 rows", justify="right", no_wrap=True)
-    table.add_column("封包 sealed", no_wrap=True)
-    table.add_column("回执 answer", no_wrap=True)
+    table.add_column("报送包 package", no_wrap=True)
+    table.add_column("行", justify="right", no_wrap=True)
+    table.add_column("封包", no_wrap=True)
+    table.add_column("回执", no_wrap=True)
     if width >= WIDE:
         table.add_column("原因 why", overflow="fold")
     for one in packages:
