@@ -34,7 +34,7 @@ def main() -> None:
             seed = int(line)
             begin = time.process_time()
             fault = _read(Path(folder), seed, feed if seed % 2 else None)
-            told = {"fault": fault, "seconds": time.process_time() - begin, "mib": _peak()}
+            told = {"fault": fault, "seconds": time.process_time() - begin, "mib": peak_mib()}
             sys.stdout.write(json.dumps(told) + "\n")
             sys.stdout.flush()
 
@@ -61,7 +61,7 @@ def _address_space() -> int:
     return pages * resource.getpagesize()
 
 
-def _peak() -> int:
+def peak_mib() -> int:
     """Peak of this process alone: ``ru_maxrss`` begins with that of the process that started it."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0]) >> 10
