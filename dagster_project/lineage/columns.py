@@ -20,7 +20,9 @@ from sqlglot.optimizer.scope import Scope, build_scope
 from dagster_project.errors import ModelError
 
 DIALECT = "duckdb"
-Kind = Literal["identity", "transformation", "aggregation", "filter", "join"]
+Kind = Literal["identity", "transformation", "aggregation", "filter", "join", "group", "window"]
+DECIDING: frozenset[Kind] = frozenset({"filter", "join", "group", "window"})
+"""No value flows along these: the source decides which rows count, or count together."""
 Schema = Mapping[str, Mapping[str, str]]
 """``silver.house`` -> its columns and their types."""
 
@@ -33,15 +35,17 @@ ROWS = "*"
 class Edge:
     """One output column depends on one column of a table.
 
-    ``kind`` is identity, transformation or aggregation when values flow; filter or join when the
-    source only decides which rows count. The source column ``*`` means the table's rows, as in
-    ``COUNT(*)``.
+    ``kind`` is identity, transformation or aggregation when values flow; otherwise the source only
+    decides which rows count: filter, join, group (a key of GROUP BY or DISTINCT) or window (the
+    PARTITION BY and ORDER BY of a window). The source column ``*`` means the table's rows, as in
+    ``COUNT(*)``. ``by`` names the repairs and rules of a contract that act along the edge.
     """
 
     column: str
     source_table: str
     source_column: str
     kind: Kind
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class ModelLineage:
         return tuple(
             edge
             for edge in self.edges
-            if edge.column == column and not (values_only and edge.kind in {"filter", "join"})
+            if edge.column == column and not (values_only and edge.kind in DECIDING)
         )
 
     @property
@@ -286,7 +290,7 @@ def markdown(lineage: ModelLineage) -> str:
         {
             (f"`{edge.source_table}.{edge.source_column}`", edge.kind)
             for edge in lineage.edges
-            if edge.kind in {"filter", "join"}
+            if edge.kind in DECIDING
         }
     )
     if deciding:

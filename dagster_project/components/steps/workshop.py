@@ -25,6 +25,7 @@ from dagster_project.ingest.readers.limits import Limits
 from dagster_project.lake import Lake
 from dagster_project.lineage import describe
 from dagster_project.lineage.columns import ModelLineage
+from dagster_project.lineage.whole import whole
 from dagster_project.paths import Home, schemas_dir, sql_dir
 from dagster_project.settings import Duty, Settings, Site, load_settings, load_site
 from dagster_project.transform.conform import Plan, compile_feed
@@ -139,6 +140,17 @@ class Workshop:
         if not self.given:
             return _lineages(self.graph, self.contracts)
         return describe.lineages(tuple(self.graph.models.values()), self.contracts, self.given)
+
+    @cached_property
+    def whole(self) -> dict[str, ModelLineage]:
+        """The lineage of every table of the duty, from the headers of files; inputs first."""
+        repairs: dict[str, dict[str, list[str]]] = {}
+        if self.duty == "collect":
+            for name in self.contracts.feeds:
+                found = repairs.setdefault(name, {})
+                for one in self.plan(name).repairs:
+                    found.setdefault(one.column, []).append(one.id)
+        return whole(self.contracts, self.lineages, self.given, repairs)
 
     @cached_property
     def _descriptions(self) -> dict[str, tuple[Column, ...]]:
