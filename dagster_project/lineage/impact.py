@@ -1,22 +1,20 @@
 """What is made from a column: every column of every model's table that it reaches.
 
-Pure: it walks the lineage that ``columns`` read from the SQL, forward. Where a table's rows and
+Pure: it walks lineage forward (see ``walk``). Where a table's rows and
 columns really come from in a file is ``trace``'s question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
-from dagster_project.lineage.columns import ROWS, Edge, ModelLineage
+from dagster_project.lineage.columns import ModelLineage
+from dagster_project.lineage.walk import How, Keys, Network
 
-How = Literal["value", "rows"]
 Titles = Mapping[tuple[str, str], str]
 """``(gold.town, town_name)`` -> 乡镇名称."""
-Keys = Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True, order=True)
@@ -59,32 +57,10 @@ def downstream(
     Returns:
         The columns in the order of the models and of their tables.
     """
-    reached: dict[tuple[str, str], How] = {(table, column): "value" for column in columns}
-    found: list[Affected] = []
-    for name, lineage in lineages.items():
-        ways = {column: _way(lineage, column, reached) for column in lineage.columns}
-        if any(ways[column] for column in keys.get(name, ())):
-            ways = {column: way or "rows" for column, way in ways.items()}
-        for column, how in ways.items():
-            if how:
-                reached[name, column] = how
-                found.append(Affected(name, column, how, titles.get((name, column), "")))
-        if all(ways.values()):
-            # A condition or a key was reached: the table may have other rows.
-            reached[name, ROWS] = "rows"
-    return tuple(found)
-
-
-def _way(lineage: ModelLineage, column: str, reached: Mapping[tuple[str, str], How]) -> How | None:
-    ways = {
-        _step(edge, reached.get((edge.source_table, edge.source_column), "rows"))
-        for edge in lineage.edges
-        if edge.column == column
-        and {(edge.source_table, edge.source_column), (edge.source_table, ROWS)} & reached.keys()
-    }
-    return "value" if "value" in ways else "rows" if ways else None
-
-
-def _step(edge: Edge, how: How) -> How:
-    """What one edge makes of it: along a condition, or a count of rows, no value flows."""
-    return "rows" if edge.kind in {"filter", "join"} or edge.source_column == ROWS else how
+    walked = Network(lineages, keys).walk("down", ((table, column) for column in columns))
+    return tuple(
+        Affected(name, column, walked.reached[name, column].how, titles.get((name, column), ""))
+        for name, lineage in lineages.items()
+        for column in lineage.columns
+        if (name, column) in walked.reached
+    )
