@@ -1,8 +1,7 @@
-"""Commands that only look: status, feeds, sql, trace."""
+"""Commands that only look: status, feeds, sql."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,6 @@ from dagster_project.cli.shared import (
     COUNTY_HOME,
     HomeOption,
     JsonOption,
-    PlaceOption,
     complain,
     complain_of,
     complain_of_delivery,
@@ -20,20 +18,17 @@ from dagster_project.cli.shared import (
     literally,
     note,
     opened,
-    pairs,
-    show_figure,
     working,
 )
 
 if TYPE_CHECKING:
     from dagster_project.components.steps.question import Answer
     from dagster_project.contracts.model import Server
-    from dagster_project.lineage.trace import Trace
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (status, feeds, sql, trace):
+    for command in (status, feeds, sql):
         app.command()(command)
 
 
@@ -148,60 +143,3 @@ def show_answer(answer: Answer, *, as_json: bool) -> None:
         screen.print(table)
     if not answer.complete:
         note(f"only the first {len(answer.rows)} rows; ask for more with --limit")
-
-
-def trace(  # noqa: PLR0917 - options of a command
-    figure: Annotated[str, typer.Argument(help="layer.table.column of a count or a sum")],
-    where: PlaceOption = None,
-    package: Annotated[
-        str, typer.Option(help="the figure as this package has it, not as it stands now")
-    ] = "",
-    limit: Annotated[int, typer.Option(min=1, help="how many rows to list")] = 20,
-    home: HomeOption = COUNTY_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """Open one figure to the files and row numbers that it was made of."""
-    from dagster_project.components.steps.tracing import open_figure, open_sealed
-    from dagster_project.components.steps.workshop import Workshop
-
-    picked = pairs(where)
-    with working("opening the figure"):
-        workshop = Workshop.at(opened(home).root)
-        found = (
-            open_sealed(workshop, package, figure, picked, limit)
-            if package
-            else open_figure(workshop, figure, picked, limit)
-        )
-    if as_json:
-        emit(asdict(found))
-    else:
-        show_trace(found)
-    raise typer.Exit(0 if found.equal else 1)
-
-
-def show_trace(found: Trace) -> None:
-    """Print a figure, the tables it goes through, and the files and rows at its end."""
-    from rich.table import Table
-
-    screen = console()
-    show_figure(screen, found)
-    files = Table(pad_edge=False)
-    for head in ("文件 file", "批次 batch"):
-        files.add_column(head, overflow="fold")
-    files.add_column("行数 rows", justify="right", no_wrap=True)
-    for file in found.files:
-        files.add_row(literally(file.path), file.batch_id, f"{file.rows:,}")
-    screen.print(files)
-    rows = Table(pad_edge=False)
-    for head in ("文件 file", "工作表"):
-        rows.add_column(head, overflow="fold")
-    rows.add_column("行 row", justify="right", no_wrap=True)
-    for row in found.rows:
-        rows.add_row(literally(row.path), literally(row.sheet), str(row.row))
-    screen.print(rows)
-    if found.row_count > len(found.rows):
-        note(f"{found.row_count:,} rows in all; list more with --limit")
-    if found.equal:
-        screen.print("[green]recomputed from these rows: equal[/green]")
-    else:
-        complain(f"recomputed from these rows: {found.recomputed}, which is not equal")

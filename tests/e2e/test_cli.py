@@ -62,7 +62,7 @@ def test_help_needs_neither_dagster_nor_duckdb() -> None:
         (("status", "--home", "{root}/city"), 2, "is no site that collects"),
         (("sql", "SELECT * FROM nowhere", "--home", "{root}/county"), 2, "nowhere"),
         (("quarantine", "nothing", "--home", "{root}/county"), 2, "countylake feeds"),
-        (("trace", "gold.nothing", "--home", "{root}/county"), 2, "layer.table.column"),
+        (("trace", "gold.nothing", "--home", "{root}/county"), 2, "no table gold.nothing"),
         (("run", "--day", "yesterday", "--home", "{root}/county"), 2, "2026-11-22"),
         (("city", "register", "{empty}/public.json", "--home", "{root}/city"), 7, "public.json"),
     ],
@@ -120,7 +120,9 @@ def test_a_figure_opens_to_its_rows(demo: Demo) -> None:
     )["rows"]
     found = told(
         "trace",
-        "gold.house_by_town_usage.house_cnt",
+        "house_by_town_usage",
+        "--column",
+        "house_cnt",
         "--where",
         f"town_code={code}",
         "--where",

@@ -20,7 +20,7 @@ from dagster_project.components.steps.delivering import deliver
 from dagster_project.components.steps.founding import found
 from dagster_project.components.steps.model import build_model
 from dagster_project.components.steps.occasion import told
-from dagster_project.components.steps.tracing import open_sealed
+from dagster_project.components.steps.tracing import figures
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
 from dagster_project.paths import SAMPLES, Home
@@ -114,19 +114,24 @@ def test_what_the_city_is_told_to_ask_is_answered_at_the_county(two: Two) -> Non
     (package,) = found_.packages
     (command,) = package.ask
     words = command.split()
-    figure, options = words[2], words[3:]
+    table, options = words[2], words[3:]
+    column = options[options.index("--column") + 1]
     where = dict(one.split("=") for name, one in pairwise(options) if name == "--where")
     county = two.counties["140321"]
     county.deliver(90)
     assert county.run() == [f"140321-{REPORT}-202306-r2"]
-    opened = open_sealed(county.workshop, package.package_id, figure, where, 1000)
+    with figures(county.workshop, package.package_id, table) as sealed:
+        opened = sealed.trace(where, column)
     assert opened.equal
     assert opened.figure == found_.figure == opened.row_count
     assert [file.sha256 for file in opened.files] == [
         batch["sha256"] for one in package.feeds if one.gives_values for batch in one.batches
     ]
-    with pytest.raises(UsageError, match="holds no report"):
-        open_sealed(county.workshop, package.package_id, "report.x.y", {}, 1)
+    with (
+        pytest.raises(UsageError, match="holds no report"),
+        figures(county.workshop, package.package_id, "report.task_execution"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("name", ["receipts.json", "lineage.ndjson", f"data/{REPORT}.parquet"])

@@ -21,7 +21,7 @@ from dagster_project.components.steps.notices.conditions import conditions
 from dagster_project.components.steps.occasion import manual
 from dagster_project.components.steps.overview import rejected_rows
 from dagster_project.components.steps.replica import publish
-from dagster_project.components.steps.tracing import open_figure
+from dagster_project.components.steps.tracing import figures
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake.publish import connect
 from dagster_project.simulate.identifiers import resident_id
@@ -243,7 +243,8 @@ def test_the_command_lists_sources_and_open_cases(county: Departments) -> None:
 
 def test_a_gold_figure_opens_through_the_entity_to_the_files(county: Departments) -> None:
     """The rows that speak are opened, not those that were overruled."""
-    figure = open_figure(county.workshop, "gold.person_by_grade.person_cnt", {"grade": "1"}, 100)
+    with figures(county.workshop, table="person_by_grade") as table:
+        figure = table.trace({"grade": "1"}, "person_cnt")
     assert (figure.figure, figure.recomputed, figure.equal, figure.missing) == (8, 8, True, 0)
     assert {step.table for step in figure.steps} >= {"silver.person", "silver.resident"}
     assert {row.path.rpartition("/")[2] for row in figure.rows} >= {"resident_1.csv"}

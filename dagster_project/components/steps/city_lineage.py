@@ -287,7 +287,7 @@ class _Looked:
             )
             for column in figures:
                 yield (
-                    f"countylake trace report.{header.report}.{column} {where}"
+                    f"countylake trace report.{header.report} {where} --column {column}"
                     f" --package {told.package_id}"
                 )
 
