@@ -41,6 +41,7 @@ from dagster_project.cli import (
     tasks,
     token,
     trace,
+    verify,
     web,
 )
 from dagster_project.cli.shared import PARTIAL, complain
@@ -59,7 +60,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for module in (site, run, read, look, trace, items, act, deliver, web, demo):
+for module in (site, run, read, look, trace, items, act, verify, deliver, web, demo):
     module.register(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(case.app, name="case")

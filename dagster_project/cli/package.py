@@ -31,7 +31,9 @@ from dagster_project.errors import PackageError, UsageError
 
 app = typer.Typer(
     help=(
-        "Packages 报送包: build, withdraw, list, show, verify, explain-diff.\n\n"
+        "Packages 报送包: build, withdraw, list, show, explain-diff.\n\n"
+        "`countylake verify` proves them."
+        "\n\n"
         "A sealed package never changes: a correction is the next revision, with its reason, and a "
         "withdrawal is a package, too."
     ),
@@ -176,33 +178,4 @@ def show(package: Identity, home: HomeOption = COUNTY_HOME, as_json: JsonOption 
         tell_package(console(), told)
     if told["fault"]:
         complain(told["fault"])
-        raise typer.Exit(PackageError.exit_code)
-
-
-@app.command()
-def verify(
-    package: Annotated[str, typer.Argument(metavar="[PACKAGE]", help="one package")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="every package and the chain")] = False,
-    home: HomeOption = COUNTY_HOME,
-    as_json: JsonOption = False,
-) -> None:
-    """Hold sealed packages against the ledger: signature, hashes, figures, and the chain.
-
-    Exit code 7: something is wrong, and is named.
-    """
-    from dagster_project.components.steps.packaging.looking import verify_packages
-    from dagster_project.components.steps.workshop import Workshop
-
-    if bool(package) == everything:
-        raise UsageError("say which package", todo="Name one, or give --all")
-    workshop = Workshop.at(opened(home).root)
-    with working("reading the packages"):
-        done = verify_packages(workshop, package)
-    if as_json:
-        emit(asdict(done))
-    else:
-        for fault in done.faults:
-            complain(fault)
-        console().print(f"{done.packages:,} packages, {len(done.faults)} faults")
-    if done.faults:
         raise typer.Exit(PackageError.exit_code)

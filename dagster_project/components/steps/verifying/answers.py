@@ -1,0 +1,136 @@
+"""The parent's signed answers as they are kept, held against its keys and against the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from dagster_project.clock import utc_text
+from dagster_project.components.steps.verifying.ledger import rows
+from dagster_project.errors import PackageError
+from dagster_project.paths import Home
+from dagster_project.protocol import dsse
+from dagster_project.protocol.acknowledgement import (
+    PAYLOAD_TYPE,
+    SUFFIX,
+    Acknowledgement,
+    read_acknowledgement,
+)
+from dagster_project.protocol.canonical import parse_canonical, sha256_bytes
+from dagster_project.protocol.site_card import SiteCard
+from dagster_project.reporting.answers import signed_file
+from dagster_project.reporting.identity import parent_card
+
+_TODO = "Restore it from a backup, or ask the parent site for it again."
+
+
+class Answers:
+    """Looks at the kept answers of one home."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, home: Home, looked: Counter[str]) -> None:
+        self.home, self.looked = home, looked
+        self.card: SiteCard | None = None
+        self.fault = ""
+        try:
+            self.card = parent_card(home)
+        except PackageError as error:
+            self.fault = str(error)
+        self.by_package: dict[str, list[dict[str, Any]]] = {}
+        for row in rows(con, "SELECT * FROM lake.ops.acknowledgement ORDER BY acknowledged_at"):
+            self.by_package.setdefault(row["package_id"], []).append(row)
+
+    def of(self, package: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+        """Faults and notes of the answers to one package."""
+        faults: list[str] = []
+        notes: list[str] = []
+        known = {row.get("signed_hash") for row in self.by_package.get(package["package_id"], ())}
+        for row in self.by_package.get(package["package_id"], ()):
+            if not row.get("signed_hash"):
+                notes.append(
+                    f"The answer to {package['package_id']} was received by an earlier version,"
+                    " which did not keep what was signed."
+                )
+                continue
+            self._one(row, package, faults, notes)
+        folder = self.home.acknowledgements / package["package_id"]
+        notes += [
+            f"{path}: the lake does not know this answer."
+            for path in (sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ())
+            if path.name.removesuffix(SUFFIX) not in known
+        ]
+        return faults, notes
+
+    def _one(
+        self,
+        row: Mapping[str, Any],
+        package: Mapping[str, Any],
+        faults: list[str],
+        notes: list[str],
+    ) -> None:
+        path = signed_file(self.home, row["package_id"], row["signed_hash"])
+        self.looked["answers"] += 1
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            faults.append(f"{path}: the signed answer cannot be read ({error.strerror}). {_TODO}")
+            return
+        if sha256_bytes(data) != row["signed_hash"]:
+            faults.append(f"{path}: the signed answer was changed. {_TODO}")
+            return
+        if self.card is None:
+            notes.append(
+                self.fault or f"{path}: no parent is trusted, so no signature was verified."
+            )
+            return
+        try:
+            said = read_acknowledgement(data, self.card.every_key, path.name)
+        except PackageError as error:
+            recipient = _recipient(data)
+            if recipient and recipient != self.card.code:
+                notes.append(
+                    f"{path}: it was signed by {recipient}, which is the parent no longer; its card"
+                    " is not kept, so the signature was not verified."
+                )
+            else:
+                faults.append(f"{path}: {error.what}.")
+            return
+        faults += _otherwise(path, said, row)
+        faults += _contradicting(path, said, package)
+
+
+def _recipient(data: bytes) -> str:
+    """Whose answer it says it is; nothing is verified."""
+    try:
+        kind, payload = dsse.unverified(data, "answer")
+        told = parse_canonical(payload, "answer") if kind == PAYLOAD_TYPE else {}
+    except PackageError:
+        return ""
+    return str(told.get("recipient", "")) if isinstance(told, dict) else ""
+
+
+def _otherwise(path: Path, said: Acknowledgement, row: Mapping[str, Any]) -> Iterator[str]:
+    """What the ledger says otherwise than what was signed."""
+    facts: Iterable[tuple[str, object, object]] = (
+        ("package_id", said.package_id, row["package_id"]),
+        ("outcome", said.outcome, row["outcome"]),
+        ("recipient", said.recipient, row["recipient"]),
+        ("package_hash", said.package_hash, row["package_hash"]),
+        ("head_no", said.head_no, row["head_no"]),
+        ("head_hash", said.head_hash, row["head_hash"]),
+        ("reasons", "; ".join(said.reasons), row["reasons"] or ""),
+        ("remarks", "; ".join(said.remarks), row["remarks"] or ""),
+        ("acknowledged_at", said.acknowledged_at, utc_text(row["acknowledged_at"])),
+    )
+    for name, signed, kept in facts:
+        if signed != kept:
+            yield f"{path}: {name} is told otherwise in ops.acknowledgement."
+
+
+def _contradicting(path: Path, said: Acknowledgement, package: Mapping[str, Any]) -> Iterator[str]:
+    """An answer that accepts other bytes than were sealed."""
+    if said.outcome == "accepted" and said.package_hash != package["package_hash"]:
+        yield f"{path}: the parent accepted other content than was sealed here."

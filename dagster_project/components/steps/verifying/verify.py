@@ -1,0 +1,188 @@
+"""Verifying sealed packages: every part of each, the chains, the answers, and the lake below.
+
+The order is from what is certain to what rests on it; nothing stops at a fault. What is looked at
+is told by the modules beside; here it is decided what is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from dagster_project.components.steps.verifying import verdict as found
+from dagster_project.components.steps.verifying.answers import Answers
+from dagster_project.components.steps.verifying.chains import chain_faults
+from dagster_project.components.steps.verifying.difference import differences
+from dagster_project.components.steps.verifying.evidence import Evidence, gather
+from dagster_project.components.steps.verifying.inputs import Grounds, unreadable
+from dagster_project.components.steps.verifying.ledger import (
+    Ledger,
+    exists_at,
+    newest_snapshot,
+    read_ledger,
+)
+from dagster_project.components.steps.verifying.rebuilt import Maker, bytes_of, other_engine
+from dagster_project.components.steps.verifying.sources import Sources
+from dagster_project.components.steps.verifying.verdict import Verdict, Verified
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.errors import CountyLakeError, UsageError
+from dagster_project.lineage.receipts import programme
+from dagster_project.protocol import manifest as fmt
+from dagster_project.protocol import table as values
+from dagster_project.protocol.receipt import Receipt
+from dagster_project.reporting.identity import own_card
+from dagster_project.written import nearest
+
+
+def verify(
+    workshop: Workshop, package_id: str = "", *, report: str = "", quick: bool = False
+) -> Verified:
+    """Hold sealed packages against everything that this home knows, and make them again.
+
+    Args:
+        workshop: The site.
+        package_id: One package; all of them, and the chains, if empty.
+        report: Only packages of one report.
+        quick: Signatures, hashes, ledgers, chains and answers only: nothing is made again.
+
+    Raises:
+        UsageError: No such package or report.
+    """
+    done = Verified()
+    with workshop.lake.reader() as con:
+        ledger = read_ledger(con)
+        wanted = _wanted(ledger, package_id, report)
+        with Bench(workshop, con, ledger, done) as bench:
+            for package in wanted:
+                done.verdicts.append(bench.verdict(package, quick=quick))
+    if not package_id and not report:
+        done.faults += chain_faults(ledger, workshop.home.outbox)
+        done.looked["links of the chains"] = len(ledger.packages) + len(ledger.receipts)
+    return done
+
+
+def _wanted(ledger: Ledger, package_id: str, report: str) -> list[Any]:
+    packages = list(ledger.packages.values())
+    if package_id and package_id not in ledger.packages:
+        raise UsageError(
+            f"there is no package {package_id[:200]}{nearest(package_id, ledger.packages)}",
+            todo="`countylake package list` names them",
+        )
+    if report and report not in (known := sorted({one["report"] for one in packages})):
+        raise UsageError(
+            f"no package of a report {report[:200]} was sealed{nearest(report, known)}",
+            todo=f"Sealed reports: {', '.join(known)}",
+        )
+    return [
+        one
+        for one in packages
+        if package_id in {"", one["package_id"]} and report in {"", one["report"]}
+    ]
+
+
+class Bench:
+    """What verifying many packages shares; use it as a context."""
+
+    def __init__(
+        self, workshop: Workshop, con: duckdb.DuckDBPyConnection, ledger: Ledger, done: Verified
+    ) -> None:
+        self.workshop, self.con, self.ledger = workshop, con, ledger
+        self.looked = done.looked
+        self.keys = own_card(workshop.home).every_key
+        self.answers = Answers(con, workshop.home, done.looked)
+        self.grounds = Grounds(con, newest_snapshot(con), done.looked)
+        self.sources = Sources(con, workshop.home, done.looked)
+        self.maker = Maker(workshop, con, ledger)
+        self.programme = programme(con)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._stack.enter_context(self.maker)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget what was made."""
+        self._stack.close()
+
+    def verdict(self, package: Any, *, quick: bool) -> Verdict:
+        """All that is found of one package."""
+        name = package["package_id"]
+        one = Verdict(name, package["report"])
+        folder = self.workshop.home.outbox / name
+        evidence = gather(folder, package, self.ledger.receipts.get(name), self.keys)
+        one.faults += evidence.faults
+        faults, notes = self.answers.of(package)
+        one.faults += faults
+        one.notes += notes
+        if quick or not package["content_hash"]:
+            return one
+        if evidence.receipt is None:
+            if not package["receipt_hash"]:
+                one.notes.append(f"{name} was sealed without a receipt and is not made again.")
+            return one
+        self._make(one, package, evidence, evidence.receipt)
+        return one
+
+    def _make(self, one: Verdict, package: Any, evidence: Evidence, receipt: Receipt) -> None:
+        """Everything that a receipt says, made and looked up again."""
+        if not exists_at(self.con, receipt.snapshot):
+            one.faults.append(
+                f"{one.package_id}: the lake no longer holds snapshot {receipt.snapshot}, of which"
+                " it was made. Restore an earlier copy of the home."
+            )
+            return
+        for step in (
+            self.sources.batches,
+            self.sources.landing,
+            self.grounds.contents,
+            self.grounds.rows,
+        ):
+            one.faults += self._told(step(receipt), one.package_id)
+        one.faults += self._told(self._figures(one, package, evidence, receipt), one.package_id)
+
+    def _told(self, faults: Iterator[str], package_id: str) -> list[str]:
+        """The faults of one step; what keeps it from going on is a fault, too."""
+        told: list[str] = []
+        try:
+            told.extend(faults)
+        except CountyLakeError as error:
+            told.append(f"{package_id}: {error}")
+        except duckdb.Error as error:
+            told.append(unreadable(f"what {package_id} was made of", error))
+        return told
+
+    def _figures(
+        self, one: Verdict, package: Any, evidence: Evidence, receipt: Receipt
+    ) -> Iterator[str]:
+        made = self.maker.figures(receipt, self.grounds.snapshots(receipt))
+        self.looked["figures made again"] += made.num_rows * made.num_columns
+        path = self.workshop.home.outbox / one.package_id / fmt.data_path(receipt.table[7:])
+        if values.content_hash(made) != package["content_hash"]:
+            one.made = found.DIFFERENT
+            key = self.maker.contract(receipt).key
+            if evidence.rows is None:
+                yield f"{one.package_id}: made again, its figures are not those that were sealed."
+            else:
+                yield from differences(evidence.rows, made, key, one.package_id)
+            return
+        one.engine = other_engine(receipt, self.programme)
+        if one.engine:
+            one.made = found.SAME_CONTENT
+            one.notes.append(f"{one.package_id}: content equal; engine differs: {one.engine}.")
+            return
+        one.made = found.SAME_BYTES
+        if not _same_bytes(path, bytes_of(self.workshop, made)):
+            one.made = found.DIFFERENT
+            yield f"{path}: its figures come out again, but in other bytes."
+
+
+def _same_bytes(path: Path, made: bytes) -> bool:
+    try:
+        return path.read_bytes() == made
+    except OSError:
+        return False
