@@ -13,27 +13,8 @@ from datetime import date, datetime
 
 import duckdb
 
+from dagster_project.lake.table_state import TOUCHED
 from dagster_project.transform.models.model import Graph, Model, Parameters
-
-# Files, deletes and columns carry the snapshot that added them and the one that ended them.
-TOUCHED = """
-WITH touch AS (
-  SELECT table_id, begin_snapshot, end_snapshot FROM {meta}.ducklake_table
-  UNION ALL
-  SELECT table_id, begin_snapshot, end_snapshot FROM {meta}.ducklake_data_file
-  UNION ALL
-  SELECT table_id, begin_snapshot, end_snapshot FROM {meta}.ducklake_delete_file
-  UNION ALL
-  SELECT table_id, begin_snapshot, end_snapshot FROM {meta}.ducklake_column
-)
-SELECT s.schema_name || '.' || t.table_name,
-       MAX(GREATEST(touch.begin_snapshot, COALESCE(touch.end_snapshot, 0)))
-FROM {meta}.ducklake_table AS t
-JOIN {meta}.ducklake_schema AS s ON s.schema_id = t.schema_id
-JOIN touch ON touch.table_id = t.table_id
-WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL
-GROUP BY 1
-"""
 
 
 @dataclass(frozen=True)
