@@ -30,6 +30,7 @@ from dagster_project.cli import (
     hold,
     items,
     key,
+    lineage,
     look,
     notify,
     package,
@@ -71,6 +72,7 @@ feed_versions.register(feed.app)
 app.add_typer(feed.app, name="feed")
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(quality.app, name="quality")
+app.add_typer(lineage.app, name="lineage")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(notify.app, name="notify")
 city_view.register(city.app)

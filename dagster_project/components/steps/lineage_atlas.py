@@ -79,10 +79,10 @@ def _cards(
     for feed in county.contracts.feeds.values():
         yield from _feed_cards(feed, lineages)
     ledgers = {edge.source_table for one in lineages.values() for edge in one.edges}
-    for name, table in TABLES.items():
-        if f"ops.{name}" in ledgers:
-            columns = tuple(Column(one, title, "string") for one, _, title in table.columns)
-            yield Card(f"ops.{name}", table.comment.partition("：")[0], columns)
+    for stem, ledger in TABLES.items():
+        if f"ops.{stem}" in ledgers:
+            columns = tuple(Column(one, title, "string") for one, _, title in ledger.columns)
+            yield Card(f"ops.{stem}", ledger.comment.partition("：")[0], columns)
     for table, given in city.given.items():
         layer, _, name = table.partition(".")
         if layer == "city":
