@@ -14,7 +14,7 @@ import pytest
 from dagster_project import clock
 from dagster_project.city.register import register
 from dagster_project.components.steps.explaining.explain import explain
-from dagster_project.components.steps.packaging.looking import verify_packages
+from dagster_project.components.steps.verifying.verify import verify
 from dagster_project.errors import UsageError
 from dagster_project.reporting.identity import trust_parent
 from dagster_project.reporting.outbox import deliver
@@ -109,8 +109,8 @@ def test_the_city_follows(county: Hotline, city: CityKit) -> None:
         f"SELECT revision, is_current, responded_cnt FROM lake.city.{REPORT}"
         " WHERE period = '202305' AND town_code = '140321000000' ORDER BY revision"
     ) == [(1, False, 300), (2, True, 100)]
-    found = verify_packages(county.workshop, f"{PACKAGE}1")
-    assert (found.packages, found.faults) == (1, ())
+    found = verify(county.workshop, f"{PACKAGE}1")
+    assert (found.packages, found.every_fault) == (1, ())
 
 
 def test_what_moves_no_figure_is_no_revision(county: Hotline) -> None:

@@ -1,26 +1,23 @@
-"""What was sealed, as people and auditors ask for it: lists, one package, and whether all is whole.
+"""What was sealed, as people ask for it: lists, and one package.
 
-The ledger says what should be there, the outbox what is; neither is changed.
+The ledger says what should be there, the outbox what is; neither is changed. Whether all of it is
+whole and true is asked of ``verifying``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.errors import PackageError, UsageError
+from dagster_project.errors import UsageError
 from dagster_project.protocol import manifest as fmt
-from dagster_project.protocol import table as values
-from dagster_project.protocol.keys import PublicKey
 from dagster_project.reporting.answers import newest_answers
 from dagster_project.reporting.identity import own_card
-from dagster_project.reporting.sealed import Sealed, broken_at, damage, sealed_packages
+from dagster_project.reporting.sealed import damage, sealed_packages
 
 _PACKAGES = """
 SELECT
@@ -45,14 +42,6 @@ LEFT JOIN ({answers}) AS a USING (package_id)
 ORDER BY p.package_no
 """
 _ALL = "SELECT * FROM ({packages}) WHERE package_id = ?"
-
-
-@dataclass(frozen=True)
-class Verified:
-    """Whether the sealed packages are whole: how many were looked at, and each fault."""
-
-    packages: int
-    faults: tuple[str, ...]
 
 
 def list_packages(
@@ -110,64 +99,6 @@ def show_package(workshop: Workshop, package_id: str) -> dict[str, Any]:
         "answers": answers,
         "status": {} if fault else json.loads((folder / fmt.STATUS).read_bytes()),
     }
-
-
-def verify_packages(workshop: Workshop, package_id: str = "") -> Verified:
-    """Hold the sealed packages against the ledger: signatures, hashes, figures, and the chain.
-
-    Args:
-        workshop: The site.
-        package_id: One package; all of them, and the chain, if empty.
-
-    Raises:
-        UsageError: No such package.
-    """
-    with workshop.lake.reader() as con:
-        chain = sealed_packages(con)
-    wanted = [one for one in chain if package_id in {"", one.package_id}]
-    if package_id and not wanted:
-        raise UsageError(
-            f"there is no package {package_id[:200]}", todo="`countylake package list` names them"
-        )
-    keys = own_card(workshop.home).every_key
-    faults = [fault for one in wanted for fault in _faults(workshop.home.outbox, one, keys)]
-    if not package_id:
-        faults += _chain_faults(workshop, chain)
-    return Verified(len(wanted), tuple(faults))
-
-
-def _faults(outbox: Path, one: Sealed, keys: Mapping[str, PublicKey]) -> Iterator[str]:
-    folder = outbox / one.package_id
-    if fault := damage(folder, one, keys):
-        yield fault
-        return
-    header = fmt.read_manifest((folder / fmt.SIGNATURE).read_bytes(), keys).header
-    if (header.package_no, header.previous_hash) != (one.package_no, one.previous_hash):
-        yield f"{folder}: it was sealed at another place of the chain than the ledger says."
-    if header.kind == "report":
-        try:
-            table = values.read_parquet(folder / fmt.data_path(header.report))
-        except PackageError as error:
-            yield f"{folder}: {error}"
-            return
-        if values.content_hash(table) != header.content_hash:
-            yield f"{folder}: its figures are not those of the signed content hash."
-
-
-def _chain_faults(workshop: Workshop, chain: Sequence[Sealed]) -> Iterator[str]:
-    if number := broken_at(chain):
-        yield (
-            f"The chain is broken at number {number}: a package is missing from the ledger or does"
-            " not follow the one before it. Restore the newest copy of the home."
-        )
-    outbox = workshop.home.outbox
-    known = {one.package_id for one in chain}
-    for path in sorted(outbox.glob("*-r*")) if outbox.exists() else ():
-        if path.name not in known:
-            yield (
-                f"{path}: the lake does not know this package. The next sealing removes it if it"
-                " was never delivered; else restore the newest copy of the home."
-            )
 
 
 def _header(workshop: Workshop, folder: Path) -> dict[str, Any]:

@@ -49,6 +49,21 @@ ORDER BY ALL
 """
 
 
+# Every row that was read and not dropped is in bronze, under the batch that came with it.
+_COUNTED = """
+SELECT b.batch_id, b.read - b.dropped AS told, COALESCE(r.found, 0)
+FROM lake.ops.batch AS b AT (VERSION => {n})
+LEFT JOIN (
+  SELECT _batch_id, COUNT(*) AS found
+  FROM lake.bronze.{feed} AT (VERSION => {n})
+  GROUP BY _batch_id
+) AS r ON r._batch_id = b.batch_id
+WHERE b.feed = '{feed_name}' AND b.source_batch_id IS NULL
+  AND COALESCE(r.found, 0) IS DISTINCT FROM told
+ORDER BY ALL
+"""
+
+
 @dataclass
 class Grounds:
     """Looks at states of tables, each once."""
@@ -132,6 +147,7 @@ class Grounds:
         try:
             yield from self._retouched(silver, snapshot)
             yield from self._homeless(silver, snapshot)
+            yield from self._miscounted(silver, snapshot)
         except duckdb.Error as error:
             yield unreadable(f"{silver} or its bronze rows at snapshot {snapshot}", error)
 
@@ -176,6 +192,16 @@ class Grounds:
                     f"{silver} at snapshot {snapshot}: {len(rows):,} live rows {words}"
                     f" bronze.{feed}: {_places(rows)}. {_TODO}"
                 )
+
+    def _miscounted(self, silver: str, snapshot: int) -> Iterator[str]:
+        """Batches of which bronze does not hold as many rows as were read."""
+        feed = silver.partition(".")[2]
+        query = _COUNTED.format(feed=quoted(feed), feed_name=feed, n=int(snapshot))
+        for batch_id, told, found in self.con.execute(query).fetchall():
+            yield (
+                f"bronze.{feed} at snapshot {snapshot}: it holds {found:,} rows of batch"
+                f" {batch_id}, of which {told:,} were read. {_TODO}"
+            )
 
 
 def _places(rows: Sequence[tuple[object, ...]]) -> str:
