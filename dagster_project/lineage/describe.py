@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from dagster_project.contracts.model import Column, Contracts, Level, LogicalType, Table
 from dagster_project.lake.ops import TABLES
-from dagster_project.lineage.columns import ModelLineage, Schema, lineage_of
+from dagster_project.lineage.columns import Edge, ModelLineage, Schema, lineage_of
 
 TECHNICAL: Mapping[str, str] = {
     "_batch_id": "VARCHAR",
@@ -124,19 +124,22 @@ def _inherited(
     name: str, lineage: ModelLineage, tables: Mapping[str, Mapping[str, Column]]
 ) -> Column:
     edges = lineage.sources(name)
-    sources = [
-        column
-        for edge in edges
-        if (column := tables.get(edge.source_table, {}).get(edge.source_column)) is not None
-    ]
+    ranked = tuple(e for e in lineage.edges if e.column == name and e.kind == "window")
+    sources = _columns(edges, tables)
+    levels = [one.level for one in (*sources, *_columns(ranked, tables))]
+    level: Level = max(levels, key=LEVELS.index, default="L2")
     if not sources:
-        return Column(name=name, title=name, type="string")
-    level = max((source.level for source in sources), key=LEVELS.index)
-    passes = all(edge.kind == "identity" for edge in edges) and sources
+        # What only a window decides is a place in its order.
+        return Column(name=name, title=name, type="integer" if ranked else "string", level=level)
     first = sources[0]
-    if passes:
+    if all(edge.kind == "identity" for edge in edges):
         return replace(first, name=name, level=level, key_position=0, required=False)
     return Column(name=name, title=name, type=first.type, level=level)
+
+
+def _columns(edges: Iterable[Edge], tables: Mapping[str, Mapping[str, Column]]) -> list[Column]:
+    found = (tables.get(edge.source_table, {}).get(edge.source_column) for edge in edges)
+    return [column for column in found if column is not None]
 
 
 def _ops_column(name: str, kind: str, title: str) -> Column:

@@ -60,7 +60,60 @@ def edges(sql: str) -> set[tuple[str, str, str]]:
         ),
         (
             "WITH s AS (SELECT k, SUM(x) AS n FROM silver.a GROUP BY k) SELECT n * 2 AS n FROM s",
-            {("n", "silver.a.x", "aggregation")},
+            {("n", "silver.a.x", "aggregation"), ("n", "silver.a.k", "group")},
+        ),
+        (
+            "SELECT k, COUNT(*) AS n FROM silver.a GROUP BY 1",
+            {
+                ("k", "silver.a.k", "identity"),
+                ("n", "silver.a.*", "aggregation"),
+                ("n", "silver.a.k", "group"),
+            },
+        ),
+        (
+            "SELECT SUM(x) FILTER (WHERE x > 1) AS n FROM silver.a",
+            {("n", "silver.a.x", "aggregation"), ("n", "silver.a.x", "filter")},
+        ),
+        (
+            "SELECT DISTINCT x, y + 1 AS y FROM silver.a",
+            {
+                ("x", "silver.a.x", "identity"),
+                ("x", "silver.a.y", "group"),
+                ("y", "silver.a.x", "group"),
+                ("y", "silver.a.y", "transformation"),
+                ("y", "silver.a.y", "group"),
+            },
+        ),
+        (
+            "SELECT a.x FROM silver.a CROSS JOIN silver.b",
+            {("x", "silver.a.x", "identity"), ("x", "silver.b.*", "join")},
+        ),
+        (
+            "SELECT x FROM silver.a ANTI JOIN (SELECT k FROM silver.b WHERE z > 1) AS b USING (k)",
+            {
+                ("x", "silver.a.x", "identity"),
+                ("x", "silver.a.k", "join"),
+                ("x", "silver.b.k", "join"),
+                ("x", "silver.b.z", "filter"),
+            },
+        ),
+        (
+            "SELECT x FROM silver.a WHERE EXISTS (SELECT 1 FROM silver.b)",
+            {("x", "silver.a.x", "identity"), ("x", "silver.b.*", "filter")},
+        ),
+        (
+            "SELECT 1 AS one FROM silver.a",
+            {("one", "silver.a.*", "filter")},
+        ),
+        (
+            "SELECT x FROM silver.a EXCEPT SELECT z FROM silver.b",
+            {
+                ("x", "silver.a.x", "identity"),
+                ("x", "silver.a.x", "filter"),
+                ("x", "silver.b.z", "filter"),
+                ("x", "silver.a.*", "filter"),
+                ("x", "silver.b.*", "filter"),
+            },
         ),
         (
             "SELECT x AS n FROM silver.a UNION ALL SELECT z FROM silver.b",
@@ -76,11 +129,14 @@ def edges(sql: str) -> set[tuple[str, str, str]]:
         ),
         (
             "SELECT (SELECT MAX(z) FROM silver.b) AS n FROM silver.a",
-            {("n", "silver.b.z", "aggregation")},
+            {("n", "silver.b.z", "aggregation"), ("n", "silver.a.*", "filter")},
         ),
         (
             "SELECT ROW_NUMBER() OVER (PARTITION BY k ORDER BY d) AS n FROM silver.a",
-            {("n", "silver.a.k", "aggregation"), ("n", "silver.a.d", "aggregation")},
+            {
+                ("n", "silver.a.k", "window"),
+                ("n", "silver.a.d", "window"),
+            },
         ),
         (
             "SELECT x FROM silver.a QUALIFY ROW_NUMBER() OVER (ORDER BY d) = 1",
