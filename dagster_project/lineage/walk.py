@@ -138,7 +138,10 @@ class Network:
             if edge.kind not in VALUES and edge.source_column != ROWS
         }
         giving = {edge.source_table for edge in lineage.edges if edge.kind in VALUES}
-        rows = (Edge(ROWS, name, ROWS, "identity") for name in sorted(giving or self.inputs(table)))
+        # A layer's table has the rows of its namesake a layer below; others only lend them values.
+        same = {name for name in giving if name.partition(".")[2] == table.partition(".")[2]}
+        begun = same or giving or self.inputs(table)
+        rows = (Edge(ROWS, name, ROWS, "identity") for name in sorted(begun))
         return (*rows, *deciding.values())
 
     def walk(self, direction: Direction, starts: Iterable[Spot], depth: int = 0) -> Walk:
