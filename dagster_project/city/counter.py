@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -39,6 +40,14 @@ _FAILURES = 5
 
 
 One = TypeVar("One")
+Merging = Callable[[Sequence[Entry]], AbstractContextManager[Callable[[int], None]]]
+"""Hears of packages that are about to be merged, and then of the snapshot that holds them."""
+
+
+@contextmanager
+def unheard(accepted: Sequence[Entry]) -> Iterator[Callable[[int], None]]:  # noqa: ARG001
+    """Nobody hears of it."""
+    yield lambda snapshot: None  # noqa: ARG005
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,7 @@ class Counter:
     decisions: list[Entry] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     stopped: set[str] = field(default_factory=set)
+    merging: Merging = unheard
     _failures: int = 0
 
     def settle(self, arrivals: Sequence[Arrival]) -> None:
@@ -131,10 +141,13 @@ class Counter:
         new = [one for one in done if one.is_new]
         if new:
             _each(self._keep, new)
-            with writer.transaction(_message(new), packages=len(new)) as tx:
-                accepted = [one for one in new if one.entry.outcome == "accepted"]
-                merge(tx.con, [one.arrival.verdict for one in accepted])
-                ledger.add(tx.con, [one.entry for one in new])
+            accepted = [one for one in new if one.entry.outcome == "accepted"]
+            heard = self.merging if accepted else unheard
+            with heard([one.entry for one in accepted]) as merged:
+                with writer.transaction(_message(new), packages=len(new)) as tx:
+                    merge(tx.con, [one.arrival.verdict for one in accepted])
+                    ledger.add(tx.con, [one.entry for one in new])
+                merged(tx.snapshot)
         self._tell(done)
 
     def _consider(self, memory: Memory, tables: Tables, arrival: Arrival) -> Settled | None:

@@ -19,7 +19,7 @@ from dagster_project.city import ledger
 from dagster_project.city.agreed import Agreement, Shapes, shapes_of
 from dagster_project.city.announced import take_announcements
 from dagster_project.city.announcing import tell_children, tell_parent
-from dagster_project.city.counter import Counter
+from dagster_project.city.counter import Counter, Merging, unheard
 from dagster_project.city.desk import COPIES, MOST_AT_ONCE, Arrival, Desk
 from dagster_project.city.ledger import Entry
 from dagster_project.city.merge import missing, prepare
@@ -54,6 +54,7 @@ def receive(
     at: datetime,
     agreement: Agreement | None = None,
     limits: Limits | None = None,
+    merging: Merging = unheard,
 ) -> Reception:
     """Take in every package that is new, from every child's exchange folder.
 
@@ -66,6 +67,7 @@ def receive(
         at: The instant of reception, with a zone.
         agreement: The receiver's contracts of reports; None accepts any report.
         limits: The most that one package may bring.
+        merging: Hears of what is merged.
 
     Raises:
         PackageError: The register of children is damaged.
@@ -81,7 +83,7 @@ def receive(
         with _keys(heard := list[str]()):
             heard += take_announcements(home, at)
         desk = Desk(home, site.code, at, agreement, limits or Limits(), children(home))
-        counter = Counter(lake, desk, signer, remarks=heard)
+        counter = Counter(lake, desk, signer, remarks=heard, merging=merging)
         waiting = _look(counter, shapes_of(agreement))
         batch, size = list[Arrival](), 0
         for arrival in _arrivals(counter, waiting):

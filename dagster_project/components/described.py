@@ -13,9 +13,8 @@ from typing import Any
 
 import dagster as dg
 
-from dagster_project.components.steps.told import feed_edges
 from dagster_project.contracts.model import Column, Feed, Sla, Table
-from dagster_project.lineage.columns import ModelLineage, markdown
+from dagster_project.lineage.columns import Edge, ModelLineage, markdown
 from dagster_project.paths import PROJECT
 
 TIMEZONE = "Asia/Shanghai"
@@ -80,7 +79,8 @@ def column_lineage(lineage: ModelLineage) -> dict[str, Any]:
 def conformed_lineage(feed: Feed) -> ModelLineage:
     """Silver's columns come from the bronze columns of the same name."""
     names = tuple(column.name for column in feed.columns)
-    return ModelLineage(f"silver.{feed.name}", names, feed_edges(feed))
+    edges = (Edge(name, f"bronze.{feed.name}", name, "transformation") for name in names)
+    return ModelLineage(f"silver.{feed.name}", names, tuple(edges))
 
 
 def sources(*paths: str) -> dict[str, Any]:

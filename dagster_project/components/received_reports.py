@@ -72,7 +72,7 @@ def _reception(workshop: Workshop) -> dg.AssetsDefinition:
     )
     def receive(context: dg.AssetExecutionContext, site: SiteResource):  # type: ignore[no-untyped-def]  # noqa: ANN202
         with sentences_only():
-            done = step.take_in(site.workshop)
+            done = step.take_in(site.workshop, context.run_id)
         for remark in done.remarks:
             context.log.warning(remark)
         for spec in specs:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,6 +60,7 @@ def publish(
     at: datetime,
     parameters: Mapping[str, bytes] | None = None,
     key_id: str = "",
+    begun: Callable[[], object] | None = None,
 ) -> tuple[Replica, bool]:
     """Publish the newest snapshot, unless ``current`` already shows it in this form.
 
@@ -72,6 +73,7 @@ def publish(
         at: The present instant.
         parameters: Values that the plan's expressions refer to as ``$name``.
         key_id: Names the secret behind the parameters; another one makes other files.
+        begun: Called before one is made.
 
     Returns:
         The current replica, and whether it was made now.
@@ -88,6 +90,8 @@ def publish(
         present = current(home)
         if present and (present.snapshot, present.plan, present.root) == (snapshot, form, root):
             return present, False
+        if begun is not None:
+            begun()
         (home.published / SHARED).mkdir(parents=True, exist_ok=True)
         folder = _free_name(home.published, str(snapshot))
         with _aside(home.scratch) as made:

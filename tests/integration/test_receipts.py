@@ -181,16 +181,22 @@ def test_lineage_leads_from_the_report_to_the_files(county: PeopleCounty) -> Non
     events: list[dict[str, Any]] = [json.loads(line) for line in lines]
     made = {one["name"] for event in events for one in event["outputs"]}
     assert {TABLE, "gold.population_by_town_sex_age", "silver.population"} <= made
-    read = {one["name"] for event in events for one in event["inputs"]}
+    read = [one for event in events for one in event["inputs"]]
     delivered = hashlib.sha256(b"".join(county.lines[: PERSONS + 1])).hexdigest()
-    assert f"landing/{delivered}" in read
+    (landed,) = [one for one in read if one["name"] == "landing.population"]
+    assert landed["facets"]["version"]["datasetVersion"] == delivered
     assert {event["eventType"] for event in events} == {"COMPLETE"}
     for event in events:
         facets = [event["run"]["facets"], event["job"]["facets"]]
         facets += [one.get("facets", {}) for one in event["inputs"] + event["outputs"]]
         for facet in (facet for group in facets for facet in group.values()):
             assert facet["_producer"].startswith("urn:countylake:")
-            assert facet["_schemaURL"].startswith("https://openlineage.io/spec/")
+            assert facet["_schemaURL"].startswith(
+                (
+                    "https://openlineage.io/spec/",
+                    "https://countylake.example/spec/facets/",
+                )
+            )
 
 
 def test_sealing_is_told_with_the_signed_hash(county: PeopleCounty) -> None:
@@ -200,9 +206,9 @@ def test_sealing_is_told_with_the_signed_hash(county: PeopleCounty) -> None:
     sealed = [
         (one["name"], one["facets"]["version"]["datasetVersion"])
         for one in outputs
-        if one["name"].startswith("package/")
+        if one["name"].startswith("package.") and "version" in one.get("facets", {})
     ]
-    rows = county.rows("SELECT 'package/' || package_id, package_hash FROM ops.package")
+    rows = county.rows("SELECT 'package.' || report, package_hash FROM ops.package")
     assert sorted(sealed) == sorted(rows)
 
 

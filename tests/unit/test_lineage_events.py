@@ -13,15 +13,9 @@ from openlineage.client.event_v2 import RunEvent
 from dagster_project.contracts.model import Column
 from dagster_project.errors import LakeError
 from dagster_project.lineage.columns import Edge
-from dagster_project.lineage.events import (
-    Dataset,
-    Work,
-    append,
-    completed,
-    failed,
-    started,
-    upstream,
-)
+from dagster_project.lineage.event_log import append, upstream
+from dagster_project.lineage.events import Work, completed, failed, started
+from dagster_project.lineage.facets import Dataset, Written
 from dagster_project.paths import Home
 
 AT = datetime(2023, 5, 31, 12, 30, tzinfo=UTC)
@@ -36,7 +30,7 @@ def work(job: str, *inputs: tuple[str, str], version: str = "v1") -> Work:
         RUN,
         AT,
         inputs=[Dataset(name, at) for name, at in inputs],
-        outputs=[Dataset(job, version, rows=3)],
+        outputs=[Dataset(job, version, written=Written(3))],
     )
 
 
@@ -63,7 +57,7 @@ def test_an_event_says_columns_lineage_counts_and_sql() -> None:
                     Edge("house_cnt", "silver.house", "house_id", "aggregation"),
                     Edge("house_cnt", "silver.house", "_is_deleted", "filter"),
                 ],
-                rows=11,
+                written=Written(11),
             )
         ],
         sql="SELECT 1",

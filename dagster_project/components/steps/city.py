@@ -6,7 +6,9 @@ Verifying, merging and answering are ``city``'s work; no other site's home is re
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from dagster_project import clock
 from dagster_project.city import corrections, ledger, quarantine
@@ -19,6 +21,7 @@ from dagster_project.city.quarantine import Refused
 from dagster_project.city.receive import Reception, receive
 from dagster_project.city.register import children
 from dagster_project.city.status import status
+from dagster_project.components.steps.told_up import merging_packages
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column
 from dagster_project.errors import UsageError
@@ -27,15 +30,22 @@ from dagster_project.lake.plan import PublishColumn, PublishTable, ops_tables
 from dagster_project.reporting.identity import signer_of
 
 
-def take_in(workshop: Workshop) -> Reception:
+def take_in(workshop: Workshop, run_id: str = "") -> Reception:
     """Receive every package that is new, and answer it; ask and hear about corrections.
 
     Children that do not deliver are asked before, and handed their answers afterwards.
     """
-    site = workshop.site
+    site, run_id = workshop.site, run_id or f"manual-{uuid4()}"
     signer, puller = signer_of(site), Puller(workshop.lake, site)
     fetched = puller.fetch(puller.chosen())
-    done = receive(workshop.lake, site, signer, at=clock.now(), agreement=agreement(workshop))
+    done = receive(
+        workshop.lake,
+        site,
+        signer,
+        at=clock.now(),
+        agreement=agreement(workshop),
+        merging=partial(merging_packages, workshop, run_id),
+    )
     done.remarks += corrections.collect(workshop.lake, site, signer)
     clear(workshop.home, list(children(workshop.home)), clock.now())
     handed = puller.hand_back(puller.chosen())

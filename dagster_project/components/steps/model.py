@@ -7,6 +7,7 @@ inherited comes from ``lineage``. With an entity's table its cases are settled.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,11 +18,14 @@ from dagster_project.components.steps import receiving
 from dagster_project.components.steps.contract_versions import record_contracts
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.tasks.execution import made, record_made
-from dagster_project.components.steps.told import model_built
+from dagster_project.components.steps.telling import telling
+from dagster_project.components.steps.told import built, model_work
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Rule
 from dagster_project.errors import ModelError
-from dagster_project.lake import Writer
+from dagster_project.lake import Transaction, Writer
+from dagster_project.lake.written_files import NewFiles
+from dagster_project.lineage.facets import Assertion
 from dagster_project.privacy.suppress import suppress
 from dagster_project.transform.models import (
     BuildResult,
@@ -75,32 +79,57 @@ def build_model(workshop: Workshop, model: Model, occasion: Occasion) -> Built:
             day=occasion.day,
             site_code=workshop.site.code,
         )
-        with writer.transaction(
-            f"{model.contract.title}: {model.table}", run_id=occasion.run_id, table=model.table
-        ) as tx:
-            record_contracts(tx.con, workshop, occasion.run_id)
-            result = build(
-                tx.con,
-                model,
-                parameters,
-                run_id=occasion.run_id,
-                built_at=now,
-                suppress=suppress,
-                columns=workshop.described(model.table),
-            )
-            if result.evaluated and model.layer == "silver":
-                contracts = workshop.contracts
-                entity = contracts.items.entities[model.name]
-                settle(tx.con, contracts, entity, now)
-                _keep_compared(tx.con, compare(tx.con, contracts, entity), occasion, now)
-            rules = tuple(_judge(tx.con, model, rule) for rule in model.contract.rules)
-            if result.changed:
-                _keep(tx.con, model, occasion, rules)
+        new = NewFiles(workshop.home, [model.table])
+        work = model_work(workshop, model, occasion, parameters)
+        with telling(workshop, work, at_once=False) as run:
+            with writer.transaction(
+                f"{model.contract.title}: {model.table}", run_id=occasion.run_id, table=model.table
+            ) as tx:
+                record_contracts(tx.con, workshop, occasion.run_id)
+                result = build(
+                    tx.con,
+                    model,
+                    parameters,
+                    run_id=occasion.run_id,
+                    built_at=now,
+                    suppress=suppress,
+                    columns=workshop.described(model.table),
+                    begun=run.begin,
+                )
+                if result.evaluated and model.layer == "silver":
+                    _settle(tx, workshop, model, occasion, now)
+                rules = tuple(_judge(tx.con, model, rule) for rule in model.contract.rules)
+                if result.changed:
+                    _keep(tx.con, model, occasion, rules)
+                if result.evaluated:
+                    record_made(tx.con, model.contract, occasion, started)
             if result.evaluated:
-                record_made(tx.con, model.contract, occasion, started)
-    if result.evaluated:
-        model_built(workshop, model, occasion, parameters, result)
+                built(run, model, result, tx.snapshot, rules=_assertions(rules), new=new)
     return Built(result, rules)
+
+
+def _settle(
+    tx: Transaction, workshop: Workshop, model: Model, occasion: Occasion, now: datetime
+) -> None:
+    """With an entity's table its cases are settled, and the departments compared."""
+    entity = workshop.contracts.items.entities[model.name]
+    settle(tx.con, workshop.contracts, entity, now)
+    _keep_compared(tx.con, compare(tx.con, workshop.contracts, entity), occasion, now)
+
+
+def _assertions(rules: Sequence[RuleAnswer]) -> tuple[Assertion, ...]:
+    """The rules' answers as events tell them; a rule of one column is that column's."""
+    return tuple(
+        Assertion(
+            one.rule.id,
+            one.failed == 0,
+            one.rule.columns[0] if len(one.rule.columns) == 1 else "",
+            one.rule.severity,
+            one.checked,
+            one.failed,
+        )
+        for one in rules
+    )
 
 
 def build_together(
@@ -116,26 +145,37 @@ def build_together(
         ModelError: A SELECT fails, or a result breaks its contract; no table was changed.
     """
     now = clock.now()
-    results = []
-    with writer.transaction(f"{len(models)} tables of one state", run_id=occasion.run_id) as tx:
-        for model in models:
-            results.append(
-                build(
-                    tx.con,
-                    model,
-                    parameters,
-                    run_id=occasion.run_id,
-                    built_at=now,
-                    suppress=suppress,
-                    columns=workshop.described(model.table),
-                    force=True,
-                )
+    results: list[BuildResult] = []
+    answers: list[tuple[RuleAnswer, ...]] = []
+    tables = [model.table for model in models]
+    new = NewFiles(workshop.home, tables)
+    with ExitStack() as stack:
+        runs = [
+            stack.enter_context(
+                telling(workshop, model_work(workshop, model, occasion, parameters))
             )
-            rules = tuple(_judge(tx.con, model, rule) for rule in model.contract.rules)
-            if results[-1].changed:
-                _keep(tx.con, model, occasion, rules)
-    for model, result in zip(models, results, strict=True):
-        model_built(workshop, model, occasion, parameters, result)
+            for model in models
+        ]
+        with writer.transaction(f"{len(models)} tables of one state", run_id=occasion.run_id) as tx:
+            for model in models:
+                results.append(
+                    build(
+                        tx.con,
+                        model,
+                        parameters,
+                        run_id=occasion.run_id,
+                        built_at=now,
+                        suppress=suppress,
+                        columns=workshop.described(model.table),
+                        force=True,
+                    )
+                )
+                answers.append(tuple(_judge(tx.con, model, rule) for rule in model.contract.rules))
+                if results[-1].changed:
+                    _keep(tx.con, model, occasion, answers[-1])
+        for run, model, result, rules in zip(runs, models, results, answers, strict=True):
+            told = _assertions(rules)
+            built(run, model, result, tx.snapshot, rules=told, new=new, beside=tables)
     return tuple(results)
 
 

@@ -14,9 +14,10 @@ from dagster_project.components.steps.judging.review import review
 from dagster_project.components.steps.occasion import Occasion, manual
 from dagster_project.components.steps.outcome import FeedOutcome
 from dagster_project.components.steps.tasks.execution import Task, record_task
-from dagster_project.components.steps.told import feed_judged_again
+from dagster_project.components.steps.told import judging_again
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
+from dagster_project.lake import Writer
 from dagster_project.lake.engine import quoted
 from dagster_project.transform.conform import rebuild, recheck
 from dagster_project.transform.models import register_case_terms
@@ -31,7 +32,11 @@ def rebuild_feed(workshop: Workshop, name: str, occasion: Occasion | None = None
     """
     feed, occasion = workshop.feed(name), occasion or manual()
     plan, started = workshop.plan(name), clock.now()
-    with workshop.lake.writer(f"rebuilding {name}") as writer:
+    with (
+        workshop.lake.writer(f"rebuilding {name}") as writer,
+        judging_again(workshop, feed, occasion, started) as (run, judged),
+    ):
+        run.begin()
         with writer.transaction(
             f"rebuild {feed.title}",
             run_id=occasion.run_id,
@@ -42,8 +47,7 @@ def rebuild_feed(workshop: Workshop, name: str, occasion: Occasion | None = None
             if _was_asked_for(tx.con, name):
                 task = Task.of_feed(feed, name, occasion, started, clock.now())
                 record_task(tx.con, task, FeedOutcome(name, status="success"))
-        if made:
-            feed_judged_again(workshop, feed, occasion, tx.snapshot)
+        judged(made, tx.snapshot)
         row = writer.con.execute(
             f"SELECT count(*) FROM lake.silver.{quoted(name)} WHERE NOT _is_deleted"
         ).fetchone()
@@ -76,17 +80,7 @@ def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
         changed = [row[0] for row in rows]
         feeds = workshop.contracts.feeds if changed else {}
         for name in (name for name, feed in feeds.items() if _refers(feed, changed)):
-            with writer.transaction(f"look again at {name}", run_id=occasion.run_id) as tx:
-                again = recheck(
-                    tx.con,
-                    workshop.plan(name),
-                    changed,
-                    run_id=occasion.run_id,
-                    committed_at=clock.now(),
-                )
-            replays += len(again)
-            if again:
-                feed_judged_again(workshop, feeds[name], occasion, tx.snapshot)
+            replays += _again(workshop, writer, feeds[name], changed, occasion)
         with writer.transaction("calendar and terms of cases", run_id=occasion.run_id) as tx:
             register_case_terms(tx.con, workshop.contracts, occasion.day)
         found = review(workshop, writer, occasion)
@@ -98,6 +92,26 @@ def look_again(workshop: Workshop, occasion: Occasion) -> dict[str, Any]:
         "failed": len(found.failures),
         **({"told": "\n".join(found.failures)} if found.failures else {}),
     }
+
+
+def _again(
+    workshop: Workshop, writer: Writer, feed: Feed, changed: list[str], occasion: Occasion
+) -> int:
+    """Replay rows of a feed that waited for one of the changed parents; how many replays."""
+    now = clock.now()
+    with judging_again(workshop, feed, occasion, now) as (run, judged):
+        with writer.transaction(f"look again at {feed.name}", run_id=occasion.run_id) as tx:
+            made = recheck(
+                tx.con,
+                workshop.plan(feed.name),
+                changed,
+                run_id=occasion.run_id,
+                committed_at=now,
+                begun=run.begin,
+            )
+        if made:
+            judged(made, tx.snapshot)
+    return len(made)
 
 
 def _refers(feed: Feed, changed: list[str]) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dagster_project import clock
 from dagster_project.components.steps import city as received
+from dagster_project.components.steps.told_up import publishing
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column, Layer
 from dagster_project.lake import maintenance
@@ -52,13 +53,17 @@ def publish(workshop: Workshop) -> tuple[Replica, bool]:
     """
     secret = _secret(workshop)
     now = clock.now()
-    done = replica.publish(
-        workshop.lake,
-        _plan(workshop),
-        at=now,
-        parameters=secret.parameters if secret else None,
-        key_id=secret.key_id if secret else "",
-    )
+    plan = _plan(workshop)
+    with publishing(workshop, now, plan) as (begin, published):
+        done = replica.publish(
+            workshop.lake,
+            plan,
+            at=now,
+            parameters=secret.parameters if secret else None,
+            key_id=secret.key_id if secret else "",
+            begun=begin,
+        )
+        published(done[0].snapshot)
     maintenance.gc(workshop.lake, at=now)
     return done
 

@@ -6,7 +6,7 @@ A replay is a batch of its own that refers to the landed one; nothing recorded i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -79,6 +79,7 @@ def recheck(
     *,
     run_id: str,
     committed_at: datetime,
+    begun: Callable[[], object] | None = None,
 ) -> list[BatchCounts]:
     """Look again at rows that were rejected, or could not be judged, for want of a parent.
 
@@ -93,6 +94,7 @@ def recheck(
         parents: Parent feeds that changed.
         run_id: The run that asks.
         committed_at: The instant of the replays.
+        begun: Called before each replay.
 
     Returns:
         The replays that were made.
@@ -108,6 +110,8 @@ def recheck(
     if not rules:
         return []
     if _was_unchecked(con, plan.feed, [rule.id for rule in rules]):
+        if begun is not None:
+            begun()
         return rebuild(con, plan, run_id=run_id, committed_at=committed_at)
     made = []
     orphaned = _with_orphans(con, plan.feed, [rule.id for rule in rules])
@@ -115,6 +119,8 @@ def recheck(
         if landed.batch_id not in orphaned:
             continue
         if _has_arrived(con, plan, landed.batch_id):
+            if begun is not None:
+                begun()
             waiting = "SELECT sheet, source_row FROM conform_waiting"
             with_source(con, _bronze_rows(plan.feed, landed.batch_id, waiting))
             head = _head(con, landed, run_id, committed_at)

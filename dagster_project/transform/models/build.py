@@ -52,6 +52,7 @@ def build(
     suppress: Suppress | None = None,
     columns: Sequence[Column] = (),
     force: bool = False,
+    begun: Callable[[], object] | None = None,
 ) -> BuildResult:
     """Build one model's table inside the caller's transaction.
 
@@ -64,6 +65,7 @@ def build(
         suppress: Blanks small cells of the result; needed for a report whose contract has them.
         columns: Titles of all columns (see ``lineage.describe``); the contract's own otherwise.
         force: Evaluate even when nothing changed, and compare with the table itself.
+        begun: Called when something has changed, before the SELECT is evaluated.
 
     Raises:
         ModelError: The SELECT fails or its result breaks the table's contract.
@@ -77,6 +79,8 @@ def build(
     if last is not None and same and all(versions.values()) and not force:
         done = (last.rows, last.content_hash, snapshot, versions)
         return BuildResult(model.table, False, False, *done)  # noqa: FBT003 - see the fields
+    if begun is not None:
+        begun()
     try:
         _evaluate(con, model, parameters, suppress)
         found = describe(con, RESULT)

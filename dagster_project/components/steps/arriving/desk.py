@@ -32,7 +32,7 @@ from dagster_project.components.steps.arriving.totals import judge_totals
 from dagster_project.components.steps.checks import READABLE
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.outcome import COUNTS, FeedOutcome
-from dagster_project.components.steps.told import batch_merged
+from dagster_project.components.steps.told import merging
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.drift import Finding
 from dagster_project.errors import DeliveryError
@@ -94,26 +94,18 @@ class Desk:
                 close(tx.con, arrival, "unchanged", "")
             return
         rows = bronze_file(self.workshop.home.data, feed, arrival.batch_id)
-        try:
-            reading = read_files(self.writer.con, arrival, feed, rows, self.workshop.limits)
-            counts, tx = self._commit(arrival, reading, rows, granted, close)
-        except BaseException:
-            self._discard(rows, arrival.batch_id)
-            raise
+        with merging(self.workshop, feed, self.occasion, arrival) as merged:
+            try:
+                reading = read_files(self.writer.con, arrival, feed, rows, self.workshop.limits)
+                counts, tx = self._commit(arrival, reading, rows, granted, close)
+            except BaseException:
+                self._discard(rows, arrival.batch_id)
+                raise
+            merged(counts, tx.snapshot)
         self.done.batches.append(arrival.batch_id)
         for name in COUNTS:
             self.done.counts[name] += getattr(counts, name)
         self.done.deleted += counts.deleted
-        batch_merged(
-            self.workshop,
-            feed,
-            self.occasion,
-            sha256=arrival.sha256,
-            files=[one.sha256 for one in arrival.landed],
-            snapshot=tx.snapshot,
-            rows=reading.whole.rows,
-            at=arrival.received_at,
-        )
 
     def _commit(
         self,

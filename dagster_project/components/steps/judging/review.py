@@ -14,6 +14,7 @@ import structlog
 
 from dagster_project import clock
 from dagster_project.components.steps.occasion import Occasion
+from dagster_project.components.steps.told_up import asking_rules
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.table_rule import TableRule
 from dagster_project.lake import Writer
@@ -71,17 +72,19 @@ def review(workshop: Workshop, writer: Writer, occasion: Occasion) -> Reviewed:
     old = answers.retired(writer.con, workshop.contracts)
     if not due and not gone and not old:
         return Reviewed(waiting=tuple(waiting))
-    judged, failures = _judged(writer.con, workshop, due, occasion)
-    with writer.transaction("table rules", run_id=occasion.run_id) as tx:
-        at = clock.now()
-        wrong: list[Judged] = []
-        for name in due:
-            mine = [one for one in judged if one.feed == name]
-            findings.settle(tx.con, feeds[name], mine, at)
-            wrong += findings.still_wrong(tx.con, feeds[name], mine)
-        findings.withdraw(tx.con, gone, at)
-        _keep(tx.con, occasion, wrong, bases)
-        answers.retire(tx.con, old, occasion.run_id, at)
+    at = clock.now()
+    with asking_rules(workshop, occasion, at) as asked:
+        judged, failures = _judged(writer.con, workshop, due, occasion)
+        with writer.transaction("table rules", run_id=occasion.run_id) as tx:
+            wrong: list[Judged] = []
+            for name in due:
+                mine = [one for one in judged if one.feed == name]
+                findings.settle(tx.con, feeds[name], mine, at)
+                wrong += findings.still_wrong(tx.con, feeds[name], mine)
+            findings.withdraw(tx.con, gone, at)
+            _keep(tx.con, occasion, wrong, bases)
+            answers.retire(tx.con, old, occasion.run_id, at)
+        asked(wrong, tx.snapshot)
     forget(writer.con)
     return Reviewed(tuple(wrong), tuple(waiting), tuple(failures))
 

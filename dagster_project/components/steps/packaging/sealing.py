@@ -23,13 +23,13 @@ from dagster_project.components.steps.packaging.periods import owed, sealed_peri
 from dagster_project.components.steps.packaging.replaying import one_state
 from dagster_project.components.steps.packaging.splitting import Parts, divided
 from dagster_project.components.steps.tasks.execution import made, record_made
-from dagster_project.components.steps.told import package_sealed
+from dagster_project.components.steps.told_up import sealing as telling_of
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Table
 from dagster_project.contracts.report_period import Period, period_at
 from dagster_project.errors import PackageError, UsageError
 from dagster_project.lake import Writer
-from dagster_project.lineage.events import upstream
+from dagster_project.lineage.event_log import upstream
 from dagster_project.reporting.identity import signer_of
 from dagster_project.reporting.package import Draft, seal_each, standing
 from dagster_project.transform.models import Model
@@ -156,31 +156,26 @@ def seal_all(
     """Seal drafts of one report in one transaction; the execution is recorded if one was new."""
     workshop, occasion, contract = making.workshop, making.occasion, making.model.contract
     site, signer = workshop.site, signer_of(workshop.site)
-    with writer.transaction(
-        f"seal {contract.name} {drafts[-1].period}", run_id=occasion.run_id, report=contract.name
-    ) as tx:
-        sealed = seal_each(tx.con, workshop.home, site, signer, drafts)
-        new = {draft.period for draft, one in zip(drafts, sealed, strict=True) if one is not None}
-        if new:
-            record_made(tx.con, contract, occasion, started)
+    with telling_of(workshop, making.model, occasion) as told:
+        drafts = [replace(one, certify=told.noting(one.certify)) for one in drafts]
+        with writer.transaction(
+            f"seal {contract.name} {drafts[-1].period}",
+            run_id=occasion.run_id,
+            report=contract.name,
+        ) as tx:
+            sealed = seal_each(tx.con, workshop.home, site, signer, drafts)
+            made = zip(drafts, sealed, strict=True)
+            new = {draft.period: one for draft, one in made if one is not None}
+            if new:
+                record_made(tx.con, contract, occasion, started)
+        for one in new.values():
+            told.committed(one.package_id, one.package_hash)
     known = newest(writer.con, contract.name)
-    found = tuple(
+    return tuple(
         replace(known[one.period], is_new=one.period in new)
         for one in drafts
         if one.period in known
     )
-    for one in found:
-        if one.is_new:
-            package_sealed(
-                workshop,
-                making.model,
-                occasion,
-                package_id=one.package_id,
-                package_hash=one.package_hash,
-                rows=one.rows,
-                cut_off_at=one.cut_off_at,
-            )
-    return found
 
 
 def _drafts(
