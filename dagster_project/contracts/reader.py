@@ -173,6 +173,22 @@ def past_table(text: str, layer: Layer, name: str) -> Table:
     return build_table(document, layer)
 
 
+def past_feed(text: str, name: str) -> Feed:
+    """The feed that a contract's text of some time ago describes; for reading its files again.
+
+    Raises:
+        ContractError: It is no contract of today's form.
+    """
+    document = understood(text.encode("utf-8"), name, f"schemas/feeds/{name}.yaml")
+    faults = [document] if isinstance(document, Problem) else list(form_problems(document, "feed"))
+    if isinstance(document, Problem) or faults:
+        raise ContractError(
+            f"a former wording of feeds/{name} cannot be read ({faults[0].sentence.rstrip('.')})",
+            todo="Ask with a release of the programme that can read it",
+        )
+    return build_feed(document, Policy())
+
+
 def _document(path: Path, root: Path, kind: str, problems: list[Problem]) -> Document | None:
     """A file whose form is right; otherwise its problems are noted and there is nothing."""
     document = read(path, f"{root.name}/{path.parent.name}/{path.name}")

@@ -88,7 +88,7 @@ def gather(
     manifest = _manifest(folder, package, keys, found)
     if manifest is not None:
         found.header = manifest.header
-        found.faults += _files(folder, manifest)
+        found.faults += changed_files(folder, manifest)
         found.faults += _otherwise(folder, package, manifest.header, _SAID, "ops.package")
     sent = _sent(folder, found.header, found.faults)
     kept = _kept(package, noted, found.faults)
@@ -126,7 +126,7 @@ def _manifest(
     return manifest
 
 
-def _files(folder: Path, manifest: Manifest) -> Iterator[str]:
+def changed_files(folder: Path, manifest: Manifest) -> Iterator[str]:
     """Files that are missing, do not belong there, or are not what was signed."""
     wanted = {fmt.SIGNATURE, *manifest.header.file_names}
     present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}

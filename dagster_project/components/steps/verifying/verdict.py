@@ -15,6 +15,7 @@ SAME_BYTES = "same bytes"
 SAME_CONTENT = "content equal; engine differs"
 DIFFERENT = "different"
 NOT_MADE = "not made again"
+KEPT = "kept as it came"
 
 
 @dataclass
@@ -67,6 +68,13 @@ class Verified:
     def every_note(self) -> tuple[str, ...]:
         """Each note once, in the order in which they were found."""
         return tuple(dict.fromkeys(self._each("notes")))
+
+    def add(self, other: Verified) -> None:
+        """Take in what was found elsewhere."""
+        self.verdicts += other.verdicts
+        self.faults += other.faults
+        self.notes += other.notes
+        self.looked += other.looked
 
     def _each(self, kind: str) -> Iterator[str]:
         for one in self.verdicts:

@@ -6,6 +6,8 @@ is told by the modules beside; here it is decided what is asked.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +28,7 @@ from dagster_project.components.steps.verifying.ledger import (
     read_ledger,
 )
 from dagster_project.components.steps.verifying.rebuilt import Maker, bytes_of, other_engine
+from dagster_project.components.steps.verifying.reread import Rereader
 from dagster_project.components.steps.verifying.sources import Sources
 from dagster_project.components.steps.verifying.verdict import Verdict, Verified
 from dagster_project.components.steps.workshop import Workshop
@@ -39,7 +42,12 @@ from dagster_project.written import nearest
 
 
 def verify(
-    workshop: Workshop, package_id: str = "", *, report: str = "", quick: bool = False
+    workshop: Workshop,
+    package_id: str = "",
+    *,
+    report: str = "",
+    quick: bool = False,
+    files: bool = False,
 ) -> Verified:
     """Hold sealed packages against everything that this home knows, and make them again.
 
@@ -48,6 +56,7 @@ def verify(
         package_id: One package; all of them, and the chains, if empty.
         report: Only packages of one report.
         quick: Signatures, hashes, ledgers, chains and answers only: nothing is made again.
+        files: Also read the landed files again, and hold all of bronze against them.
 
     Raises:
         UsageError: No such package or report.
@@ -59,10 +68,27 @@ def verify(
         with Bench(workshop, con, ledger, done) as bench:
             for package in wanted:
                 done.verdicts.append(bench.verdict(package, quick=quick))
+        if files:
+            feeds = () if not package_id and not report else _behind(ledger, wanted)
+            done.faults += Rereader(workshop, con, done).faults(feeds)
     if not package_id and not report:
         done.faults += chain_faults(ledger, workshop.home.outbox)
         done.looked["links of the chains"] = len(ledger.packages) + len(ledger.receipts)
     return done
+
+
+def _behind(ledger: Ledger, packages: list[Any]) -> tuple[str, ...]:
+    """The feeds behind packages, as their receipts name them."""
+    found: set[str] = set()
+    for one in packages:
+        row = ledger.receipts.get(one["package_id"])
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            found |= (
+                {str(feed["feed"]) for feed in json.loads(row["receipt"])["feeds"]}
+                if row
+                else set()
+            )
+    return tuple(sorted(found))
 
 
 def _wanted(ledger: Ledger, package_id: str, report: str) -> list[Any]:
