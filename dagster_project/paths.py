@@ -70,6 +70,11 @@ class Home:
         return self.root / "lake" / "data"
 
     @property
+    def sums(self) -> Path:
+        """SHA-256 of each of those files as it was written."""
+        return self.root / "lake" / "data.sha256"
+
+    @property
     def lock(self) -> Path:
         """The one writer lock."""
         return self.root / "lake" / "writer.lock"

@@ -12,7 +12,7 @@ from dagster_project.components.steps import city as received
 from dagster_project.components.steps.told_up import publishing
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column, Layer
-from dagster_project.lake import maintenance
+from dagster_project.lake import maintenance, sums
 from dagster_project.lake import publish as replica
 from dagster_project.lake.plan import PublishTable
 from dagster_project.lake.publish import Replica
@@ -46,7 +46,7 @@ def _plan(workshop: Workshop) -> tuple[PublishTable, ...]:
 
 
 def publish(workshop: Workshop) -> tuple[Replica, bool]:
-    """Publish the newest snapshot and remove replicas older than a week.
+    """Publish the newest snapshot, remove replicas older than a week, note files' hashes.
 
     Returns:
         The current replica, and whether it was made now.
@@ -65,6 +65,7 @@ def publish(workshop: Workshop) -> tuple[Replica, bool]:
         )
         published(done[0].snapshot)
     maintenance.gc(workshop.lake, at=now)
+    sums.note(workshop.lake)
     return done
 
 

@@ -33,12 +33,15 @@ from dagster_project.components.steps.verifying.sources import Sources
 from dagster_project.components.steps.verifying.verdict import Verdict, Verified
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import CountyLakeError, UsageError
+from dagster_project.lake import sums
 from dagster_project.lineage.receipts import programme
 from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol import table as values
 from dagster_project.protocol.receipt import Receipt
 from dagster_project.reporting.identity import own_card
 from dagster_project.written import nearest
+
+_LAYERS = ("bronze", "silver")
 
 
 def verify(
@@ -68,6 +71,8 @@ def verify(
         with Bench(workshop, con, ledger, done) as bench:
             for package in wanted:
                 done.verdicts.append(bench.verdict(package, quick=quick))
+        if not quick:
+            done.faults += _data_files(workshop, con, ledger, wanted, done, package_id or report)
         if files:
             feeds = () if not package_id and not report else _behind(ledger, wanted)
             done.faults += Rereader(workshop, con, done).faults(feeds)
@@ -77,18 +82,43 @@ def verify(
     return done
 
 
+def _data_files(  # noqa: PLR0917 - what to look at, and where to tell
+    workshop: Workshop,
+    con: duckdb.DuckDBPyConnection,
+    ledger: Ledger,
+    packages: list[Any],
+    done: Verified,
+    only: str,
+) -> Iterator[str]:
+    """Files of the lake that are not as they were written; of some packages, those behind them."""
+    tables = {f"{layer}/{feed}" for feed in _behind(ledger, packages) for layer in _LAYERS}
+    tables |= {one.replace(".", "/", 1) for one in _inputs(ledger, packages)}
+    folders = tuple(sorted(tables)) if only else ()
+    if only and not folders:
+        return
+    for path, what in sums.differences(con, workshop.home, folders):
+        done.looked["data files"] += 1
+        if what:
+            yield f"{path}: {what} after it was written. Restore it from a backup."
+
+
+def _inputs(ledger: Ledger, packages: list[Any]) -> set[str]:
+    return {name for one in packages for name in _named(ledger, one, "inputs", "table")}
+
+
+def _named(ledger: Ledger, package: Any, part: str, word: str) -> set[str]:
+    """What the receipt in the ledger names; nothing where it cannot be read."""
+    row = ledger.receipts.get(package["package_id"])
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return {str(one[word]) for one in json.loads(row["receipt"])[part]} if row else set()
+    return set()
+
+
 def _behind(ledger: Ledger, packages: list[Any]) -> tuple[str, ...]:
     """The feeds behind packages, as their receipts name them."""
-    found: set[str] = set()
-    for one in packages:
-        row = ledger.receipts.get(one["package_id"])
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            found |= (
-                {str(feed["feed"]) for feed in json.loads(row["receipt"])["feeds"]}
-                if row
-                else set()
-            )
-    return tuple(sorted(found))
+    return tuple(
+        sorted({name for one in packages for name in _named(ledger, one, "feeds", "feed")})
+    )
 
 
 def _wanted(ledger: Ledger, package_id: str, report: str) -> list[Any]:
