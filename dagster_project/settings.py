@@ -114,6 +114,17 @@ class Pull(BaseModel):
         return _safe_address(url)
 
 
+class Keep(BaseModel):
+    """How long a lake's past states are kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    days: int = Field(7, ge=0, le=36_500, description="days for which every snapshot is kept")
+    packages_years: int = Field(
+        0, ge=0, le=100, description="years for which packages can be verified; 0 is for ever"
+    )
+
+
 class Site(BaseModel):
     """What a home says of itself (``site.yaml``). Paths may be relative to the home."""
 
@@ -153,6 +164,7 @@ class Site(BaseModel):
     )
     pseudonym_key: str = Field("", description="id of the pseudonym key in the keys folder")
     notify: tuple[Recipient, ...] = Field((), description="who is told of what; nobody if empty")
+    keep: Keep = Field(Keep(), description="how long past states of the lake are kept")
     settings: dict[str, Any] = Field(
         default_factory=dict, description="settings of this home; the environment comes first"
     )

@@ -30,6 +30,7 @@ from dagster_project.cli import (
     hold,
     items,
     key,
+    lake,
     lineage,
     look,
     notify,
@@ -82,6 +83,7 @@ city_trace.register(city.app)
 city_chain.register(city.app)
 app.add_typer(package.app, name="package")
 app.add_typer(key.app, name="key")
+app.add_typer(lake.app, name="lake")
 app.add_typer(token.app, name="token")
 app.add_typer(city.app, name="city")
 

@@ -174,7 +174,7 @@ class Lake:
         with self._session() as con:
             try:
                 with self.locked("copying the catalog"), sentences(self.home.root):
-                    self._copy_catalog(copy)
+                    self.copy_catalog(copy)
                 with sentences(self.home.root):
                     self._attach(con, copy, snapshot)
                 if snapshot is None and self._mark() not in _checked:
@@ -231,6 +231,8 @@ class Lake:
         con: duckdb.DuckDBPyConnection,
         copy: Path | None = None,
         snapshot: int | None = None,
+        *,
+        writable: bool = False,
     ) -> None:
         # The home may have been moved: its data lie where the home is, not where they were.
         options = [
@@ -240,7 +242,7 @@ class Lake:
         ]
         if copy is None:
             self.home.data.mkdir(parents=True, exist_ok=True)
-        else:
+        elif not writable:
             options.append("READ_ONLY")
         if snapshot is not None:
             options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
@@ -257,7 +259,22 @@ class Lake:
                 todo="`countylake status` names the newest",
             ) from error
 
-    def _copy_catalog(self, copy: Path) -> None:
+    @property
+    def is_written(self) -> bool:
+        """Whether a writer of this process has the lake open; ask under the lock."""
+        return self.home.lock.resolve() in _writers
+
+    def attach(
+        self, con: duckdb.DuckDBPyConnection, catalog: Path, *, writable: bool = False
+    ) -> None:
+        """Attach a catalog, or a copy of it, as ``lake`` over the home's data, under the lock.
+
+        Who may write to a copy, and what becomes of it, is ``rework``'s matter.
+        """
+        self._attach(con, catalog, writable=writable)
+
+    def copy_catalog(self, copy: Path) -> None:
+        """Copy the catalog as it was last committed, under the lock."""
         catalog = self.home.catalog
         if catalog.with_name(catalog.name + "-journal").exists():
             # A killed writer left a hot journal: SQLite rolls it back for whoever opens the file.
@@ -273,7 +290,7 @@ class Lake:
         con.execute("USE memory")
         con.execute("DETACH lake")
         with self.writer("making new tables"), sentences(self.home.root):
-            self._copy_catalog(copy)
+            self.copy_catalog(copy)
         with sentences(self.home.root):
             self._attach(con, copy)
 

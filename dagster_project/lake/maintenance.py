@@ -1,7 +1,7 @@
-"""Keeping a home tidy: old replicas, what killed processes left, files no snapshot knows.
+"""Keeping a home tidy: old replicas, what killed processes left, files that no snapshot needs.
 
 Removal goes by our own inventory under the writer lock, never by the engine's own clean-up.
-Merging small files and expiring snapshots are not done here.
+Merging small files and giving up snapshots are ``compaction``'s work.
 """
 
 from __future__ import annotations
@@ -13,24 +13,33 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
+
 from dagster_project.lake.failures import sentences
+from dagster_project.lake.inventory import Inventory, alive, inventory, stale
 from dagster_project.lake.lake import Lake
 from dagster_project.lake.publish import RECORD, SHARED, read_record
 from dagster_project.paths import Home
 
 KEEP_REPLICAS = timedelta(days=7)
-_STALE_AFTER = timedelta(days=1)
-_OWNED = re.compile(r"^(?:reader|publish|duckdb)-(\d+)\b")
+_OWNED = re.compile(r"^(?:reader|publish|duckdb|keep)-(\d+)\b")
+_META = "__ducklake_metadata_lake"
 
 
 @dataclass(frozen=True)
 class Removed:
-    """What was removed, or would be: paths relative to the home."""
+    """What was removed, or would be: paths relative to the home.
+
+    ``orphans`` are data files that the catalog does not know, ``given_up`` those that no snapshot
+    needs any more; ``size`` is the bytes of everything that is named.
+    """
 
     replicas: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
     scratch: tuple[str, ...] = ()
     orphans: tuple[str, ...] = ()
+    given_up: tuple[str, ...] = ()
+    size: int = 0
 
 
 def gc(lake: Lake, *, at: datetime, dry_run: bool = False) -> Removed:
@@ -45,26 +54,32 @@ def gc(lake: Lake, *, at: datetime, dry_run: bool = False) -> Removed:
     """
     home = lake.home
     with lake.writer("tidying up") as writer, sentences(home.root):
-        known = {
-            Path(path).name
-            for (path,) in writer.con.execute(
-                "SELECT path FROM __ducklake_metadata_lake.ducklake_data_file"
-                " UNION ALL SELECT path FROM __ducklake_metadata_lake.ducklake_delete_file"
-                " UNION ALL SELECT path"
-                " FROM __ducklake_metadata_lake.ducklake_files_scheduled_for_deletion"
-            ).fetchall()
-        }
+        stock = inventory(writer.con, home)
         replicas, shared = _old_replicas(home, at)
         scratch = [*_dead_scratch(home, at), *_half_landed(home, at)]
-        orphans = [
-            path
-            for path in sorted(home.data.rglob("*.parquet"))
-            if path.name not in known and _stale(path, at)
-        ]
+        groups = (replicas, shared, scratch, stock.orphans(at), stock.leavable(home, at))
+        size = sum(_size(path) for group in groups for path in group)
         if not dry_run:
-            for path in [*replicas, *shared, *scratch, *orphans]:
+            for path in [path for group in groups for path in group]:
                 _remove(path, home)
-    return Removed(*(_named(group, home) for group in (replicas, shared, scratch, orphans)))
+            _forget(writer.con, stock)
+    names = [_named(group, home) for group in groups]
+    return Removed(names[0], names[1], names[2], names[3], names[4], size)
+
+
+def _forget(con: duckdb.DuckDBPyConnection, stock: Inventory) -> None:
+    """Strike files that were given up and have gone from the catalog's list of them."""
+    gone = [name for name in stock.given_up if not _lies(stock, name)]
+    if gone:
+        con.execute(
+            f"DELETE FROM {_META}.ducklake_files_scheduled_for_deletion"
+            " WHERE list_contains($gone, parse_filename(path))",
+            {"gone": gone},
+        )
+
+
+def _lies(stock: Inventory, name: str) -> bool:
+    return name in stock.present and stock.present[name].exists()
 
 
 def _old_replicas(home: Home, at: datetime) -> tuple[list[Path], list[Path]]:
@@ -86,12 +101,11 @@ def _old_replicas(home: Home, at: datetime) -> tuple[list[Path], list[Path]]:
 
 
 def _dead_scratch(home: Home, at: datetime) -> list[Path]:
-    if not home.scratch.exists():
-        return []
     dead: list[Path] = []
-    for path in sorted(home.scratch.iterdir()):
+    scratch = home.scratch.iterdir() if home.scratch.exists() else ()
+    for path in sorted([*scratch, *home.catalog.parent.glob("keep-*")]):
         owner = _OWNED.match(path.name)
-        gone = not _alive(int(owner.group(1))) if owner else _stale(path, at)
+        gone = not alive(int(owner.group(1))) if owner else stale(path, at)
         if gone:
             dead.append(path)
     return dead
@@ -99,22 +113,7 @@ def _dead_scratch(home: Home, at: datetime) -> list[Path]:
 
 def _half_landed(home: Home, at: datetime) -> list[Path]:
     """Copies that a killed process was making of a delivered file."""
-    return [path for path in sorted(home.landing.glob(".landing-*.part")) if _stale(path, at)]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _stale(path: Path, at: datetime) -> bool:
-    """Whether nobody can be about to use it: commits and reads do not last a day."""
-    return path.stat().st_mtime < (at - _STALE_AFTER).timestamp()
+    return [path for path in sorted(home.landing.glob(".landing-*.part")) if stale(path, at)]
 
 
 def _remove(path: Path, home: Home) -> None:
@@ -126,6 +125,12 @@ def _remove(path: Path, home: Home) -> None:
         aside = home.scratch / f"publish-{os.getpid()}-removed-{path.name}"
         path = path.rename(aside)
     shutil.rmtree(path, ignore_errors=True)
+
+
+def _size(path: Path) -> int:
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
 
 
 def _named(paths: list[Path], home: Home) -> tuple[str, ...]:

@@ -1,0 +1,174 @@
+"""``countylake lake …``: which past states of the lake are held and by what, and keeping it.
+
+What is held and what may go is decided in ``components.steps.keeping`` and the rooms below it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dagster_project.cli.shared import (
+    COUNTY_HOME,
+    HomeOption,
+    JsonOption,
+    complain,
+    console,
+    counted,
+    emit,
+    literally,
+    note,
+    standing,
+    working,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dagster_project.components.steps.keeping import Kept
+    from dagster_project.components.steps.workshop import Workshop
+
+app = typer.Typer(
+    help=(
+        "The lake 数据湖: its past states, who needs them, and keeping it small.\n\n"
+        "A state that a package was made of is never given up, unless `keep` in site.yaml says "
+        "for how many years packages must be verifiable."
+    ),
+    no_args_is_help=True,
+)
+_SHOWN = 8
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only tell what would go")] = False,
+    home: HomeOption = COUNTY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Give up states that nobody needs, merge small files, and remove what is left over."""
+    from dagster_project.components.steps.keeping import keep, told
+
+    workshop = _workshop(home)
+    with working("looking at the lake" if dry_run else "keeping the lake"):
+        done = keep(workshop, dry_run=dry_run)
+    if as_json:
+        emit({"dry_run": dry_run, **told(done)})
+    else:
+        _show(console(), done, told(done), dry_run=dry_run)
+    for claim in done.outlook.decision.lacking:
+        if claim.kind == "package":
+            complain(f"{claim.by} was made of snapshot {claim.snapshot}, which is gone")
+
+
+@app.command()
+def snapshots(
+    everything: Annotated[bool, typer.Option("--all", help="also those nobody needs")] = False,
+    home: HomeOption = COUNTY_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """The lake's past states that are held, and what holds each."""
+    from dagster_project.components.steps.keeping import outlook
+
+    workshop = _workshop(home)
+    with working("looking at the lake"):
+        decision = outlook(workshop).decision
+    if as_json:
+        emit(
+            {
+                "held": [
+                    {
+                        "snapshot": number,
+                        "by": [{"kind": one.kind, "name": one.by} for one in some],
+                    }
+                    for number, some in decision.held.items()
+                ],
+                "unclaimed": [
+                    {"snapshot": one.id, "committed_at": one.committed_at, "what": one.message}
+                    for one in decision.gone
+                ],
+            }
+        )
+        return
+    from rich.table import Table
+
+    from dagster_project.lake.retention import KINDS
+
+    table = Table(pad_edge=False)
+    for head in ("快照 snapshot", "因何保留 held by", "何者 name"):
+        table.add_column(head, overflow="fold")
+    for number, some in decision.held.items():
+        kinds = list(dict.fromkeys(one.kind for one in some))
+        names = [one.by for one in some if one.by]
+        more = f" … {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        table.add_row(
+            str(number),
+            "\n".join(KINDS[kind] for kind in kinds),
+            literally(", ".join(names[:_SHOWN]) + more),
+        )
+    if everything:
+        for one in decision.gone:
+            table.add_row(str(one.id), "[dim]–[/dim]", literally(one.message))
+    console().print(table)
+    note(f"{counted(len(decision.gone), 'snapshot')} are claimed by nobody")
+
+
+def _workshop(home: Path) -> Workshop:
+    from dagster_project.components.steps.journal import open_journal
+    from dagster_project.components.steps.workshop import Workshop
+
+    site, found = standing(home)
+    open_journal(found)
+    return Workshop.at(found.root, "collect" if site.collects else "receive")
+
+
+def _show(screen: Console, done: Kept, said: dict[str, Any], *, dry_run: bool) -> None:
+    from dagster_project.lake.retention import KINDS
+
+    gone, would = done.outlook.decision.gone, "would " if dry_run else ""
+    screen.print(f"{counted(said['snapshots'], 'snapshot')}, {said['held']} held:")
+    for kind, title in KINDS.items():
+        if kind in said["held_by"]:
+            screen.print(f"  {said['held_by'][kind]:>6,}  {title}")
+    count = len(gone) if dry_run else len(done.expired)
+    files, size = done.outlook.freed
+    screen.print(
+        f"{would or 'was '}given up: {counted(count, 'snapshot')}".replace("would ", "would be ")
+        + f", freeing {counted(files, 'file')} of {_size(size)} a day later"
+    )
+    if dry_run:
+        for one in done.outlook.agenda.tables:
+            screen.print(f"would be made compact: {one.table}, {counted(one.files, 'file')}")
+    for pair in done.compacted:
+        screen.print(f"made compact: {pair.table}, {pair.before:,} → {counted(pair.after, 'file')}")
+    for one in done.outlook.agenda.left:
+        note(f"{one.table}: left in {counted(one.files, 'file')}; to prove it would take too long")
+    if not dry_run:
+        screen.print(
+            f"proven: {counted(done.proven, 'content')} hashed again and equal,"
+            f" in {done.seconds:.1f} s (the lake was held {done.longest:.1f} s at a time)"
+        )
+    for words, names in said["removed"].items():
+        if words != "bytes" and names:
+            label = REMOVED[words]
+            screen.print(f"{would + 'be ' if dry_run else ''}removed: {len(names):,} {label}")
+    screen.print(f"{would + 'be ' if dry_run else ''}removed in all: {_size(done.removed.size)}")
+
+
+REMOVED = {
+    "replicas": "read replicas older than a week",
+    "shared": "masked copies that no replica reads",
+    "scratch": "leavings of processes that died",
+    "orphans": "data files of commits that never came",
+    "given_up": "data files that no snapshot needs",
+}
+
+
+def _size(number: int) -> str:
+    value = float(number)
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:  # noqa: PLR2004
+            return f"{value:,.0f} {unit}"
+        value /= 1024
+    return f"{value:,.1f} GiB"
