@@ -3,11 +3,12 @@
 Row lists are never stored: the models' SQL is turned round (see ``opening``) level by level until
 silver is reached. The figure is then computed once more from the opened rows alone; a trace says
 whether both agree. What cannot be traced exactly is refused with a sentence, not approximated.
+Whether the rows are what the files say is not asked here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -17,12 +18,23 @@ from dagster_project.contracts.model import Contracts
 from dagster_project.lake.batch_files import real_file
 from dagster_project.lineage.columns import ModelLineage
 from dagster_project.lineage.describe import base_schema
-from dagster_project.lineage.figure import Asked, Figure, Grounds, SqlGraph, Step, open_figure
+from dagster_project.lineage.figure import (
+    Asked,
+    End,
+    Figure,
+    Grounds,
+    SqlGraph,
+    Step,
+    open_figure,
+)
 
 
 @dataclass(frozen=True)
 class SourceRow:
-    """One row of one delivered file; ``row`` counts records from 1, titles and header included."""
+    """One row of one delivered file; ``row`` counts records from 1, titles and header included.
+
+    A ``deciding`` row gives no value: it says which rows count.
+    """
 
     table: str
     batch_id: str
@@ -30,6 +42,7 @@ class SourceRow:
     sha256: str
     sheet: str
     row: int
+    deciding: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,17 @@ class SourceFile:
     path: str
     sha256: str
     rows: int
+    deciding: bool = False
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Opened rows of a ledger of ``ops``: their number, and the columns that matter."""
+
+    table: str
+    rows: int
+    columns: tuple[str, ...]
+    deciding: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,7 +72,8 @@ class Trace:
     """A figure and where it comes from.
 
     ``figure`` is as published (None when it is not shown); ``recomputed`` is computed from the
-    opened rows alone; ``missing`` counts opened silver rows whose bronze row or file is unknown.
+    opened rows alone. ``row_count`` counts the rows that give a value, ``missing`` the opened
+    silver rows whose bronze row or file is unknown.
     """
 
     table: str
@@ -63,6 +88,7 @@ class Trace:
     rows: tuple[SourceRow, ...]
     row_count: int
     missing: int
+    ledgers: tuple[Ledger, ...] = ()
 
 
 def trace(  # noqa: PLR0917 - what to read with, then what to read
@@ -94,16 +120,41 @@ def trace(  # noqa: PLR0917 - what to read with, then what to read
         UsageError: No such table, column or row, or more rows than one.
         ModelError: The figure cannot be traced exactly.
     """
+    grounds = grounds_of(graph, contracts, lineages, literals)
+    asked = Asked(table, where, column)
+    return traced(con, asked, open_figure(con, grounds, asked), limit=limit)
+
+
+def grounds_of(
+    graph: SqlGraph,
+    contracts: Contracts,
+    lineages: Mapping[str, ModelLineage],
+    literals: Mapping[str, exp.Expr],
+) -> Grounds:
+    """What figures of a site that collects are opened with; arguments as of ``trace``."""
     schema = base_schema(contracts)
     for name, lineage in lineages.items():
         schema[name] = dict.fromkeys(lineage.columns, "UNKNOWN")
-    grounds = Grounds(graph.models, schema, literals, {})
-    figure = open_figure(con, grounds, Asked(table, where, column))
-    rows, files, missing = _sources(con, figure, limit)
+    return Grounds(graph.models, schema, literals, {})
+
+
+def traced(
+    con: duckdb.DuckDBPyConnection, asked: Asked, figure: Figure, *, limit: int = 1000
+) -> Trace:
+    """Follow the rows of an opened figure to their files.
+
+    Args:
+        con: The connection that holds the opened rows.
+        asked: The figure that was opened.
+        figure: What was opened.
+        limit: How many rows to list; all are counted.
+    """
+    ends = sorted(figure.ends, key=lambda end: (is_deciding(end), end.table))
+    rows, files, missing = _sources(con, ends, limit)
     return Trace(
-        table,
-        dict(where),
-        column,
+        asked.table,
+        dict(asked.where),
+        asked.column,
         figure.shown,
         figure.recomputed,
         figure.equal and not missing,
@@ -111,41 +162,56 @@ def trace(  # noqa: PLR0917 - what to read with, then what to read
         figure.steps,
         files,
         rows,
-        sum(file.rows for file in files),
+        sum(file.rows for file in files if not file.deciding),
         missing,
+        tuple(_ledger(con, end) for end in ends if end.table.startswith("ops.")),
     )
 
 
+def is_deciding(end: End) -> bool:
+    """Whether the rows of an end only say which others count."""
+    return bool(getattr(end, "deciding", False))
+
+
+def _ledger(con: duckdb.DuckDBPyConnection, end: End) -> Ledger:
+    row = con.execute(f"SELECT COUNT(*) FROM {end.temp}").fetchone()
+    return Ledger(end.table, int(row[0]) if row else 0, end.columns, is_deciding(end))
+
+
 def _sources(
-    con: duckdb.DuckDBPyConnection, figure: Figure, limit: int
+    con: duckdb.DuckDBPyConnection, ends: Sequence[End], limit: int
 ) -> tuple[tuple[SourceRow, ...], tuple[SourceFile, ...], int]:
     """The delivered rows and files behind the opened silver rows, and how many are unknown."""
     rows: list[SourceRow] = []
     files: list[SourceFile] = []
     missing = 0
-    for end in figure.ends:
-        table, witness = end.table, end.temp
+    for end in ends:
+        table, witness, deciding = end.table, end.temp, is_deciding(end)
         layer, _, feed = table.partition(".")
         if layer != "silver":
             continue
         file = real_file("s._sheet")
-        placed = (
-            f"SELECT s._batch_id, {file.path} AS path, {file.sha256} AS sha256, "
+        batches = f"SELECT DISTINCT _batch_id FROM {witness}"
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE trace_placed AS SELECT DISTINCT "
+            f"s._batch_id, {file.path} AS path, {file.sha256} AS sha256, "
             f"{file.sheet} AS sheet, s._source_row, "
             f"r._batch_id IS NULL OR b.path IS NULL AS is_missing "
             f"FROM {witness} AS s LEFT JOIN ops.batch AS b ON b.batch_id = s._batch_id "
-            f"{file.join} LEFT JOIN bronze.{feed} AS r "
-            f"ON r._batch_id IN (b.batch_id, COALESCE(b.source_batch_id, b.batch_id)) "
+            f"{file.join} LEFT JOIN (SELECT _batch_id, _sheet, _source_row FROM bronze.{feed} "
+            f"WHERE _batch_id IN ({batches})) AS r ON r._batch_id = s._batch_id "
             f"AND r._sheet = s._sheet AND r._source_row = s._source_row"
         )
         listed = con.execute(
-            f"SELECT DISTINCT * FROM ({placed}) ORDER BY ALL LIMIT {max(limit - len(rows), 0)}"
+            f"SELECT * FROM trace_placed ORDER BY ALL LIMIT {max(limit - len(rows), 0)}"
         ).fetchall()
-        rows += [SourceRow(table, r[0], r[1] or "", r[2] or "", r[3], r[4]) for r in listed]
+        rows += [
+            SourceRow(table, r[0], r[1] or "", r[2] or "", r[3], r[4], deciding) for r in listed
+        ]
         counted = con.execute(
-            f"SELECT _batch_id, path, sha256, COUNT(*), COUNT(*) FILTER (WHERE is_missing) "
-            f"FROM (SELECT DISTINCT * FROM ({placed})) GROUP BY ALL ORDER BY ALL"
+            "SELECT _batch_id, path, sha256, COUNT(*), COUNT(*) FILTER (WHERE is_missing) "
+            "FROM trace_placed GROUP BY ALL ORDER BY ALL"
         ).fetchall()
-        files += [SourceFile(table, r[0], r[1] or "", r[2] or "", r[3]) for r in counted]
+        files += [SourceFile(table, r[0], r[1] or "", r[2] or "", r[3], deciding) for r in counted]
         missing += sum(r[4] for r in counted)
     return tuple(rows), tuple(files), missing

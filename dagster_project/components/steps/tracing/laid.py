@@ -1,0 +1,116 @@
+"""The tables that lead from a figure to its files, side by side in a database in memory.
+
+Every table stands there under its own name as it was when the figure was made. What a figure was
+made of is ``made``'s matter, how it is opened ``lineage.trace``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+import pyarrow as pa
+
+from dagster_project.components.steps.tracing.made import LAYERS, Made
+from dagster_project.errors import PackageError
+from dagster_project.lake.engine import quoted
+from dagster_project.lake.table_state import columns_at
+from dagster_project.protocol import table as values
+from dagster_project.transform.models import Graph, Inputs, Scene, Stage, at
+
+LEDGERS = ("ops.batch", "ops.batch_file", "ops.quarantine", "ops.rectification", "ops.repair")
+"""Ledgers that tell what became of delivered rows."""
+
+
+def lay_out(
+    con: duckdb.DuckDBPyConnection, feeds: Mapping[str, object], made: Made, on: Stage, table: str
+) -> None:
+    """Lay out a table, all tables below it, and bronze, as they were then.
+
+    Args:
+        con: A reader whose current database is the stage's.
+        feeds: The feeds of the site.
+        made: What the table was made of.
+        on: The stage.
+        table: ``layer.name``.
+
+    Raises:
+        PackageError: Made again, it does not hold the package's rows.
+        ModelError: It cannot be made again.
+    """
+    below = made_models(made, table)
+    if made.standing:
+        for name in below:
+            _view(con, name, f"SELECT * FROM lake.{_quoted(name)}")
+        again = None
+    else:
+        models = {name: made.graph.models[name] for name in (*below, table)}
+        scene = Scene(Graph(models), made.parameters, Inputs(made.snapshot))
+        again = on.yields(scene, table)
+    raw(con, feeds, made, {})
+    con.register("shown", _shown(con, made, table, again))
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {table.partition('.')[0]}")
+    con.execute(f"CREATE OR REPLACE TABLE {table} AS FROM shown")
+    con.unregister("shown")
+
+
+def raw(
+    con: duckdb.DuckDBPyConnection,
+    feeds: Mapping[str, object],
+    made: Made,
+    selects: Mapping[str, str],
+) -> None:
+    """Lay out what no model makes, and entities; ``selects`` stand in the place of tables."""
+    below = {name for model in made.graph.models.values() for name in model.inputs}
+    wanted = {
+        *LEDGERS,
+        *(f"{layer}.{name}" for layer in ("bronze", "silver") for name in feeds),
+        *(name for name in below if name.startswith(("silver.", "ops."))),
+    }
+    for name in columns_at(con, wanted, made.snapshot):
+        _view(con, name, selects.get(name) or at(name, made.snapshot))
+
+
+def lazily(con: duckdb.DuckDBPyConnection, made: Made, table: str) -> None:
+    """Lay out a table and those below it as views, evaluated only where somebody looks."""
+    for name in (*made_models(made, table), table):
+        _view(con, name, made.graph.models[name].sql(made.parameters))
+
+
+def made_models(made: Made, table: str) -> list[str]:
+    """The gold and report tables below a table, each after its inputs."""
+    return [name for name in made.graph.upstream(table) if name.partition(".")[0] in LAYERS]
+
+
+def _view(con: duckdb.DuckDBPyConnection, name: str, select: str) -> None:
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
+    con.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")
+
+
+def _quoted(table: str) -> str:
+    layer, _, name = table.partition(".")
+    return f"{quoted(layer)}.{quoted(name)}"
+
+
+def _shown(
+    con: duckdb.DuckDBPyConnection, made: Made, table: str, again: pa.Table | None
+) -> pa.Table:
+    """The table whose figures are asked for: as sealed, as it stands, or below a package's."""
+    if not made.package_id or again is None:
+        query = f"SELECT * FROM lake.{_quoted(table)}"
+        return values.normalise(con.execute(query).to_arrow_table())
+    if made.sealed is None or table != made.report:
+        return again
+    if not _holds(again, made.sealed):
+        raise PackageError(
+            f"made again from snapshot {made.snapshot}, {table} does not hold the package's rows",
+            where=made.package_id,
+            todo="Compare both with `countylake package explain-diff`",
+        )
+    return made.sealed
+
+
+def _holds(made: pa.Table, sealed: pa.Table) -> bool:
+    """Whether every sealed row was made again; a package may hold one of several periods."""
+    rows = {tuple(row.values()) for row in made.to_pylist()}
+    return all(tuple(row.values()) in rows for row in sealed.to_pylist())

@@ -1,0 +1,175 @@
+"""Whether opened rows of silver are what the delivered rows say, and are so still.
+
+Each opened row's bronze row is conformed once more and held against it; what the ledger says of the
+batches is held against what it said when the figure was made, and against the deliveries. Every
+fault is a sentence that names table, file and row, and no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from dagster_project.components.steps.tracing.again import conform_again
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Feed
+from dagster_project.lake.engine import literal, quoted
+from dagster_project.lake.table_state import columns_at
+from dagster_project.lineage.figure import End
+
+MOST = 5
+"""How many rows a sentence's kind names; the others are counted."""
+_PLACE = "_batch_id, _sheet, _source_row"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was found of one feed's opened rows.
+
+    ``opened`` is the temp table of them, whole, and ``conformed`` that of their bronze rows again.
+    """
+
+    feed: Feed
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+    opened: str
+    conformed: str
+
+
+def prove(
+    con: duckdb.DuckDBPyConnection,
+    workshop: Workshop,
+    feed: Feed,
+    ends: Iterable[End],
+    snapshot: int,
+) -> Proof:
+    """Hold a feed's opened rows against bronze and the ledgers.
+
+    Args:
+        con: A connection with the opened rows, and with the tables of then laid out.
+        workshop: The site.
+        feed: The feed.
+        ends: Opened rows of ``silver.<feed>``.
+        snapshot: When those rows were read.
+    """
+    into, opened = f"tracing_again_{feed.name}", f"tracing_opened_{feed.name}"
+    places = " UNION ".join(f"SELECT {_PLACE} FROM {end.temp}" for end in ends)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {opened} AS SELECT s.* FROM silver.{feed.name} AS s"
+        f" SEMI JOIN ({places}) AS e USING ({_PLACE})"
+    )
+    batches = conform_again(con, workshop, feed, opened, into)
+    older = [one.batch_id for one in batches if not one.is_today]
+    faults = [
+        *_unsaid(con, feed, opened, into, workshop.plan(feed.name).names),
+        *_absent(con, feed, opened),
+        *_moved(con, feed, opened, snapshot),
+        *_repointed(con, opened),
+    ]
+    notes = [
+        f"{one} was judged by another contract of {feed.name} than today's: its rows were looked up"
+        " in bronze, and not judged again"
+        for one in older
+    ]
+    return Proof(feed, tuple(faults), tuple(notes), opened, into)
+
+
+def _unsaid(
+    con: duckdb.DuckDBPyConnection, feed: Feed, opened: str, into: str, named: Iterable[str]
+) -> Iterator[str]:
+    """Rows whose cells are not what their bronze row says."""
+    looked_up = {*named}  # a name was turned into a code by a parent that may be another by now
+    columns = [column.name for column in feed.columns if column.name not in looked_up]
+    differ = ", ".join(
+        f"CASE WHEN s.{quoted(n)} IS DISTINCT FROM c.{quoted(n)} THEN {literal(n)} END"
+        for n in columns
+    )
+    yield from _rows(
+        con,
+        f"SELECT s._batch_id, s._sheet, s._source_row, array_to_string(list_filter([{differ},"
+        f" CASE WHEN NOT c._ok THEN 'a rule rejects it' END], one -> one IS NOT NULL), ', ') AS"
+        f" said FROM {opened} AS s JOIN {into} AS c USING ({_PLACE})",
+        "said <> ''",
+        f"silver.{feed.name} holds other values than the row of bronze.{feed.name} that it names"
+        " gives",
+    )
+
+
+def _absent(con: duckdb.DuckDBPyConnection, feed: Feed, opened: str) -> Iterator[str]:
+    """Rows that bronze does not hold, or holds twice."""
+    yield from _rows(
+        con,
+        f"SELECT s._batch_id, s._sheet, s._source_row, count(r._batch_id) AS held, '' AS said"
+        f" FROM {opened} AS s"
+        f" LEFT JOIN (SELECT {_PLACE} FROM lake.bronze.{quoted(feed.name)} WHERE _batch_id IN"
+        f" (SELECT _batch_id FROM {opened})) AS r USING ({_PLACE}) GROUP BY ALL",
+        "held <> 1",
+        f"bronze.{feed.name} does not hold the row once",
+    )
+
+
+def _moved(con: duckdb.DuckDBPyConnection, feed: Feed, opened: str, snapshot: int) -> Iterator[str]:
+    """Rows that silver holds otherwise now, though nothing judged their batch again since."""
+    table = f"silver.{feed.name}"
+    now = con.execute("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')").fetchone()
+    present = columns_at(con, [table], int(now[0]) if now else snapshot).get(table, [])
+    columns = [column.name for column in feed.columns if column.name in present]
+    if not columns:
+        return
+    differ = ", ".join(
+        f"CASE WHEN n.{quoted(n)} IS DISTINCT FROM s.{quoted(n)} THEN {literal(n)} END"
+        for n in (*columns, "_record_hash")
+    )
+    yield from _rows(
+        con,
+        f"SELECT s._batch_id, s._sheet, s._source_row, array_to_string(list_filter([{differ}],"
+        f" one -> one IS NOT NULL), ', ') AS said FROM {opened} AS s"
+        f" JOIN (FROM lake.silver.{quoted(feed.name)} WHERE _batch_id IN (SELECT _batch_id FROM"
+        f" {opened})) AS n USING ({_PLACE})"
+        f" WHERE NOT EXISTS (SELECT 1 FROM lake.ops.batch AS b WHERE b.source_batch_id ="
+        f" s._batch_id AND b.batch_id NOT IN (SELECT batch_id FROM ops.batch))",
+        "said <> ''",
+        f"silver.{feed.name} was changed by hand since the figure was made",
+    )
+
+
+def _repointed(con: duckdb.DuckDBPyConnection, opened: str) -> Iterator[str]:
+    """Batches of which the ledger says something else than it did, or than the delivery."""
+    rows = con.execute(
+        f"""SELECT t.batch_id, t.path, t.sha256, n.path, n.sha256, d.path, d.sha256
+        FROM ops.batch AS t
+        LEFT JOIN lake.ops.batch AS n USING (batch_id)
+        LEFT JOIN (
+            SELECT batch_id, any_value(path) AS path, any_value(sha256) AS sha256
+            FROM lake.ops.delivery WHERE outcome = 'merged' AND parts IS NULL GROUP BY batch_id
+        ) AS d USING (batch_id)
+        WHERE t.batch_id IN (SELECT DISTINCT _batch_id FROM {opened}) ORDER BY t.batch_id"""
+    ).fetchall()
+    for batch_id, path, sha256, path_now, sha256_now, path_said, sha256_said in rows:
+        if (path, sha256) != (path_now, sha256_now):
+            yield (
+                f"ops.batch says of {batch_id} that it came as {path_now} ({sha256_now}); when the"
+                f" figure was made it said {path} ({sha256})"
+            )
+        if sha256_said is not None and (path, sha256) != (path_said, sha256_said):
+            yield (
+                f"ops.batch says of {batch_id} that it came as {path} ({sha256}), and ops.delivery"
+                f" that it came as {path_said} ({sha256_said})"
+            )
+
+
+def _rows(con: duckdb.DuckDBPyConnection, found: str, condition: str, what: str) -> Iterator[str]:
+    """A sentence for each of the first rows that meet a condition, and one for all others."""
+    query = f"SELECT * FROM ({found}) WHERE {condition}"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE tracing_faults AS {query}")
+    counted = con.execute("SELECT count(*) FROM tracing_faults").fetchone()
+    for batch_id, sheet, row, said in con.execute(
+        "SELECT f._batch_id, f._sheet, f._source_row, f.said FROM tracing_faults AS f"
+        f" ORDER BY ALL LIMIT {MOST}"
+    ).fetchall():
+        place = f"{batch_id}{f', sheet {sheet}' if sheet else ''}, row {row}"
+        yield f"{what}: {place}{f' ({said})' if said else ''}"
+    if counted and counted[0] > MOST:
+        yield f"{what}: {counted[0] - MOST:,} rows more"

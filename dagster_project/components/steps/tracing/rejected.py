@@ -1,0 +1,263 @@
+"""What a figure would be if rejected rows counted, and which of them would have.
+
+The rows that wait for a correction are conformed as far as their cells can be read and put beside
+silver, each in the place of the record that it would have renewed; then the figure is opened once
+more. What would count is therefore decided by the models' own SQL and by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from dagster_project.components.steps.tracing.again import conform_again
+from dagster_project.components.steps.tracing.laid import lazily, raw
+from dagster_project.components.steps.tracing.made import Made
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Feed
+from dagster_project.errors import CountyLakeError
+from dagster_project.lake.batch_files import real_file
+from dagster_project.lake.engine import literal, quoted
+from dagster_project.lineage.columns import ModelLineage
+from dagster_project.lineage.figure import Asked, Figure, Grounds, open_figure
+from dagster_project.privacy.suppress import suppress
+from dagster_project.transform.models import at, stage
+
+_PLACE = "_batch_id, _sheet, _source_row"
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """One row of a delivered file that a rule rejected; ``row`` counts records from 1."""
+
+    table: str
+    path: str
+    sheet: str
+    row: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WouldBe:
+    """A figure with the rejected rows that would have counted.
+
+    ``figure`` is None where the figure itself is not shown. ``untold`` counts, feed by feed, the
+    rejected rows of which nobody can say whether they belong here: a cell that decides is wrong
+    itself, or the row cannot be read. ``deciding`` are the columns whose cells decide.
+    """
+
+    figure: object
+    rows: tuple[RejectedRow, ...]
+    row_count: int
+    untold: Mapping[str, int]
+    deciding: Mapping[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Rejections:
+    """The rejected rows behind one table, conformed once for all of its figures."""
+
+    con: duckdb.DuckDBPyConnection
+    workshop: Workshop
+    made: Made
+    grounds: Grounds
+    lineages: Mapping[str, ModelLineage]
+
+    def __post_init__(self) -> None:
+        self._waiting: dict[str, str] = {}
+        self._notes: list[str] = []
+
+    def would_be(self, asked: Asked, figure: Figure, limit: int) -> WouldBe:
+        """Open a figure again, with the rejected rows of the feeds behind it.
+
+        Args:
+            asked: The figure.
+            figure: It, as it was opened; its temp tables are replaced.
+            limit: How many rows to list; all are counted.
+        """
+        feeds = sorted({one.table.partition(".")[2] for one in figure.ends if _is_feed(one.table)})
+        known = [
+            self.workshop.contracts.feeds[n] for n in feeds if n in self.workshop.contracts.feeds
+        ]
+        waiting = {feed.name: table for feed in known if (table := self._wait(feed))}
+        deciding = _deciding(self.lineages, asked.table, (*self._key(asked.table), asked.column))
+        if not waiting:
+            return WouldBe(figure.shown, (), 0, {}, {}, tuple(self._notes))
+        notes = list(self._notes)
+        counted: dict[str, str] = {}
+        value = figure.shown
+        with stage(self.con, suppress):
+            raw(self.con, self.workshop.contracts.feeds, self.made, self._selects(waiting))
+            lazily(self.con, self.made, asked.table)
+            try:
+                found = open_figure(self.con, self.grounds, asked)
+                value = None if figure.suppressed else found.shown
+                counted = self._counted(found, waiting)
+            except CountyLakeError as error:
+                notes.append(f"what it would be with the rejected rows cannot be told: {error}")
+        rows, count = self._listed(counted, limit)
+        told = {
+            feed.name: tuple(sorted(deciding.get(f"silver.{feed.name}", ())))
+            for feed in known
+            if feed.name in waiting
+        }
+        untold = {
+            feed.name: number
+            for feed in known
+            if feed.name in waiting
+            and (number := self._untold(feed, waiting[feed.name], counted, told[feed.name]))
+        }
+        return WouldBe(value, rows, count, untold, told, tuple(notes))
+
+    def _key(self, table: str) -> Sequence[str]:
+        return self.made.graph.model(table).contract.key
+
+    def _wait(self, feed: Feed) -> str:
+        """The temp table of a feed's rows that waited for a correction; empty where none did."""
+        if feed.name not in self._waiting:
+            self._waiting[feed.name] = self._conformed(feed)
+        return self._waiting[feed.name]
+
+    def _conformed(self, feed: Feed) -> str:
+        places, again, table = (
+            f"tracing_{what}_{feed.name}" for what in ("wait", "may", "waiting")
+        )
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {places} AS SELECT r.batch_id AS _batch_id,"
+            f" r.sheet AS _sheet, r.source_row AS _source_row, r.reasons AS _reasons,"
+            f" r.failed_at AS _delivered_at FROM ops.rectification AS r"
+            f" WHERE r.feed = {literal(feed.name)} AND r.state = 'open'"
+        )
+        row = self.con.execute(f"SELECT count(*) FROM {places}").fetchone()
+        if not row or not row[0]:
+            return ""
+        for one in conform_again(self.con, self.workshop, feed, places, again):
+            if not one.is_today:
+                self._notes.append(
+                    f"{one.batch_id} was judged by another contract of {feed.name} than today's:"
+                    " what its rejected rows would change is not told"
+                )
+        defects = ", ".join(literal(one) for one in self.workshop.plan(feed.name).defects) or "''"
+        self.con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT a.*, p._reasons, p._delivered_at,"
+            f" coalesce(a._defect IN ({defects}), FALSE) AS _is_unreadable"
+            f" FROM {again} AS a JOIN {places} AS p USING ({_PLACE})"
+        )
+        return table
+
+    def _selects(self, waiting: Mapping[str, str]) -> dict[str, str]:
+        """Silver as it would be, feed by feed, and the entities that are made of it."""
+        selects = {}
+        for name, table in waiting.items():
+            feed = self.workshop.contracts.feeds[name]
+            columns = ", ".join(quoted(column.name) for column in feed.columns)
+            keys = ", ".join(quoted(one) for one in feed.key)
+            readable = f"FROM {table} WHERE NOT _is_unreadable"
+            newest = (
+                f"SELECT {columns}, {_PLACE}, _delivered_at {readable}"
+                f" QUALIFY row_number() OVER (PARTITION BY {keys},"
+                f" CASE WHEN ({_any_null(feed.key)}) THEN _batch_id || _sheet || _source_row END"
+                f" ORDER BY _delivered_at DESC, _sheet DESC, _source_row DESC) = 1"
+            )
+            selects[f"silver.{name}"] = (
+                f"SELECT * FROM ({at(f'silver.{name}', self.made.snapshot)})"
+                f" WHERE ({keys}) NOT IN (SELECT ({keys}) {readable}"
+                f" AND NOT ({_any_null(feed.key)}))"
+                f" UNION ALL BY NAME SELECT *, FALSE AS _is_deleted FROM ({newest})"
+            )
+        changed = set(selects)
+        for table, model in self.made.graph.models.items():
+            if table.startswith("silver.") and changed & {*model.inputs}:
+                selects[table] = model.sql(self.made.parameters)
+                changed.add(table)
+        return selects
+
+    def _counted(self, found: Figure, waiting: Mapping[str, str]) -> dict[str, str]:
+        """Per feed, a temp table of the waiting rows that take part in the opened figure."""
+        counted = {}
+        for feed, table in waiting.items():
+            ends = [one.temp for one in found.ends if one.table == f"silver.{feed}"]
+            if not ends:
+                continue
+            places = " UNION ".join(f"SELECT {_PLACE} FROM {temp}" for temp in ends)
+            into = f"tracing_counted_{feed}"
+            self.con.execute(
+                f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT {_PLACE}, _reasons FROM {table}"
+                f" SEMI JOIN ({places}) USING ({_PLACE})"
+            )
+            counted[feed] = into
+        return counted
+
+    def _listed(
+        self, counted: Mapping[str, str], limit: int
+    ) -> tuple[tuple[RejectedRow, ...], int]:
+        rows: list[RejectedRow] = []
+        total = 0
+        file = real_file("c._sheet")
+        for feed, table in counted.items():
+            row = self.con.execute(f"SELECT count(*) FROM {table}").fetchone()
+            total += int(row[0]) if row else 0
+            for path, sheet, number, reasons in self.con.execute(
+                f"SELECT {file.path}, {file.sheet}, c._source_row, c._reasons FROM {table} AS c"
+                f" JOIN ops.batch AS b ON b.batch_id = c._batch_id {file.join}"
+                f" ORDER BY ALL LIMIT {max(limit - len(rows), 0)}"
+            ).fetchall():
+                rows.append(RejectedRow(f"silver.{feed}", path, sheet, number, tuple(reasons)))
+        return tuple(rows), total
+
+    def _untold(
+        self, feed: Feed, waiting: str, counted: Mapping[str, str], deciding: Collection[str]
+    ) -> int:
+        """How many waiting rows could belong here or not: what decides is wrong, or unreadable."""
+        ids = [
+            rule
+            for rule in (rule.id for rule in self.workshop.plan(feed.name).rules)
+            if rule.partition(".")[0] in deciding
+        ]
+        ids += [rule.id for rule in feed.rules if {*rule.columns} & {*deciding}]
+        known = "[" + ", ".join(literal(one) for one in ids) + "]::VARCHAR[]"
+        inside = (
+            f" AND ({_PLACE}) NOT IN (SELECT ({_PLACE}) FROM {counted[feed.name]})"
+            if feed.name in counted
+            else ""
+        )
+        row = self.con.execute(
+            f"SELECT count(*) FROM {waiting} WHERE (_is_unreadable OR"
+            f" list_has_any(_reasons, {known})){inside}"
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+
+def _is_feed(table: str) -> bool:
+    return table.startswith("silver.")
+
+
+def _any_null(columns: Iterable[str]) -> str:
+    return " OR ".join(f"{quoted(name)} IS NULL" for name in columns)
+
+
+def _deciding(
+    lineages: Mapping[str, ModelLineage], table: str, columns: Iterable[str]
+) -> dict[str, set[str]]:
+    """The columns of silver from which some columns of a table come, along edges of any kind."""
+    found: dict[str, set[str]] = {}
+    left = {(table, column) for column in columns}
+    seen: set[tuple[str, str]] = set()
+    while left:
+        spot = left.pop()
+        if spot in seen:
+            continue
+        seen.add(spot)
+        name, column = spot
+        if name not in lineages:
+            found.setdefault(name, set()).add(column)
+            continue
+        left |= {
+            (edge.source_table, edge.source_column)
+            for edge in lineages[name].edges
+            if edge.column in (column, "*")
+        }
+    return found

@@ -1,0 +1,224 @@
+"""One table whose figures can be opened, one after the other, as they were made.
+
+A figure is opened as it stands in the lake, or as a sealed package has it. Either way the tables
+below it are those of the state that it was made of, so that what came since changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import duckdb
+
+from dagster_project.components.steps.tracing.laid import lay_out
+from dagster_project.components.steps.tracing.made import Made, as_built, as_sealed, named
+from dagster_project.components.steps.tracing.rejected import Rejections
+from dagster_project.components.steps.tracing.story import Story, tell
+from dagster_project.components.steps.workshop import Workshop
+from dagster_project.errors import UsageError
+from dagster_project.lake.engine import quoted
+from dagster_project.lineage.describe import lineages
+from dagster_project.lineage.figure import Asked, Grounds, open_figure
+from dagster_project.lineage.trace import Trace, grounds_of, traced
+from dagster_project.privacy.suppress import suppress
+from dagster_project.protocol import table as values
+from dagster_project.transform.models import stage
+from dagster_project.written import nearest
+
+_NEAR = 6
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One table whose figures can be opened.
+
+    ``snapshot`` is the state of silver and ops that the table was made of; ``columns`` are its
+    figures, ``key`` names its rows.
+    """
+
+    workshop: Workshop
+    table: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    made: Made
+    _con: duckdb.DuckDBPyConnection
+    _grounds: Grounds
+    _rejections: Rejections
+
+    @property
+    def snapshot(self) -> int:
+        """The snapshot of silver and ops."""
+        return self.made.snapshot
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table's rows, as the package has them or as they stand, in order of the key."""
+        terms = ", ".join(quoted(name) for name in self.key)
+        found = self._con.execute(f"SELECT * FROM {self.table} ORDER BY {terms or 'ALL'}")
+        return list(values.normalise(found.to_arrow_table()).to_pylist())
+
+    def trace(self, where: Mapping[str, str], column: str, *, limit: int = 1000) -> Trace:
+        """Open one figure.
+
+        Args:
+            where: Values of columns that pick out one row, as text.
+            column: The figure's column.
+            limit: How many rows of files to list; all are counted.
+
+        Raises:
+            UsageError: No such column or row, or more rows than one.
+            ModelError: It cannot be opened exactly.
+        """
+        asked = Asked(self.table, where, column)
+        return traced(self._con, asked, open_figure(self._con, self._grounds, asked), limit=limit)
+
+    def story(
+        self, where: Mapping[str, str], column: str, *, limit: int = 20, check_files: bool = False
+    ) -> Story:
+        """Open one figure and prove its rows; say what was repaired, rejected and held.
+
+        Args:
+            where: Values of columns that pick out one row, as text.
+            column: The figure's column; may be left empty where there is only one.
+            limit: How many rows to list of each kind; all are counted.
+            check_files: Read the landed files again and hold the rows against them.
+
+        Raises:
+            UsageError: No such column or row, or more rows than one.
+            ModelError: It cannot be opened exactly.
+        """
+        asked = Asked(self.table, where, self._figure(column))
+        self._pick(where)
+        figure = open_figure(self._con, self._grounds, asked)
+        found = traced(self._con, asked, figure, limit=limit)
+        return tell(
+            self._con,
+            self.workshop,
+            self.made,
+            self._rejections,
+            figure,
+            found,
+            limit=limit,
+            check_files=check_files,
+        )
+
+    def _figure(self, column: str) -> str:
+        if column in self.columns:
+            return column
+        if not column and len(self.columns) == 1:
+            return self.columns[0]
+        known = ", ".join(self.columns)
+        if not column:
+            raise UsageError(
+                f"{self.table} has several figures", todo=f"Name one with --column: {known}"
+            )
+        if column in self.key:
+            raise UsageError(
+                f"{column} names the rows of {self.table}", todo=f"Name a figure: {known}"
+            )
+        raise UsageError(
+            f"{self.table} has no column {column}{nearest(column, self.columns)}",
+            todo=f"Name one of {known}",
+        )
+
+    def _pick(self, where: Mapping[str, str]) -> None:
+        """Make sure that the conditions pick out one row; say what is lacking otherwise."""
+        names = (*self.key, *self.columns)
+        for name in where:
+            if name not in names:
+                raise UsageError(
+                    f"{self.table} has no column {name}{nearest(name, names)}",
+                    todo=f"Name one of {', '.join(names)}",
+                )
+        found = self._count(where)
+        if found == 0:
+            raise self._nothing(where)
+        if found > 1:
+            lacking = [name for name in self.key if name not in where] or list(self.key)
+            several = "; ".join(
+                f"{name} is one of {', '.join(self._values(name, where)[:_NEAR])}"
+                for name in lacking
+                if len(self._values(name, where)) > 1
+            )
+            raise UsageError(
+                f"{found:,} rows of {self.table} fit, and one is needed ({several})",
+                todo=f"Add --where for each of {', '.join(lacking)}",
+            )
+
+    def _nothing(self, where: Mapping[str, str]) -> UsageError:
+        for name, value in where.items():
+            known = self._values(name, {})
+            if value not in known:
+                near = get_close_matches(value, known, n=_NEAR, cutoff=0.5)
+                near = near or [one for one in known if value and value in one][:_NEAR]
+                return UsageError(
+                    f"no row of {self.table} has {name}={value}",
+                    todo=f"Near are {', '.join(near)}"
+                    if near
+                    else f"Name one of {', '.join(known[:_NEAR])}, …",
+                )
+        return UsageError(
+            f"no row of {self.table} has all of "
+            f"{', '.join(f'{name}={value}' for name, value in where.items())}",
+            todo="Leave one of them out to see what there is",
+        )
+
+    def _count(self, where: Mapping[str, str]) -> int:
+        row = self._con.execute(
+            f"SELECT count(*) FROM {self.table} WHERE {_fits(where)}", list(where.values())
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _values(self, name: str, where: Mapping[str, str]) -> list[str]:
+        rows = self._con.execute(
+            f"SELECT DISTINCT CAST({quoted(name)} AS VARCHAR) AS said FROM {self.table}"
+            f" WHERE {_fits(where)} AND said IS NOT NULL ORDER BY 1",
+            list(where.values()),
+        ).fetchall()
+        return [str(value) for (value,) in rows]
+
+
+def _fits(where: Mapping[str, str]) -> str:
+    return " AND ".join(f"CAST({quoted(name)} AS VARCHAR) = ?" for name in where) or "TRUE"
+
+
+@contextlib.contextmanager
+def figures(workshop: Workshop, package_id: str = "", table: str = "") -> Iterator[Figures]:
+    """Open a table for tracing: made once, for as many figures as are asked for.
+
+    Args:
+        workshop: The site.
+        package_id: The table as this package has it; else as it stands.
+        table: ``report.<name>``, ``gold.<name>`` or the bare name; may be left out of a package.
+
+    Raises:
+        UsageError: No such table or package, or it was never built.
+        PackageError: What made the package is no longer known, or made again it is another table.
+    """
+    with workshop.lake.reader() as con:
+        if package_id:
+            made = as_sealed(workshop, con, package_id, table)
+            name = named(made.graph, table or made.report)
+        else:
+            name = named(workshop.graph, table)
+            made = as_built(workshop, con, name)
+        models = tuple(made.graph.models.values())
+        found = lineages(models, workshop.contracts, workshop.given)
+        literals = made.parameters.literals()
+        grounds = grounds_of(made.graph, workshop.contracts, found, literals)
+        with stage(con, suppress) as on:
+            lay_out(con, workshop.contracts.feeds, made, on, name)
+            key = tuple(made.graph.model(name).contract.key)
+            yield Figures(
+                workshop,
+                name,
+                key,
+                tuple(one for one in found[name].columns if one not in key),
+                made,
+                con,
+                grounds,
+                Rejections(con, workshop, made, grounds, found),
+            )
