@@ -107,8 +107,10 @@ def _table(card: Card, departments: list[str]) -> dict[str, Any]:
 
 def _column(one: Column) -> list[str]:
     kind = f"{one.type}({one.precision},{one.scale})" if one.type == "decimal" else one.type
-    told = [one.name, one.title if one.title != one.name else "", kind, one.level, one.unit]
-    told.append(one.description)
+    # A ledger's title goes on with what its values mean.
+    title, _, meaning = one.title.partition("：")
+    told = [one.name, title if title != one.name else "", kind, one.level, one.unit]
+    told.append(one.description or meaning)
     while not told[-1]:
         told.pop()
     return told

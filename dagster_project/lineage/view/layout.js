@@ -12,11 +12,11 @@ function overview(width, height, layers) {
     most.columns += 1;
   }
   const count = groups.reduce((sum, g) => sum + g.columns, 0);
-  const between = Math.max(30, Math.min(74, (width - 40) / count * 0.3)), within = 14;
+  const between = Math.max(30, Math.min(74, (width - 60) / count * 0.3)), within = 14;
   const gaps = (groups.length - 1) * between + (count - groups.length) * within;
-  const w = Math.max(least, Math.min(232, (width - 40 - gaps) / count));
+  const w = Math.max(least, Math.min(232, (width - 68 - gaps) / count));
   const cards = new Map(), heads = [], bands = [];
-  let x = Math.max(20, (width - (count * w + gaps)) / 2), deepest = 0;
+  let x = Math.max(20, (width - 28 - (count * w + gaps)) / 2), deepest = 0;
   for (const g of groups) {
     const from = x, share = tall(g);
     let y = 48, column = 0;
@@ -31,7 +31,7 @@ function overview(width, height, layers) {
     bands.push({name: g.name, x: from, w: x - from, count: g.blocks.reduce((sum, b) => sum + b.tables.length, 0)});
     x += between;
   }
-  return {cards, heads, bands, width: x - between + 20, height: deepest + 24};
+  return {cards, heads, bands, width: x - between + 48, height: deepest + 24};
 }
 
 // The tables of a layer: by department where they have one, else near what they are made from.
@@ -74,8 +74,8 @@ function around(shown, links, width, height, chosen) {
   for (const i of shown.keys()) push(slots, TABLES[i].layer * 100 + inLayer(i), i);
   const order = [...slots.keys()].sort((a, b) => a - b);
   const n = order.length, room = width - 36;
-  const gap = Math.max(36, Math.min(110, room / n * 0.27));
-  const w = Math.max(120, Math.min(250, (room - gap * (n - 1)) / n));
+  const gap = Math.max(34, Math.min(110, room / n * 0.27));
+  const w = Math.max(112, Math.min(250, (room - gap * (n - 1)) / n));
   const near = new Map();
   for (const l of links) { const a = tableOf(l.s), b = tableOf(l.t); if (a !== b) { push(near, a, b); push(near, b, a); } }
   const cards = new Map();

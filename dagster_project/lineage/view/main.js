@@ -44,10 +44,13 @@ function drawFocus() {
   starts.forEach(include);
   for (const l of links) { include(l.s); include(l.t); }
   if (column !== null) TABLES[chosen].columns.forEach((c, j) => { if (!c.name.startsWith('_')) include(spot(chosen, j)); });
-  const columns = new Map([...shown].map(([i, set]) => [i, [...set].filter((c) => i !== chosen || c === column || !isTechnical(i, c)).sort((a, b) => a - b)]));
+  const columns = new Map([...shown].map(([i, set]) => [i, [...set].filter((c) => !TABLES[i].columns[c].name.startsWith('_record') || (i === chosen && c === column)).filter((c) => i !== chosen || c === column || !isTechnical(i, c)).sort((a, b) => a - b)]));
+  const inner = (s) => TABLES[tableOf(s)].columns[columnOf(s)]?.name === '_record_hash' && !starts.includes(s);
   // Rows that are rows of each other need no wire where a column already has one.
   const joined = new Set([...links].filter((l) => !l.rows).map((l) => tableOf(l.s) * SIZE + tableOf(l.t)));
-  links = [...links].filter((l) => !(l.rows && joined.has(tableOf(l.s) * SIZE + tableOf(l.t))) && !isTechnical(tableOf(l.t), columnOf(l.t)));
+  links = [...links].filter((l) => !(l.rows && joined.has(tableOf(l.s) * SIZE + tableOf(l.t))) && !inner(l.t) && (column !== null || !isTechnical(tableOf(l.t), columnOf(l.t))));
+  const joins = new Set(links.flatMap((l) => [tableOf(l.s), tableOf(l.t)]));
+  for (const i of columns.keys()) if (i !== chosen && !joins.has(i)) columns.delete(i);
   const layout = around(columns, links, w, h, chosen);
   const marked = new Set(column === null ? [] : [spot(chosen, column)]);
   const firm = new Set([...ways(starts, 'up', {reach}).far.keys(), ...ways(starts, 'down', {reach}).far.keys()].map(tableOf));
@@ -86,6 +89,8 @@ function legend() {
     s.append(make('i'), kindTitle(k));
     e.append(s);
   });
+  const dot = make('span', 'kind dot', say('personal'));
+  e.append(dot);
   return e;
 }
 function controls() {

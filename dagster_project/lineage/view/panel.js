@@ -78,7 +78,7 @@ function describeColumn(panel, t, column) {
   const deciding = new Map();
   for (const s of [at, spot(t.i, ROW)]) for (const l of UP.get(s) || []) if (!isValue(l)) push(deciding, l.s, l.k);
   if (deciding.size) section(panel, say('decided'), list([...deciding].map(([s, kinds]) => linkTo(tableOf(s), columnOf(s), [...new Set(kinds)].map(kindTitle).join(' · '))), 5));
-  const out = (DOWN.get(at) || []).filter(isValue);
+  const out = (DOWN.get(at) || []).filter((l) => isValue(l) && !isTechnical(tableOf(l.t), columnOf(l.t)));
   section(panel, say('goes'), ...(out.length ? [list(out.map((l) => linkTo(tableOf(l.t), columnOf(l.t), kindTitle(l.k))))] : [make('p', 'quiet', say('nothingDown'))]));
   const decides = new Map();
   for (const l of DOWN.get(at) || []) if (!isValue(l)) push(decides, tableOf(l.t), l.k);

@@ -36,7 +36,7 @@ function fill(e, t, columns, marked) {
     row.type = 'button';
     row.dataset.table = t.i; row.dataset.column = c;
     if (t.key.has(c)) row.classList.add('key');
-    if (one.level >= 'L3') row.classList.add('personal');
+    if (one.level >= 'L3') { row.classList.add('personal'); row.title = say('personal'); }
     if (marked && marked.has(spot(t.i, c))) row.classList.add('marked');
     row.append(make('span', 'name', columnTitle(one)), make('span', 'sub', columnSub(one)));
     e.append(row);
@@ -50,12 +50,13 @@ function show(layout, {marked = new Set(), chosen = null, soft = new Set()} = {}
   drawn = layout;
   scene.style.width = `${Math.ceil(layout.width)}px`;
   scene.style.height = `${Math.ceil(layout.height)}px`;
-  for (const old of scene.querySelectorAll('.band,.group')) old.remove();
+  for (const old of scene.querySelectorAll('.group')) old.remove();
+  $('bands').replaceChildren();
   for (const b of layout.bands) {
     const e = make('div', `band layer-${b.name}`);
     e.append(make('b', '', layerTitle(b.name)), make('span', '', ` ${number(b.count)}`));
     Object.assign(e.style, {left: `${b.x}px`, width: `${b.w}px`});
-    scene.append(e);
+    $('bands').append(e);
   }
   for (const h of layout.heads) {
     const e = make('div', 'group', h.title);
@@ -68,6 +69,7 @@ function show(layout, {marked = new Set(), chosen = null, soft = new Set()} = {}
   for (const [i, c] of layout.cards) {
     const e = cardOf(i), fresh = !e.isConnected;
     fill(e, TABLES[i], c.columns, marked);
+    e.classList.toggle('narrow', c.w < 158);
     e.classList.toggle('chosen', chosen === i);
     e.classList.toggle('soft', soft.has(i));
     e.classList.remove('lit');
