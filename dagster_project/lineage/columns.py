@@ -18,7 +18,8 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from dagster_project.errors import ModelError
-from dagster_project.lineage.flow import FILTER, GROUP, IDENTITY, ROWS, Flow, outputs
+from dagster_project.lineage.flow import FILTER, GROUP, IDENTITY, ROWS, Flow, LostError, outputs
+from dagster_project.lineage.lines import line_of, line_of_name
 
 __all__ = ["ROWS", "outputs"]
 
@@ -89,19 +90,36 @@ def lineage_of(table: str, query: str | exp.Query, schema: Schema) -> ModelLinea
         ModelError: A table or column is unknown, or the query cannot be resolved.
     """
     scope = scope_of(table, query, schema)
-    flow = Flow(scope)
     names = tuple(outputs(scope))
     if len(set(names)) < len(names):
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        place = next(place for place, name in enumerate(names) if name in names[:place])
+        line = line_of(select_of(scope).selects[place])
         raise ModelError(
-            f"two columns of {table} are called {twice}",
-            where=f"sql/{table.replace('.', '/')}.sql",
+            f"two columns of {table} are called {names[place]}",
+            where=_where(table, line),
             todo="Give each a name of its own",
         )
+    try:
+        return _lineage(table, names, Flow(scope))
+    except LostError as error:
+        text = error.node.sql(dialect=DIALECT, comments=False)[:80]
+        raise ModelError(
+            f"the columns of {table} cannot be traced (the origin of {text} cannot be found)",
+            where=_where(table, line_of(error.node)),
+            todo="Name plain columns of tables that stand in FROM or in a join",
+        ) from error
+
+
+def _where(table: str, line: int) -> str:
+    return f"sql/{table.replace('.', '/')}.sql:{line}"
+
+
+def _lineage(table: str, names: tuple[str, ...], flow: Flow) -> ModelLineage:
     deciding, rows = flow.conditions(), flow.rows()
+    values = flow.values()
     edges: list[tuple[str, str, str, Kind]] = []
     constants = []
-    for name, found in zip(names, flow.values(), strict=True):
+    for name, found in zip(names, values, strict=True):
         if not found:
             constants.append(name)
         for source, bits in deciding.items():
@@ -141,16 +159,23 @@ def scope_of(table: str, query: str | exp.Query, schema: Schema) -> Scope:
             identify=False,
         )
     except SqlglotError as error:
-        what = str(error).splitlines()[0].rstrip(".")
+        what, _, place = str(error).splitlines()[0].rstrip(".").partition(". Line: ")
+        line = place.partition(",")[0]
         raise ModelError(
             f"the columns of {table} cannot be traced ({what})",
-            where=f"sql/{table.replace('.', '/')}.sql",
+            where=_where(table, int(line) if line.isdecimal() else _line_in(query, what)),
             todo="Correct the column's name, or the contract of the table that it reads",
         ) from error
     scope = build_scope(qualified)
     if scope is None:
         raise ModelError(f"{table} is not a SELECT", todo="Write one SELECT")
     return scope
+
+
+def _line_in(query: str | exp.Query, what: str) -> int:
+    """The line of the name that a message ends with."""
+    tree = sqlglot.parse_one(query, read=DIALECT) if isinstance(query, str) else query
+    return line_of_name(tree, what.rpartition(" ")[2].strip("'"))
 
 
 def select_of(scope: Scope) -> exp.Query:

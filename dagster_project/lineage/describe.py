@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Protocol
 
 from sqlglot import exp
 
 from dagster_project.contracts.model import Column, Contracts, Level, LogicalType, Table
 from dagster_project.lake.ops import TABLES
-from dagster_project.lineage.columns import Edge, ModelLineage, Schema, lineage_of
+from dagster_project.lineage.columns import Edge, ModelLineage, lineage_of
 
 TECHNICAL: Mapping[str, str] = {
     "_batch_id": "VARCHAR",
@@ -50,6 +50,10 @@ class SqlModel(Protocol):
         """The parsed SELECT."""
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """The tables that it reads."""
+
+    @property
     def contract(self) -> Table:
         """The contract of the table."""
 
@@ -65,30 +69,41 @@ def base_schema(contracts: Contracts) -> dict[str, dict[str, str]]:
     return schema
 
 
+class Reader:
+    """Reads the lineage of one site's models, each after its inputs.
+
+    Args:
+        contracts: Describe the feeds and the models' tables.
+        given: Further tables that no model makes: at a city, what counties sent.
+    """
+
+    def __init__(self, contracts: Contracts, given: Given = MappingProxyType({})) -> None:
+        self.schema: dict[str, dict[str, str]] = base_schema(contracts)
+        for name, columns in given.items():
+            self.schema[name] = {column.name: column.duck_type for column in columns}
+
+    def read(self, model: SqlModel) -> ModelLineage:
+        """The lineage of the next model.
+
+        Raises:
+            ModelError: It reads a column that does not exist, or cannot be followed.
+        """
+        found = lineage_of(model.table, model.query, self.schema)
+        made = {column.name: column.duck_type for column in model.contract.columns}
+        self.schema[model.table] = {name: made.get(name, "UNKNOWN") for name in found.columns}
+        return found
+
+
 def lineages(
     models: Iterable[SqlModel], contracts: Contracts, given: Given = MappingProxyType({})
 ) -> dict[str, ModelLineage]:
     """The lineage of every model, given in an order in which each comes after its inputs.
 
-    Args:
-        models: The models of one site.
-        contracts: Describe the feeds and the models' tables.
-        given: Further tables that no model makes: at a city, what counties sent.
-
     Raises:
         ModelError: A model reads a column that does not exist.
     """
-    schema: dict[str, Mapping[str, str]] = dict(base_schema(contracts))
-    for name, columns in given.items():
-        schema[name] = {column.name: column.duck_type for column in columns}
-    found: dict[str, ModelLineage] = {}
-    for model in models:
-        found[model.table] = lineage_of(model.table, model.query, cast("Schema", schema))
-        made = {column.name: column.duck_type for column in model.contract.columns}
-        schema[model.table] = {
-            name: made.get(name, "UNKNOWN") for name in found[model.table].columns
-        }
-    return found
+    reader = Reader(contracts, given)
+    return {model.table: reader.read(model) for model in models}
 
 
 def described(

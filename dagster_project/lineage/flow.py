@@ -12,8 +12,6 @@ from typing import cast
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope
 
-from dagster_project.errors import ModelError
-
 ROWS = "*"
 """The source column that stands for a table's rows."""
 
@@ -26,6 +24,14 @@ IDENTITY, TRANSFORMATION, AGGREGATION, FILTER, JOIN, GROUP, WINDOW = (1 << n for
 VALUES = IDENTITY | TRANSFORMATION | AGGREGATION
 _SAME = (exp.Alias, exp.Paren)
 _PARTIAL = {"SEMI", "ANTI"}
+
+
+class LostError(Exception):
+    """A part of a query whose origin cannot be found; ``columns`` tells it."""
+
+    def __init__(self, node: exp.Expr) -> None:
+        super().__init__(type(node).__name__)
+        self.node = node
 
 
 def outputs(scope: Scope) -> list[str]:
@@ -82,7 +88,7 @@ class Flow:
         if isinstance(node, exp.Column):
             _add(found, self._of_column(scope, node), kind)
         elif isinstance(node, exp.TableColumn):
-            raise _lost(node)
+            raise LostError(node)
         elif isinstance(node, _SAME):
             self._visit(scope, node.this, kind, found)
         elif isinstance(node, exp.Query):
@@ -109,7 +115,7 @@ class Flow:
         inner = node.unnest() if isinstance(node, exp.Subquery) else node
         scope = self._scopes.get(id(inner))
         if scope is None:
-            raise _lost(inner)
+            raise LostError(inner)
         decided = self._rows_by(scope)
         if not exists:
             for one in self._columns(scope):
@@ -139,7 +145,7 @@ class Flow:
                     break
                 return self._columns(source)[place]
             at = at.parent
-        raise _lost(column)
+        raise LostError(column)
 
     def _place(self, scope: Scope, name: str) -> int | None:
         places = self._places.get(id(scope))
@@ -267,10 +273,3 @@ def _window_parts(scope: Scope, window: exp.Window) -> Iterator[exp.Expr]:
         for named in scope.expression.args.get("windows") or ():
             if named.name.lower() == name.name.lower():
                 yield from _window_parts(scope, named)
-
-
-def _lost(node: exp.Expr) -> ModelError:
-    text = node.sql(dialect="duckdb")[:80]
-    return ModelError(
-        f"the origin of {text} cannot be found", todo="Write the SELECT without lateral references"
-    )

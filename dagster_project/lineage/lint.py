@@ -15,6 +15,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from dagster_project.lineage.lines import line_of
 from dagster_project.lineage.lint_rules import ADVICE, RULES, Rule
 from dagster_project.lineage.openable import refusals
 
@@ -119,17 +120,6 @@ def _rules_of(kind: type[exp.Expr]) -> tuple[Rule, ...]:
     if kind not in _KINDS:
         _KINDS[kind] = tuple(rule for rule in RULES if issubclass(kind, rule.kinds))
     return _KINDS[kind]
-
-
-def line_of(node: exp.Expr) -> int:
-    """The first line that any part of ``node``, or else what surrounds it, was read from."""
-    at: exp.Expr | None = node
-    while at is not None:
-        lines = [int(part.meta["line"]) for part in at.walk() if "line" in part.meta]
-        if lines:
-            return min(lines)
-        at = at.parent
-    return 1
 
 
 def _stars(tree: exp.Expr) -> Iterator[_Hit]:

@@ -17,6 +17,7 @@ from dagster_project import clock
 from dagster_project import contracts as contract_room
 from dagster_project.components.steps.cutoff import cut_off
 from dagster_project.components.steps.journal import say
+from dagster_project.components.steps.lawful import Lawful, lawful
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.contracts.wording import Wording, wordings
@@ -44,8 +45,8 @@ def _plan(feed: str, contracts: Contracts) -> Plan:
 
 
 @lru_cache(maxsize=8)
-def _lineages(graph: Graph, contracts: Contracts) -> dict[str, ModelLineage]:
-    return describe.lineages(tuple(graph.models.values()), contracts)
+def _judged(graph: Graph, contracts: Contracts) -> Lawful:
+    return lawful(graph, contracts)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,14 @@ class Workshop:
 
     @cached_property
     def graph(self) -> Graph:
-        """The SQL models of the duty, in order; the home need not exist yet."""
-        return load_models(self.sql, self.contracts, duty=self.duty)
+        """The SQL models that may be built, in order; the home need not exist yet."""
+        return self._lawful.graph
+
+    @cached_property
+    def _lawful(self) -> Lawful:
+        graph = load_models(self.sql, self.contracts, duty=self.duty)
+        given = self.given
+        return lawful(graph, self.contracts, given) if given else _judged(graph, self.contracts)
 
     def plan(self, feed: str) -> Plan:
         """The compiled contract of a feed."""
@@ -134,12 +141,10 @@ class Workshop:
         """Where the columns of a model's table come from."""
         return self.lineages[table]
 
-    @cached_property
+    @property
     def lineages(self) -> dict[str, ModelLineage]:
         """The lineage of every model."""
-        if not self.given:
-            return _lineages(self.graph, self.contracts)
-        return describe.lineages(tuple(self.graph.models.values()), self.contracts, self.given)
+        return self._lawful.lineages
 
     @cached_property
     def whole(self) -> dict[str, ModelLineage]:

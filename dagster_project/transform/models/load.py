@@ -90,6 +90,27 @@ def _in_order(graph: Mapping[str, set[str]]) -> Iterable[str]:
             sorter.done(name)
 
 
+def without(graph: Graph, refused: Mapping[str, Iterable[Problem]]) -> Graph:
+    """The graph without some models, and without those that read them.
+
+    Args:
+        graph: The models.
+        refused: Why, by table. A model that only reads a refused one gets a problem of its own.
+    """
+    kept: dict[str, Model] = {}
+    problems = list(graph.problems)
+    for name, model in graph.models.items():
+        gone = [table for table in model.inputs if table in graph.models and table not in kept]
+        if own := tuple(refused.get(name, ())):
+            problems += own
+        elif gone:
+            sentence = f"It reads {gone[0]}, which is refused. Correct that one first."
+            problems.append(Problem(model.path, 1, sentence))
+        else:
+            kept[name] = model
+    return Graph(kept, tuple(problems))
+
+
 def past_model(text: str, contract: Table) -> Model:
     """The model that a SELECT of some time ago was; its text is the canonical one.
 

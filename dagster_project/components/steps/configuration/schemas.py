@@ -128,21 +128,14 @@ def version_faults(workshop: Workshop) -> Iterator[Fault]:
 
 def model_faults(workshop: Workshop) -> Iterator[Fault]:
     """Models that cannot be read or built, or that break a rule of the house."""
-    graph = workshop.graph
-    yield from (of_problem("models", problem) for problem in graph.problems)
-    told = {problem.path for problem in graph.problems}
+    yield from (of_problem("models", problem) for problem in workshop.graph.problems)
     for path, layer in _models(workshop):
-        name = f"sql/{layer}/{path.name}"
         table = workshop.contracts.tables.get((layer, path.stem))
         key = table.key if table else ()
-        for one in lint_file(path, layer, name, key=key):
-            if one.code != "unreadable" or name not in told:
+        for one in lint_file(path, layer, f"sql/{layer}/{path.name}", key=key):
+            if not one.is_law:  # what is law stands among the graph's problems
                 where = f"{one.path}:{one.line}"
                 yield Fault("models", f"{one.code}: {one.reason}", where, one.fix)
-    try:
-        workshop.lineages  # noqa: B018 - following the columns finds those that are not there
-    except CountyLakeError as error:
-        yield of_error("models", error)
 
 
 def _models(workshop: Workshop) -> Iterator[tuple[Path, Layer]]:
