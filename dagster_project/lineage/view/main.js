@@ -1,13 +1,15 @@
 // The page's state is in its address: #table, or #table.column. Everything else follows from it.
 let deciding = remembered('deciding', '') === 'yes', reach = 0, raw = remembered('raw', 'yes') === 'yes';
-let chosen = null, column = null, cursor = null;
+let chosen = null, column = null, department = null, cursor = null;
 const hashOf = (table, c) => `#${encodeURIComponent(TABLES[table].full + (c === null || c === undefined ? '' : `.${TABLES[table].columns[c].name}`))}`;
+const hashOfDepartment = (name) => `#${encodeURIComponent(`@${name}`)}`;
 const go = (hash) => { if (location.hash === hash || (hash === '' && !location.hash)) draw(); else location.hash = hash; };
 
 function read() {
   const said = decodeURIComponent(location.hash.slice(1)), [layer, name, ...rest] = said.split('.');
   const t = BY_NAME.get(`${layer}.${name}`);
   chosen = t ? t.i : null;
+  department = said[0] === '@' && DATA.departments.includes(said.slice(1)) ? said.slice(1) : null;
   const at = t && rest.length ? t.columns.findIndex((c) => c.name === rest.join('.')) : -1;
   column = at >= 0 ? at : null;
 }
@@ -16,10 +18,15 @@ function draw() {
   read();
   $('scene').classList.toggle('focused', chosen !== null);
   document.body.classList.toggle('focused', chosen !== null);
-  if (chosen === null) { $('panel').hidden = true; drawOverview(); } else { describe(TABLES[chosen], column); drawFocus(); }
+  if (department !== null) { describeDepartment(department); drawOverview(); lightTables(ofDepartment(department)); }
+  else if (chosen === null) { $('panel').hidden = true; drawOverview(); } else { describe(TABLES[chosen], column); drawFocus(); }
   bar();
   $('tip').hidden = true;
 }
+const feedsOf = (name) => TABLES.filter((t) => t.department === name && t.layerName === 'silver');
+const ofDepartment = (name) => feedsOf(name).map((t) => flow(t.i, 'down'));
+// What is lit when the pointer is nowhere: the department that was chosen, if one was.
+const rest = () => lightTables(department === null ? null : ofDepartment(department));
 function size() { const s = $('scroll'); return [s.clientWidth, s.clientHeight]; }
 function drawOverview() {
   const [w, h] = size();
@@ -67,15 +74,17 @@ function focusOn(layout) {
 function bar() {
   const e = $('bar');
   e.replaceChildren();
-  if (chosen === null) {
+  if (chosen === null && department === null) {
     const feeds = TABLES.filter((t) => t.layerName === 'landing').length;
     const made = TABLES.filter((t) => t.layerName !== 'landing' && t.layerName !== 'ops');
     const p = make('p', 'intro');
     p.append(make('b', '', say('intro')({feeds: number(feeds), tables: number(made.length), columns: number(DATA.coverage[1])})), ` · ${say('covered')(...DATA.coverage)}　`, make('span', 'quiet', say('lead')));
     e.append(p);
   } else {
-    const p = make('p', 'path'), t = TABLES[chosen], home = make('a', '', `← ${say('all')}`);
+    const p = make('p', 'path'), home = make('a', '', `← ${say('all')}`);
     home.href = '#'; p.append(home, make('span', 'sep', '/'));
+    if (department !== null) { p.append(make('b', '', department)); e.append(p); return; }
+    const t = TABLES[chosen];
     const a = make('a', '', tableTitle(t)); a.href = hashOf(chosen, null); p.append(a);
     if (column !== null) p.append(make('span', 'sep', '/'), make('b', '', columnTitle(t.columns[column])));
     e.append(p, legend(), controls());
@@ -137,11 +146,11 @@ function seek() {
   box.hidden = !$('search').value.trim();
   $('search').setAttribute('aria-expanded', String(!box.hidden));
   if (!hits.length) box.append(make('p', 'quiet', say('none')));
-  hits.forEach((one, j) => { const a = linkTo(one.t, one.c); a.setAttribute('role', 'option'); a.prepend(make('span', 'chip', layerTitle(TABLES[one.t].layerName))); if (TABLES[one.t].department && one.c === null) a.append(make('i', '', TABLES[one.t].department)); a.onmousedown = (e) => { e.preventDefault(); pick(j); }; box.append(a); });
+  hits.forEach((one, j) => { const a = one.department ? linkToDepartment(one.department) : linkTo(one.t, one.c); a.setAttribute('role', 'option'); a.prepend(make('span', 'chip', one.department ? say('department') : layerTitle(TABLES[one.t].layerName))); if (!one.department && TABLES[one.t].department && one.c === null) a.append(make('i', '', TABLES[one.t].department)); a.onmousedown = (e) => { e.preventDefault(); pick(j); }; box.append(a); });
   point(0);
 }
 function point(j) { at = Math.max(0, Math.min(hits.length - 1, j)); [...$('found').children].forEach((e, k) => { e.setAttribute('aria-selected', String(k === at)); if (k === at) e.scrollIntoView({block: 'nearest'}); }); }
-function pick(j) { const one = hits[j]; if (!one) return; leave(); go(hashOf(one.t, one.c)); }
+function pick(j) { const one = hits[j]; if (!one) return; leave(); go(one.department ? hashOfDepartment(one.department) : hashOf(one.t, one.c)); }
 function leave() { $('search').value = ''; $('found').hidden = true; $('search').setAttribute('aria-expanded', 'false'); $('search').blur(); }
 $('search').oninput = seek;
 $('search').onblur = () => { $('found').hidden = true; };
@@ -157,21 +166,22 @@ $('scene').addEventListener('click', (e) => {
   const b = e.target.closest('.column'), card = overCard(e), group = e.target.closest('.group');
   if (b) go(hashOf(+b.dataset.table, +b.dataset.column));
   else if (card) go(hashOf(+card.dataset.table, null));
-  else if (group?.dataset.department) { $('search').value = group.dataset.department; $('search').focus(); seek(); }
+  else if (group?.dataset.department) go(hashOfDepartment(group.dataset.department));
+  else if (department !== null && !card) go('');
 });
 $('scene').addEventListener('pointerover', (e) => {
   const card = overCard(e), group = e.target.closest('.group'), b = e.target.closest('.column');
   if (chosen === null) {
     if (card) light(+card.dataset.table);
-    else if (group?.dataset.department) lightTables(TABLES.filter((t) => t.department === group.dataset.department && t.layerName === 'silver').map((t) => tableWays(t.i, 'down')));
-    else lightTables(null);
+    else if (group?.dataset.department) lightTables(ofDepartment(group.dataset.department));
+    else rest();
   } else if (e.target.classList.contains('feel')) tip(e.target.links, e); else {
     $('tip').hidden = true;
     lightColumn(b ? spot(+b.dataset.table, +b.dataset.column) : null);
   }
 });
-$('scene').addEventListener('pointerleave', () => { $('tip').hidden = true; if (chosen === null) lightTables(null); else lightColumn(null); });
-const light = (i) => lightTables([tableWays(i, 'up'), tableWays(i, 'down')]);
+$('scene').addEventListener('pointerleave', () => { $('tip').hidden = true; if (chosen === null) rest(); else lightColumn(null); });
+const light = (i) => lightTables([flow(i, 'up'), flow(i, 'down')]);
 function tip(links, e) {
   const l = links[0], name = (s) => { const t = TABLES[tableOf(s)], c = columnOf(s); return `${tableTitle(t)} · ${c === ROW ? say('rowsOf') : columnTitle(t.columns[c])}`; };
   const box = $('tip');

@@ -76,13 +76,21 @@ function tableWays(start, direction, any = false) {
   return seen;
 }
 
+// Tables into which values of a table flow (or out of which they come), column by column.
+const FLOWS = new Map();
+function flow(i, direction) {
+  const key = `${direction}${i}`;
+  if (!FLOWS.has(key)) FLOWS.set(key, new Set([...ways(startsOf(i, null), direction).far.keys()].map(tableOf)));
+  return FLOWS.get(key);
+}
+
 function startsOf(table, column) {
   if (column !== null) return [spot(table, column)];
   return [...TABLES[table].columns.keys()].map((c) => spot(table, c)).concat(spot(table, ROW));
 }
 
 // What is found for some words: each must stand in the title, name or department.
-const INDEX = [];
+const INDEX = DATA.departments.map((name) => ({department: name, text: name.toLowerCase(), main: name}));
 for (const t of TABLES) {
   INDEX.push({t: t.i, c: null, text: `${t.title} ${t.full} ${t.department}`.toLowerCase(), main: t.title});
   t.columns.forEach((c, j) => { if (!c.name.startsWith('_')) INDEX.push({t: t.i, c: j, text: `${c.title} ${c.name} ${t.title} ${t.full}`.toLowerCase(), main: c.title || c.name}); });
@@ -94,6 +102,7 @@ function search(words, most = 40) {
   const scored = [];
   for (const one of INDEX) {
     if (!terms.every((term) => one.text.includes(term))) continue;
+    if (one.department) { scored.push([-40, one]); continue; }
     const t = TABLES[one.t], name = one.c === null ? t.name : t.columns[one.c].name, main = one.main.toLowerCase();
     let score = PREFERRED.indexOf(t.layerName) + (one.c === null ? 0 : 8);
     if (terms.some((term) => main === term || name === term)) score -= 30;

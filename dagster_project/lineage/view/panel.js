@@ -10,10 +10,38 @@ function describe(t, column) {
   panel.append(make('p', 'quiet', say('nocell')));
   panel.scrollTop = 0;
 }
+// A department: what it delivers, and which reports and city tables hang on that, by values or by rows.
+function describeDepartment(name) {
+  const panel = $('panel'), feeds = feedsOf(name);
+  panel.replaceChildren();
+  panel.hidden = false;
+  const close = make('button', 'close', '×');
+  close.type = 'button'; close.title = say('close'); close.onclick = () => go('');
+  panel.append(close, make('div', 'crumb', say('department')), make('h2', '', name));
+  section(panel, `${say('feeds')} ${feeds.length}`, list(feeds.map((t) => linkTo(t.i, null, t.rows === undefined ? '' : short(t.rows)))));
+  const values = new Set(feeds.flatMap((t) => [...flow(t.i, 'down')])), any = new Set(feeds.flatMap((t) => [...tableWays(t.i, 'down', true)]));
+  for (const layer of ['report', 'city']) {
+    const of = (set) => [...set].filter((i) => TABLES[i].layerName === layer);
+    const soft = of(any).filter((i) => !values.has(i));
+    if (of(values).length) section(panel, `${layerTitle(layer)} ${of(values).length} · ${say('byValues')}`, list(of(values).map((i) => linkTo(i, null))));
+    if (soft.length) section(panel, `${layerTitle(layer)} ${soft.length} · ${say('byRows')}`, list(soft.map((i) => linkTo(i, null))));
+  }
+  const unused = feeds.filter((t) => ![...tableWays(t.i, 'down', true)].some((i) => ['report', 'city'].includes(TABLES[i].layerName)));
+  if (unused.length) section(panel, say('unused'), list(unused.map((t) => linkTo(t.i, null))));
+  section(panel, say('line'), commandLine(`countylake lineage department ${name}`));
+  panel.append(make('p', 'quiet', say('nocell')));
+  panel.scrollTop = 0;
+}
+function linkToDepartment(name) {
+  const a = make('a', 'jump');
+  a.href = hashOfDepartment(name);
+  a.append(make('b', '', name), make('span', 'sub', feedsOf(name).map((t) => tableTitle(t)).join('、')));
+  return a;
+}
 function crumb(t) {
   const e = make('div', `crumb layer-${t.layerName}`);
   e.append(make('span', 'chip', layerTitle(t.layerName)));
-  if (t.department) e.append(make('span', 'department', t.department));
+  if (t.department) { const a = make('a', 'department', t.department); a.href = hashOfDepartment(t.department); e.append(a); }
   return e;
 }
 function facts(pairs) {
@@ -58,7 +86,7 @@ function describeTable(panel, t) {
   const soft = [...t.inputs].filter((i) => !t.flowsIn.has(i));
   if (soft.length) section(panel, say('decided'), list(soft.map((i) => linkTo(i, null)), 5));
   section(panel, say('goes'), ...(t.outputs.size ? [list([...t.outputs].map((i) => linkTo(i, null, t.flowsOut && TABLES[i].flowsIn.has(t.i) ? '' : say('deciding'))))] : [make('p', 'quiet', say('nothingDown'))]));
-  reached(panel, tableWays(t.i, 'down'), t.i);
+  reached(panel, flow(t.i, 'down'), t.i);
   const rows = t.columns.map((c, j) => [c, j]).filter(([c]) => !c.name.startsWith('_')).map(([c, j]) => {
     const a = make('a', 'field'); a.href = hashOf(t.i, j);
     a.append(make('b', '', columnTitle(c)), make('span', 'sub', columnSub(c)), make('i', '', [c.type, c.unit].filter(Boolean).join(' ')));
@@ -114,13 +142,14 @@ function command(panel, t, c) {
   const lines = [`countylake lineage up ${t.full}.${c.name}`];
   if (t.layerName === 'report' || t.layerName === 'gold') lines.push(`countylake trace ${t.full} --column ${c.name} --where …`);
   if (['landing', 'bronze', 'silver'].includes(t.layerName)) lines.push(`countylake lineage without ${t.name}.${c.name}`);
-  section(panel, say('line'), ...lines.map((line) => {
-    const box = make('div', 'command'), button = make('button', '', say('copy'));
-    button.type = 'button';
-    button.onclick = () => { copy(line); button.textContent = say('copied'); };
-    box.append(make('code', '', line), button);
-    return box;
-  }));
+  section(panel, say('line'), ...lines.map(commandLine));
+}
+function commandLine(line) {
+  const box = make('div', 'command'), button = make('button', '', say('copy'));
+  button.type = 'button';
+  button.onclick = () => { copy(line); button.textContent = say('copied'); };
+  box.append(make('code', '', line), button);
+  return box;
 }
 function copy(line) {
   const area = make('textarea');

@@ -69,10 +69,10 @@ function show(layout, {marked = new Set(), chosen = null, soft = new Set()} = {}
   for (const [i, c] of layout.cards) {
     const e = cardOf(i), fresh = !e.isConnected;
     fill(e, TABLES[i], c.columns, marked);
-    e.classList.toggle('narrow', c.w < 158);
+    e.classList.toggle('narrow', c.w < (c.ports ? 158 : 140));
     e.classList.toggle('chosen', chosen === i);
     e.classList.toggle('soft', soft.has(i));
-    e.classList.remove('lit');
+    e.classList.remove('lit', 'cursor');
     Object.assign(e.style, {transform: `translate(${Math.round(c.x)}px,${Math.round(c.y)}px)`, width: `${Math.round(c.w)}px`, height: `${c.h}px`});
     if (fresh) { e.classList.add('fresh'); scene.append(e); requestAnimationFrame(() => e.classList.remove('fresh')); }
   }
@@ -125,6 +125,7 @@ function wireLinks(layout, links) {
     wide.links = one.links;
     paths.push(e, wide);
   }
+  $('wires').style.setProperty('--dense', paths.length > 300 ? '.45' : '.8');
   $('wires').replaceChildren(...paths);
 }
 
