@@ -114,6 +114,25 @@ class Pull(BaseModel):
         return _safe_address(url)
 
 
+class LineageServer(BaseModel):
+    """Whom OpenLineage events are handed on to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern=r"^https?://", description="address that events are posted to")
+    token: str = Field(
+        "",
+        pattern=r"^((env:[A-Z][A-Z0-9_]*|file:[a-z0-9][a-z0-9._-]*))?$",
+        description="env:NAME or file:name; what it calls token is shown there",
+    )
+    ca: str = Field("", description="file (PEM) of the authorities that vouch for that address")
+
+    @field_validator("url")
+    @classmethod
+    def _shows_no_token_in_the_open(cls, url: str) -> str:
+        return _safe_address(url)
+
+
 class Keep(BaseModel):
     """How long a lake's past states are kept."""
 
@@ -165,6 +184,9 @@ class Site(BaseModel):
     pseudonym_key: str = Field("", description="id of the pseudonym key in the keys folder")
     notify: tuple[Recipient, ...] = Field((), description="who is told of what; nobody if empty")
     keep: Keep = Field(Keep(), description="how long past states of the lake are kept")
+    lineage: LineageServer | None = Field(
+        None, description="whom OpenLineage events are handed on to; nobody if left out"
+    )
     settings: dict[str, Any] = Field(
         default_factory=dict, description="settings of this home; the environment comes first"
     )
@@ -350,6 +372,8 @@ def _one(faults: list[UsageError]) -> UsageError:
 def save_site(home: Home, site: Site) -> None:
     """Write ``site.yaml``."""
     home.root.mkdir(parents=True, exist_ok=True)
-    without = {name for name in ("notify", "pulls", "settings") if not getattr(site, name)}
+    without = {
+        name for name in ("notify", "pulls", "lineage", "settings") if not getattr(site, name)
+    }
     text = yaml.safe_dump(site.model_dump(exclude=without), allow_unicode=True, sort_keys=False)
     home.site_file.write_text(text, encoding="utf-8")

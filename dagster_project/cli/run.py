@@ -73,6 +73,7 @@ def run_day(
         on_step("loading the definitions")
         from dagster_project.components.county_day import JOB, feed_assets, task_assets
         from dagster_project.components.launch import launch
+        from dagster_project.components.steps.forwarding import forward_events
         from dagster_project.components.steps.replica import publish
         from dagster_project.components.steps.summary import summary
         from dagster_project.components.steps.workshop import Workshop
@@ -85,6 +86,7 @@ def run_day(
         workshop = Workshop.at(county.root)
         if not launched.success or feeds is not None:
             publish(workshop)
+        forward_events(workshop)
         done = summary(workshop, launched.run_id, dict(launched.failures))
         return {**done, "exit_code": launched.exit_code or EXIT[done["status"]]}
 

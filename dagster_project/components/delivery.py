@@ -12,6 +12,7 @@ from dagster_project.components.county_day import run_config, sensor_status
 from dagster_project.components.report_up import DELIVERED
 from dagster_project.components.site import county_home
 from dagster_project.components.steps.delivering import due
+from dagster_project.components.steps.forwarding import events_due
 from dagster_project.components.steps.workshop import Workshop
 
 JOB = "delivery"
@@ -46,7 +47,10 @@ def delivery_sensor(seconds: int, *, is_running: bool = True) -> dg.SensorDefini
         description="有待送的报送包或一小时未联系上级时启动一次报送；链路中断时按退避间隔重试",
     )
     def delivery(context: dg.SensorEvaluationContext):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        reason = due(Workshop.at(county_home()), clock.now())
+        workshop = Workshop.at(county_home())
+        reason = due(workshop, clock.now())
+        if not reason and events_due(workshop):
+            reason = "events wait for the lineage server"
         if not reason:
             return dg.SkipReason("nothing waits, or the link is left alone for now")
         filters = dg.RunsFilter(job_name=JOB, statuses=list(IN_PROGRESS_RUN_STATUSES))

@@ -10,6 +10,7 @@ from dagster_project.components.guard import sentences_only
 from dagster_project.components.site import SiteResource, city_home
 from dagster_project.components.steps import city as step
 from dagster_project.components.steps import replica as replica_step
+from dagster_project.components.steps.forwarding import forward_events
 from dagster_project.components.steps.workshop import Workshop
 
 JOB = "city_receive"
@@ -101,6 +102,7 @@ def _replica(deps: list[dg.AssetKey]) -> dg.AssetsDefinition:
     def publish(site: SiteResource):  # type: ignore[no-untyped-def]  # noqa: ANN202
         with sentences_only():
             replica, made = replica_step.publish(site.workshop)
+            forward_events(site.workshop)
         yield dg.MaterializeResult(
             asset_key=REPLICA, metadata={"snapshot": replica.snapshot, "new": made}
         )

@@ -12,6 +12,7 @@ from dagster_project.components.guard import sentences_only
 from dagster_project.components.site import SiteResource, county_home
 from dagster_project.components.steps import report as step
 from dagster_project.components.steps.delivering import deliver as meet_parent
+from dagster_project.components.steps.forwarding import forward_events
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Table
 
@@ -93,6 +94,7 @@ def _delivery(reports: Sequence[Table]) -> dg.AssetsDefinition:
     def deliver(site: SiteResource):  # type: ignore[no-untyped-def]  # noqa: ANN202
         with sentences_only():
             sent = meet_parent(site.workshop)
+            told = forward_events(site.workshop)
         yield dg.MaterializeResult(
             asset_key=DELIVERED,
             metadata={
@@ -101,6 +103,9 @@ def _delivery(reports: Sequence[Table]) -> dg.AssetsDefinition:
                 "waiting": len(sent.waiting),
                 "fault": sent.fault,
                 "remarks": sent.remarks[:MOST_NAMED],
+                **(
+                    {"events_handed_on": told.sent, "events_fault": told.last_error} if told else {}
+                ),
             },
         )
 

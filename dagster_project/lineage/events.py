@@ -120,7 +120,7 @@ def _event(work: Work, state: RunState, at: datetime, why: str = "") -> str:
         eventType=state,
         eventTime=_instant(at),
         run=Run(work.event_run_id, _run_facets(work, why)),
-        job=Job(work.namespace, work.job, _job_facets(work)),
+        job=Job(work.namespace, work.job, _job_facets(work, state)),
         inputs=[_input(work, one) for one in work.inputs],
         outputs=[_output(work, one, full=full) for one in work.outputs],
     )
@@ -143,10 +143,10 @@ def _run_facets(work: Work, why: str) -> dict[str, Any]:
     return told
 
 
-def _job_facets(work: Work) -> dict[str, Any]:
+def _job_facets(work: Work, state: RunState) -> dict[str, Any]:
     kind = job_type_job.JobTypeJobFacet("BATCH", "COUNTYLAKE", work.kind)
     told: dict[str, Any] = {"jobType": kind}
-    if work.sql:
+    if work.sql and state != RunState.START:
         told["sql"] = sql_job.SQLJobFacet(work.sql, "duckdb")
     return told
 

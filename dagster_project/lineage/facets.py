@@ -7,7 +7,7 @@ types; the one facet that is ours is described by ``schemas/openlineage``. Which
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -91,9 +91,10 @@ class Dataset:
 
     ``version`` names exactly what was read or written: a snapshot, a package's or a file's hash.
     ``site`` is another site's code, where the dataset is not of the site that tells. ``levels``
-    are the privacy levels of the columns that the edges come from, ``sites`` the other sites that
-    a table of the edges is of. ``assertions`` hold of an input that was checked, and of an output
-    that was made; the rest is told of outputs only.
+    are the privacy levels of the columns that the edges come from, ``masked`` the columns that
+    hide what they come from, ``sites`` the other sites that a table of the edges is of.
+    ``assertions`` hold of an input that was checked, and of an output that was made; the rest is
+    told of outputs only.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Dataset:
     levels: Levels = field(default_factory=lambda: MappingProxyType({}))
     written: Written | None = None
     assertions: Sequence[Assertion] = ()
+    masked: Collection[str] = ()
     site: str = ""
     sites: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -194,6 +196,7 @@ def column_lineage(site: str, one: Dataset) -> column_lineage_dataset.ColumnLine
     by_column: dict[str, list[column_lineage_dataset.InputField]] = {}
     whole: dict[tuple[str, str, str], list[column_lineage_dataset.InputField]] = {}
     harmless = {column.name for column in one.columns if column.level not in _PERSONAL}
+    harmless |= set(one.masked)
     for edge in one.edges:
         sites = one.sites.get(edge.source_table, (site,))
         by = ", ".join(edge.by) or None

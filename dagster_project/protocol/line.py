@@ -29,7 +29,7 @@ class Line:
 
     Attributes:
         url: The address.
-        token: Shown to this address alone.
+        token: Shown to this address alone; nothing is shown if it is empty.
         who: Who answers there, for sentences: ``the parent``.
         setting: What the file of authorities is called in ``site.yaml``.
         authorities: That file, where this machine's own authorities do not do.
@@ -61,7 +61,7 @@ class Line:
             ) from error
         self._http = httpx.Client(
             headers={
-                "Authorization": f"Bearer {self.token}",
+                **({"Authorization": f"Bearer {self.token}"} if self.token else {}),
                 "User-Agent": "countylake",
                 "Accept-Encoding": "identity",
             },

@@ -18,7 +18,6 @@ from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.telling import Telling, telling
 from dagster_project.components.steps.told import at
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.contracts.model import Column
 from dagster_project.lake.engine import quoted
 from dagster_project.lake.plan import PublishTable
 from dagster_project.lineage.columns import Edge
@@ -232,12 +231,12 @@ def _published(table: PublishTable, snapshot: int) -> Dataset:
     return Dataset(
         f"published.{name}",
         at(snapshot),
-        tuple(Column(one.name, one.comment, "string", level="L1") for one in table.columns),
-        tuple(
+        edges=tuple(
             Edge(one.name, name, one.source, "identity" if shown[one.name] else "transformation")
             for one in table.columns
         ),
-        {(name, one.source): "L3" for one in table.columns if not shown[one.name]},
+        levels={(name, one.source): "L3" for one in table.columns if not shown[one.name]},
+        masked=[column for column, as_it_is in shown.items() if not as_it_is],
     )
 
 

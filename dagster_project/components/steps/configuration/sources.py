@@ -32,6 +32,8 @@ def references(contracts: Contracts, site: Site) -> dict[str, list[str]]:
                 used[server.credentials].append(f"{feed.name}/{server.name}")
     for number, recipient in enumerate(site.notify):
         used[recipient.to].append(f"notify {number + 1}")
+    if site.lineage and site.lineage.token:
+        used[site.lineage.token].append("lineage")
     for reference, word in (
         (site.exchange_token, "exchange"),
         (site.key_passphrase, "signing_key"),
