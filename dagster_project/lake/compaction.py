@@ -14,7 +14,7 @@ import duckdb
 
 from dagster_project.lake.engine import literal
 from dagster_project.lake.lake import AUTHOR, Lake
-from dagster_project.lake.proof import Digest, Proof
+from dagster_project.lake.proof import SAMPLE, Digest, Proof, sealed
 from dagster_project.lake.retention import Claimant, decide
 from dagster_project.lake.rework import reworking
 from dagster_project.lake.snapshots import Snapshot, current_snapshot
@@ -118,9 +118,12 @@ def agenda(con: duckdb.DuckDBPyConnection, claimant: Claimant) -> Agenda:
     decision = decide(con, claimant(con))
     found = {one.table: one for one in live_files(con).values() if one.is_loose}
     costs = dict.fromkeys(found, 0)
-    for (name, _), state in states_at(con, decision.held).items():
+    told = sealed(con)
+    newest = max(decision.held)
+    for (name, at), state in states_at(con, decision.held).items():
         if name in costs:
-            costs[name] += state.rows + _PER_PROOF
+            times = 2 * SAMPLE if at == newest else int((name, at) in told)
+            costs[name] += times * (state.rows + _PER_PROOF)
     changes = [Change(expire=True)] if decision.gone else []
     group: list[str] = []
     for name in (name for name, cost in costs.items() if cost <= MOST):
