@@ -21,6 +21,9 @@ from dagster_project.transform.conform import Plan
 from dagster_project.transform.conform.batch import conform_rows, finish, with_source
 from dagster_project.transform.conform.tables import BRONZE_COLUMNS, bronze
 
+PLACE = "_batch_id, _sheet, _source_row"
+"""What names a delivered row in bronze and in silver."""
+
 
 @dataclass(frozen=True)
 class Landed:
@@ -30,6 +33,20 @@ class Landed:
     delivered_at: datetime
     units: dict[str, str]
     is_today: bool
+
+
+@dataclass(frozen=True)
+class Again:
+    """Some rows of a feed, conformed once more.
+
+    ``table`` is the temp table of what they became: what ``select.conforming_select`` gives, with
+    ``_batch_id``, ``_defect`` and ``_repairs`` (``column:repair`` of each). ``older`` are batches
+    that were judged by another contract than today's: their rows are not in it.
+    """
+
+    feed: Feed
+    table: str
+    older: tuple[str, ...]
 
 
 def landed(con: duckdb.DuckDBPyConnection, feed: Feed, places: str) -> Iterator[Landed]:
@@ -57,22 +74,19 @@ def landed(con: duckdb.DuckDBPyConnection, feed: Feed, places: str) -> Iterator[
 
 
 def conform_again(
-    con: duckdb.DuckDBPyConnection, workshop: Workshop, feed: Feed, places: str, into: str
-) -> list[Landed]:
+    con: duckdb.DuckDBPyConnection, workshop: Workshop, feed: Feed, places: str
+) -> Again:
     """Conform the bronze rows at some places, as bronze stands now.
 
     Args:
         con: A connection with the lake attached and the ledgers laid out.
         workshop: The site.
         feed: The feed.
-        places: A relation with ``_batch_id``, ``_sheet`` and ``_source_row``.
-        into: The temp table to make: what ``select.conforming_select`` gives, with ``_batch_id``,
-            ``_defect`` and ``_repairs`` (``column:repair`` of each).
-
-    Returns:
-        The batches, those of another contract, which are left out, too.
+        places: A SELECT of ``_batch_id``, ``_sheet`` and ``_source_row``.
     """
-    batches = list(landed(con, feed, places))
+    into, wanted = f"tracing_again_{feed.name}", f"tracing_places_{feed.name}"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {wanted} AS {places}")
+    batches = list(landed(con, feed, wanted))
     names = ", ".join(quoted(n) for n in [*(c.name for c in feed.columns), *BRONZE_COLUMNS])
     columns = ", ".join(quoted(column.name) for column in feed.columns)
     verb = f"CREATE OR REPLACE TEMP TABLE {into} AS"
@@ -85,7 +99,7 @@ def conform_again(
         with_source(
             con,
             f"SELECT {names} FROM {bronze(feed)} WHERE _batch_id = {literal(one.batch_id)}"
-            f" AND (_sheet, _source_row) IN (SELECT (_sheet, _source_row) FROM {places}"
+            f" AND (_sheet, _source_row) IN (SELECT (_sheet, _source_row) FROM {wanted}"
             f" WHERE _batch_id = {literal(one.batch_id)})",
         )
         try:
@@ -98,7 +112,7 @@ def conform_again(
             )
         finally:
             finish(con)
-    return batches
+    return Again(feed, into, tuple(one.batch_id for one in batches if not one.is_today))
 
 
 def _nothing(feed: Feed) -> str:

@@ -7,6 +7,7 @@ made of is ``made``'s matter, how it is opened ``lineage.trace``'s.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import duckdb
 import pyarrow as pa
@@ -47,7 +48,7 @@ def lay_out(
         models = {name: made.graph.models[name] for name in (*below, table)}
         scene = Scene(Graph(models), made.parameters, Inputs(made.snapshot))
         again = on.yields(scene, table)
-    raw(con, feeds, made, {})
+    raw(con, feeds, made, table)
     con.register("shown", _shown(con, made, table, again))
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {table.partition('.')[0]}")
     con.execute(f"CREATE OR REPLACE TABLE {table} AS FROM shown")
@@ -58,13 +59,24 @@ def raw(
     con: duckdb.DuckDBPyConnection,
     feeds: Mapping[str, object],
     made: Made,
-    selects: Mapping[str, str],
+    table: str,
+    selects: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Lay out what no model makes, and entities; ``selects`` stand in the place of tables."""
-    below = {name for model in made.graph.models.values() for name in model.inputs}
+    """Lay out what no model makes, and entities, below a table.
+
+    Args:
+        con: A reader whose current database is the stage's.
+        feeds: The feeds of the site.
+        made: What the table was made of.
+        table: ``layer.name``.
+        selects: Stand in the place of tables.
+    """
+    models = (made.graph.models[name] for name in (*made.graph.upstream(table), table))
+    below = {name for model in models for name in model.inputs}
+    behind = [name for name in feeds if f"silver.{name}" in below]
     wanted = {
         *LEDGERS,
-        *(f"{layer}.{name}" for layer in ("bronze", "silver") for name in feeds),
+        *(f"bronze.{name}" for name in behind),
         *(name for name in below if name.startswith(("silver.", "ops."))),
     }
     for name in columns_at(con, wanted, made.snapshot):

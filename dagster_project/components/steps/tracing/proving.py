@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from dagster_project.components.steps.tracing.again import conform_again
+from dagster_project.components.steps.tracing.again import PLACE, Again
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.lake.engine import literal, quoted
@@ -21,49 +21,44 @@ from dagster_project.lineage.figure import End
 
 MOST = 5
 """How many rows a sentence's kind names; the others are counted."""
-_PLACE = "_batch_id, _sheet, _source_row"
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What was found of one feed's opened rows.
+    """What was found of one feed's opened rows; ``opened`` is the temp table of them, whole."""
 
-    ``opened`` is the temp table of them, whole, and ``conformed`` that of their bronze rows again.
-    """
-
-    feed: Feed
+    again: Again
+    opened: str
     faults: tuple[str, ...]
     notes: tuple[str, ...]
-    opened: str
-    conformed: str
+
+
+def opened_rows(con: duckdb.DuckDBPyConnection, feed: Feed, ends: Iterable[End]) -> str:
+    """The temp table of a feed's opened rows with all their columns, whatever opened them."""
+    opened = f"tracing_opened_{feed.name}"
+    places = " UNION ".join(f"SELECT {PLACE} FROM {end.temp}" for end in ends)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE {opened} AS SELECT s.* FROM silver.{feed.name} AS s"
+        f" SEMI JOIN ({places}) AS e USING ({PLACE})"
+    )
+    return opened
 
 
 def prove(
-    con: duckdb.DuckDBPyConnection,
-    workshop: Workshop,
-    feed: Feed,
-    ends: Iterable[End],
-    snapshot: int,
+    con: duckdb.DuckDBPyConnection, workshop: Workshop, again: Again, opened: str, snapshot: int
 ) -> Proof:
     """Hold a feed's opened rows against bronze and the ledgers.
 
     Args:
         con: A connection with the opened rows, and with the tables of then laid out.
         workshop: The site.
-        feed: The feed.
-        ends: Opened rows of ``silver.<feed>``.
+        again: Their bronze rows, conformed once more.
+        opened: The temp table of the opened rows (see ``opened_rows``).
         snapshot: When those rows were read.
     """
-    into, opened = f"tracing_again_{feed.name}", f"tracing_opened_{feed.name}"
-    places = " UNION ".join(f"SELECT {_PLACE} FROM {end.temp}" for end in ends)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE {opened} AS SELECT s.* FROM silver.{feed.name} AS s"
-        f" SEMI JOIN ({places}) AS e USING ({_PLACE})"
-    )
-    batches = conform_again(con, workshop, feed, opened, into)
-    older = [one.batch_id for one in batches if not one.is_today]
+    feed = again.feed
     faults = [
-        *_unsaid(con, feed, opened, into, workshop.plan(feed.name).names),
+        *_unsaid(con, feed, opened, again.table, workshop.plan(feed.name).names),
         *_absent(con, feed, opened),
         *_moved(con, feed, opened, snapshot),
         *_repointed(con, opened),
@@ -71,9 +66,9 @@ def prove(
     notes = [
         f"{one} was judged by another contract of {feed.name} than today's: its rows were looked up"
         " in bronze, and not judged again"
-        for one in older
+        for one in again.older
     ]
-    return Proof(feed, tuple(faults), tuple(notes), opened, into)
+    return Proof(again, opened, tuple(faults), tuple(notes))
 
 
 def _unsaid(
@@ -90,7 +85,7 @@ def _unsaid(
         con,
         f"SELECT s._batch_id, s._sheet, s._source_row, array_to_string(list_filter([{differ},"
         f" CASE WHEN NOT c._ok THEN 'a rule rejects it' END], one -> one IS NOT NULL), ', ') AS"
-        f" said FROM {opened} AS s JOIN {into} AS c USING ({_PLACE})",
+        f" said FROM {opened} AS s JOIN {into} AS c USING ({PLACE})",
         "said <> ''",
         f"silver.{feed.name} holds other values than the row of bronze.{feed.name} that it names"
         " gives",
@@ -103,8 +98,8 @@ def _absent(con: duckdb.DuckDBPyConnection, feed: Feed, opened: str) -> Iterator
         con,
         f"SELECT s._batch_id, s._sheet, s._source_row, count(r._batch_id) AS held, '' AS said"
         f" FROM {opened} AS s"
-        f" LEFT JOIN (SELECT {_PLACE} FROM lake.bronze.{quoted(feed.name)} WHERE _batch_id IN"
-        f" (SELECT _batch_id FROM {opened})) AS r USING ({_PLACE}) GROUP BY ALL",
+        f" LEFT JOIN (SELECT {PLACE} FROM lake.bronze.{quoted(feed.name)} WHERE _batch_id IN"
+        f" (SELECT _batch_id FROM {opened})) AS r USING ({PLACE}) GROUP BY ALL",
         "held <> 1",
         f"bronze.{feed.name} does not hold the row once",
     )
@@ -127,7 +122,7 @@ def _moved(con: duckdb.DuckDBPyConnection, feed: Feed, opened: str, snapshot: in
         f"SELECT s._batch_id, s._sheet, s._source_row, array_to_string(list_filter([{differ}],"
         f" one -> one IS NOT NULL), ', ') AS said FROM {opened} AS s"
         f" JOIN (FROM lake.silver.{quoted(feed.name)} WHERE _batch_id IN (SELECT _batch_id FROM"
-        f" {opened})) AS n USING ({_PLACE})"
+        f" {opened})) AS n USING ({PLACE})"
         f" WHERE NOT EXISTS (SELECT 1 FROM lake.ops.batch AS b WHERE b.source_batch_id ="
         f" s._batch_id AND b.batch_id NOT IN (SELECT batch_id FROM ops.batch))",
         "said <> ''",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from dagster_project.components.steps.tracing.again import conform_again
+from dagster_project.components.steps.tracing.again import PLACE, Again
 from dagster_project.components.steps.tracing.laid import lazily, raw
 from dagster_project.components.steps.tracing.made import Made
 from dagster_project.components.steps.workshop import Workshop
@@ -24,8 +24,6 @@ from dagster_project.lineage.columns import ModelLineage
 from dagster_project.lineage.figure import Asked, Figure, Grounds, open_figure
 from dagster_project.privacy.suppress import suppress
 from dagster_project.transform.models import at, stage
-
-_PLACE = "_batch_id, _sheet, _source_row"
 
 
 @dataclass(frozen=True)
@@ -67,30 +65,54 @@ class Rejections:
     lineages: Mapping[str, ModelLineage]
 
     def __post_init__(self) -> None:
-        self._waiting: dict[str, str] = {}
-        self._notes: list[str] = []
+        self._places: dict[str, str] = {}
 
-    def would_be(self, asked: Asked, figure: Figure, limit: int) -> WouldBe:
+    def places(self, feed: Feed) -> str:
+        """The temp table of a feed's rows that waited for a correction; empty where none did."""
+        if feed.name not in self._places:
+            table = f"tracing_wait_{feed.name}"
+            self.con.execute(
+                f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT r.batch_id AS _batch_id,"
+                f" r.sheet AS _sheet, r.source_row AS _source_row, r.reasons AS _reasons,"
+                f" r.failed_at AS _delivered_at FROM ops.rectification AS r"
+                f" WHERE r.feed = {literal(feed.name)} AND r.state = 'open'"
+            )
+            row = self.con.execute(f"SELECT count(*) FROM {table}").fetchone()
+            self._places[feed.name] = table if row and row[0] else ""
+        return self._places[feed.name]
+
+    def would_be(
+        self, asked: Asked, figure: Figure, again: Mapping[str, Again], limit: int
+    ) -> WouldBe:
         """Open a figure again, with the rejected rows of the feeds behind it.
 
         Args:
             asked: The figure.
             figure: It, as it was opened; its temp tables are replaced.
+            again: Per feed its rows, those that waited among them, conformed once more.
             limit: How many rows to list; all are counted.
         """
-        feeds = sorted({one.table.partition(".")[2] for one in figure.ends if _is_feed(one.table)})
-        known = [
-            self.workshop.contracts.feeds[n] for n in feeds if n in self.workshop.contracts.feeds
+        known = [one.feed for one in again.values() if self.places(one.feed)]
+        waiting = {feed.name: self._readable(again[feed.name]) for feed in known}
+        notes = [
+            f"{batch_id} was judged by another contract of {feed.name} than today's:"
+            " what its rejected rows would change is not told"
+            for feed in known
+            for batch_id in again[feed.name].older
         ]
-        waiting = {feed.name: table for feed in known if (table := self._wait(feed))}
         deciding = _deciding(self.lineages, asked.table, (*self._key(asked.table), asked.column))
         if not waiting:
-            return WouldBe(figure.shown, (), 0, {}, {}, tuple(self._notes))
-        notes = list(self._notes)
+            return WouldBe(figure.shown, (), 0, {}, {})
         counted: dict[str, str] = {}
         value = figure.shown
         with stage(self.con, suppress):
-            raw(self.con, self.workshop.contracts.feeds, self.made, self._selects(waiting))
+            raw(
+                self.con,
+                self.workshop.contracts.feeds,
+                self.made,
+                asked.table,
+                self._selects(waiting),
+            )
             lazily(self.con, self.made, asked.table)
             try:
                 found = open_figure(self.con, self.grounds, asked)
@@ -99,52 +121,26 @@ class Rejections:
             except CountyLakeError as error:
                 notes.append(f"what it would be with the rejected rows cannot be told: {error}")
         rows, count = self._listed(counted, limit)
-        told = {
-            feed.name: tuple(sorted(deciding.get(f"silver.{feed.name}", ())))
-            for feed in known
-            if feed.name in waiting
-        }
+        told = {feed.name: tuple(sorted(deciding.get(f"silver.{feed.name}", ()))) for feed in known}
         untold = {
             feed.name: number
             for feed in known
-            if feed.name in waiting
-            and (number := self._untold(feed, waiting[feed.name], counted, told[feed.name]))
+            if (number := self._untold(feed, waiting[feed.name], counted, told[feed.name]))
         }
         return WouldBe(value, rows, count, untold, told, tuple(notes))
 
     def _key(self, table: str) -> Sequence[str]:
         return self.made.graph.model(table).contract.key
 
-    def _wait(self, feed: Feed) -> str:
-        """The temp table of a feed's rows that waited for a correction; empty where none did."""
-        if feed.name not in self._waiting:
-            self._waiting[feed.name] = self._conformed(feed)
-        return self._waiting[feed.name]
-
-    def _conformed(self, feed: Feed) -> str:
-        places, again, table = (
-            f"tracing_{what}_{feed.name}" for what in ("wait", "may", "waiting")
-        )
-        self.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE {places} AS SELECT r.batch_id AS _batch_id,"
-            f" r.sheet AS _sheet, r.source_row AS _source_row, r.reasons AS _reasons,"
-            f" r.failed_at AS _delivered_at FROM ops.rectification AS r"
-            f" WHERE r.feed = {literal(feed.name)} AND r.state = 'open'"
-        )
-        row = self.con.execute(f"SELECT count(*) FROM {places}").fetchone()
-        if not row or not row[0]:
-            return ""
-        for one in conform_again(self.con, self.workshop, feed, places, again):
-            if not one.is_today:
-                self._notes.append(
-                    f"{one.batch_id} was judged by another contract of {feed.name} than today's:"
-                    " what its rejected rows would change is not told"
-                )
+    def _readable(self, again: Again) -> str:
+        """The temp table of a feed's waiting rows as far as their cells can be read."""
+        feed = again.feed
+        table = f"tracing_waiting_{feed.name}"
         defects = ", ".join(literal(one) for one in self.workshop.plan(feed.name).defects) or "''"
         self.con.execute(
             f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT a.*, p._reasons, p._delivered_at,"
             f" coalesce(a._defect IN ({defects}), FALSE) AS _is_unreadable"
-            f" FROM {again} AS a JOIN {places} AS p USING ({_PLACE})"
+            f" FROM {again.table} AS a JOIN {self.places(feed)} AS p USING ({PLACE})"
         )
         return table
 
@@ -157,7 +153,7 @@ class Rejections:
             keys = ", ".join(quoted(one) for one in feed.key)
             readable = f"FROM {table} WHERE NOT _is_unreadable"
             newest = (
-                f"SELECT {columns}, {_PLACE}, _delivered_at {readable}"
+                f"SELECT {columns}, {PLACE}, _delivered_at {readable}"
                 f" QUALIFY row_number() OVER (PARTITION BY {keys},"
                 f" CASE WHEN ({_any_null(feed.key)}) THEN _batch_id || _sheet || _source_row END"
                 f" ORDER BY _delivered_at DESC, _sheet DESC, _source_row DESC) = 1"
@@ -182,11 +178,11 @@ class Rejections:
             ends = [one.temp for one in found.ends if one.table == f"silver.{feed}"]
             if not ends:
                 continue
-            places = " UNION ".join(f"SELECT {_PLACE} FROM {temp}" for temp in ends)
+            places = " UNION ".join(f"SELECT {PLACE} FROM {temp}" for temp in ends)
             into = f"tracing_counted_{feed}"
             self.con.execute(
-                f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT {_PLACE}, _reasons FROM {table}"
-                f" SEMI JOIN ({places}) USING ({_PLACE})"
+                f"CREATE OR REPLACE TEMP TABLE {into} AS SELECT {PLACE}, _reasons FROM {table}"
+                f" SEMI JOIN ({places}) USING ({PLACE})"
             )
             counted[feed] = into
         return counted
@@ -220,7 +216,7 @@ class Rejections:
         ids += [rule.id for rule in feed.rules if {*rule.columns} & {*deciding}]
         known = "[" + ", ".join(literal(one) for one in ids) + "]::VARCHAR[]"
         inside = (
-            f" AND ({_PLACE}) NOT IN (SELECT ({_PLACE}) FROM {counted[feed.name]})"
+            f" AND ({PLACE}) NOT IN (SELECT ({PLACE}) FROM {counted[feed.name]})"
             if feed.name in counted
             else ""
         )
@@ -229,10 +225,6 @@ class Rejections:
             f" list_has_any(_reasons, {known})){inside}"
         ).fetchone()
         return int(row[0]) if row else 0
-
-
-def _is_feed(table: str) -> bool:
-    return table.startswith("silver.")
 
 
 def _any_null(columns: Iterable[str]) -> str:

@@ -19,9 +19,10 @@ from dagster_project.components.steps.tracing.made import Made, as_built, as_sea
 from dagster_project.components.steps.tracing.rejected import Rejections
 from dagster_project.components.steps.tracing.story import Story, tell
 from dagster_project.components.steps.workshop import Workshop
+from dagster_project.contracts.model import Column
 from dagster_project.errors import UsageError
 from dagster_project.lake.engine import quoted
-from dagster_project.lineage.describe import lineages
+from dagster_project.lineage.describe import described, lineages
 from dagster_project.lineage.figure import Asked, Grounds, open_figure
 from dagster_project.lineage.trace import Trace, grounds_of, traced
 from dagster_project.privacy.suppress import suppress
@@ -48,6 +49,7 @@ class Figures:
     _con: duckdb.DuckDBPyConnection
     _grounds: Grounds
     _rejections: Rejections
+    _described: Mapping[str, Column]
 
     @property
     def snapshot(self) -> int:
@@ -101,6 +103,7 @@ class Figures:
             self._rejections,
             figure,
             found,
+            self._described.get(asked.column),
             limit=limit,
             check_files=check_files,
         )
@@ -206,7 +209,12 @@ def figures(workshop: Workshop, package_id: str = "", table: str = "") -> Iterat
             name = named(workshop.graph, table)
             made = as_built(workshop, con, name)
         models = tuple(made.graph.models.values())
-        found = lineages(models, workshop.contracts, workshop.given)
+        found = (
+            workshop.lineages
+            if made.graph is workshop.graph
+            else lineages(models, workshop.contracts, workshop.given)
+        )
+        columns = described(models, workshop.contracts, found, workshop.given)
         literals = made.parameters.literals()
         grounds = grounds_of(made.graph, workshop.contracts, found, literals)
         with stage(con, suppress) as on:
@@ -221,4 +229,5 @@ def figures(workshop: Workshop, package_id: str = "", table: str = "") -> Iterat
                 con,
                 grounds,
                 Rejections(con, workshop, made, grounds, found),
+                {column.name: column for column in columns[name]},
             )

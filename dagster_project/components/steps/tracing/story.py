@@ -14,9 +14,10 @@ from typing import Any
 import duckdb
 
 from dagster_project.components.steps.arriving.holds import waiting_at
+from dagster_project.components.steps.tracing.again import PLACE, conform_again
 from dagster_project.components.steps.tracing.files import read_again
 from dagster_project.components.steps.tracing.made import Made
-from dagster_project.components.steps.tracing.proving import Proof, prove
+from dagster_project.components.steps.tracing.proving import Proof, opened_rows, prove
 from dagster_project.components.steps.tracing.rejected import Rejections, WouldBe
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column, Feed
@@ -115,6 +116,7 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
     rejections: Rejections,
     figure: Figure,
     trace: Trace,
+    column: Column | None,
     *,
     limit: int,
     check_files: bool,
@@ -122,13 +124,13 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
     """Tell of an opened figure; arguments as of ``Figures.story``."""
     ends = _by_feed(workshop, figure.ends)
     proofs = {
-        name: prove(con, workshop, workshop.contracts.feeds[name], found, made.snapshot)
+        name: _proof(con, workshop, made, rejections, workshop.contracts.feeds[name], found)
         for name, found in ends.items()
     }
     faults = [fault for proof in proofs.values() for fault in proof.faults]
     if check_files:
         for proof in proofs.values():
-            faults += read_again(con, workshop, proof.feed, proof.opened)
+            faults += read_again(con, workshop, proof.again.feed, proof.opened)
     keys = tuple(_key(con, proofs, row) for row in trace.rows)
     wanted = {
         name: {column for end in found for column in end.columns} for name, found in ends.items()
@@ -145,8 +147,8 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
         if hold.feed in ends
     ]
     asked = Asked(trace.table, trace.where, trace.column)
-    would_be = rejections.would_be(asked, figure, limit)
-    column = _described(workshop, trace.table, trace.column)
+    again = {name: proof.again for name, proof in proofs.items()}
+    would_be = rejections.would_be(asked, figure, again, limit)
     notes = [*made.notes, *(note for proof in proofs.values() for note in proof.notes)]
     return Story(
         trace=trace,
@@ -168,6 +170,23 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
     )
 
 
+def _proof(  # noqa: PLR0917 - one feed, and what it is held against
+    con: duckdb.DuckDBPyConnection,
+    workshop: Workshop,
+    made: Made,
+    rejections: Rejections,
+    feed: Feed,
+    ends: Sequence[End],
+) -> Proof:
+    """Conform a feed's opened and its waiting rows once more, and hold the opened ones against."""
+    opened = opened_rows(con, feed, ends)
+    places = f"SELECT {PLACE} FROM {opened}"
+    if waiting := rejections.places(feed):
+        places = f"{places} UNION SELECT {PLACE} FROM {waiting}"
+    again = conform_again(con, workshop, feed, places)
+    return prove(con, workshop, again, opened, made.snapshot)
+
+
 def _by_feed(workshop: Workshop, ends: Sequence[End]) -> dict[str, list[End]]:
     """The opened rows of each feed."""
     found: dict[str, list[End]] = {}
@@ -178,12 +197,6 @@ def _by_feed(workshop: Workshop, ends: Sequence[End]) -> dict[str, list[End]]:
     return found
 
 
-def _described(workshop: Workshop, table: str, name: str) -> Column | None:
-    if table not in workshop.graph.models:
-        return None
-    return next((one for one in workshop.described(table) if one.name == name), None)
-
-
 def _key(
     con: duckdb.DuckDBPyConnection, proofs: Mapping[str, Proof], row: SourceRow
 ) -> dict[str, str]:
@@ -191,7 +204,7 @@ def _key(
     proof = proofs.get(row.table.partition(".")[2])
     if proof is None:
         return {}
-    feed = proof.feed
+    feed = proof.again.feed
     cells = ", ".join(_masked(feed, name) for name in feed.key)
     found = con.execute(
         f"SELECT {cells} FROM {proof.opened} WHERE _batch_id = ? AND _source_row = ?"
@@ -208,26 +221,32 @@ def _masked(feed: Feed, name: str) -> str:
 
 def _repairs(con: duckdb.DuckDBPyConnection, proof: Proof, columns: set[str]) -> list[Repaired]:
     """What was repaired in the cells that take part."""
-    place = "_batch_id, _sheet, _source_row"
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE tracing_repairs AS
-        SELECT DISTINCT {place}, split_part(one, ':', 1) AS column_name,
+        SELECT DISTINCT {PLACE}, split_part(one, ':', 1) AS column_name,
             split_part(one, ':', 2) AS repair
-        FROM (SELECT {place}, unnest(_repairs) AS one FROM {proof.conformed})
+        FROM (
+            SELECT {PLACE}, unnest(_repairs) AS one FROM {proof.again.table}
+            SEMI JOIN {proof.opened} USING ({PLACE})
+        )
         UNION
         SELECT coalesce(b.source_batch_id, b.batch_id), r.sheet, r.source_row, r.column_name,
             r.rule_id
         FROM ops.repair AS r JOIN ops.batch AS b USING (batch_id)
         JOIN {proof.opened} AS o ON o._batch_id = coalesce(b.source_batch_id, b.batch_id)
             AND o._sheet = r.sheet AND o._source_row = r.source_row
-        WHERE r.feed = {literal(proof.feed.name)}"""
+        WHERE r.feed = {literal(proof.again.feed.name)}"""
     )
     rows = con.execute(
         "SELECT column_name, repair, count(*) FROM tracing_repairs GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     return [
         Repaired(
-            f"silver.{proof.feed.name}", name, repair, count, _examples(con, proof, name, repair)
+            f"silver.{proof.again.feed.name}",
+            name,
+            repair,
+            count,
+            _examples(con, proof, name, repair),
         )
         for name, repair, count in rows
         if name in columns
@@ -238,7 +257,7 @@ def _examples(
     con: duckdb.DuckDBPyConnection, proof: Proof, name: str, repair: str
 ) -> tuple[tuple[str, str], ...]:
     """What some repaired cells held and hold; nothing of a column that may be somebody's."""
-    if mask_of(proof.feed.column(name)) not in _OPEN:
+    if mask_of(proof.again.feed.column(name)) not in _OPEN:
         return ()
     rows = con.execute(
         f"""SELECT DISTINCT r.raw_value, r.fixed_value
@@ -246,7 +265,7 @@ def _examples(
         JOIN {proof.opened} AS o ON o._batch_id = coalesce(b.source_batch_id, b.batch_id)
             AND o._sheet = r.sheet AND o._source_row = r.source_row
         WHERE r.feed = ? AND r.column_name = ? AND r.rule_id = ? ORDER BY ALL LIMIT {_EXAMPLES}""",
-        [proof.feed.name, name, repair],
+        [proof.again.feed.name, name, repair],
     ).fetchall()
     return tuple((str(raw), str(fixed)) for raw, fixed in rows)
 
