@@ -62,10 +62,10 @@ def _has_order(window: exp.Expr) -> bool:
     if window.args.get("order"):
         return True
     name, select = window.args.get("alias"), window.find_ancestor(exp.Select)
-    named = select.args.get("windows") if name and select else None
-    return any(
-        _has_order(one) for one in named or () if one is not window and one.name == name.name
-    )
+    if name is None or select is None:
+        return False
+    named = (one for one in select.args.get("windows") or () if one is not window)
+    return any(_has_order(one) for one in named if one.name == name.name)
 
 
 def _distinct_on(select: exp.Select) -> bool:

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from dagster_project import clock
-from dagster_project.components.steps import contract_versions
+from dagster_project.components.steps import contract_versions, lineage_check
 from dagster_project.components.steps.configuration.fault import Fault, of_error, of_problem
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts import items
@@ -128,7 +128,7 @@ def version_faults(workshop: Workshop) -> Iterator[Fault]:
 
 def model_faults(workshop: Workshop) -> Iterator[Fault]:
     """Models that cannot be read or built, or that break a rule of the house."""
-    yield from (of_problem("models", problem) for problem in workshop.graph.problems)
+    yield from (of_problem("models", problem) for problem in lineage_check.check(workshop).problems)
     for path, layer in _models(workshop):
         table = workshop.contracts.tables.get((layer, path.stem))
         key = table.key if table else ()
