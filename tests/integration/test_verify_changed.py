@@ -6,12 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from period_kit import STATE, Periods
-from verify_kit import LATE, MONTH, Copy, flip, make, naming
+from period_kit import Periods
+from verify_kit import MONTH, Copy, flip, make, naming
 
-pytestmark = pytest.mark.xdist_group("verify")
-STATE_OF = f"140321-{STATE}-20230531-r1"
-DATA = Path("data", "permit_by_month.parquet")
+pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("verify")]
 
 
 @pytest.fixture(scope="module")
@@ -25,37 +23,6 @@ def county(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Periods:
 def copy(county: Periods, tmp_path: Path) -> Copy:
     """The county's home at another place."""
     return Copy.of(county.workshop.home, tmp_path / "moved")
-
-
-def test_all_is_named_at_once(copy: Copy) -> None:
-    """A whole home verifies at another path; then seven things change, and each is named."""
-    whole = copy.verify()
-    assert (whole.every_fault, whole.every_note) == ((), ())
-    assert {one.made for one in whole.verdicts} == {"same bytes"}
-    assert (whole.packages, whole.looked["answers"], whole.looked["landed files"]) == (6, 1, 2)
-    file = copy.landed("许可_1")
-    flip(file)
-    flip(copy.home.outbox / MONTH / DATA)
-    flip(copy.home.outbox / LATE / "receipts.json")
-    (answer,) = (copy.home.acknowledgements / MONTH).iterdir()
-    flip(answer)
-    copy.lies(
-        "UPDATE lake.silver.permit SET holder = NULL WHERE _source_row = 5",
-        "UPDATE lake.bronze.permit SET _source_row = 900 WHERE _source_row = 7",
-        "UPDATE lake.ops.receipt SET receipt = replace(receipt, '20230531', '20230601')"
-        f" WHERE package_id = '{STATE_OF}'",
-    )
-    faults = copy.verify().every_fault
-    for words in (
-        (file.name, "its bytes are not those that were received", "许可_1"),
-        (MONTH, str(DATA), "the file was changed", "SHA-256 and SM3"),
-        (LATE, "receipts.json", "the file was changed"),
-        (answer.name, "the signed answer was changed"),
-        ("silver.permit", "1 of 39 rows do not agree with their own hash", "row 5", ".parquet"),
-        ("silver.permit", "no row in bronze.permit", "row 7"),
-        (f"ops.receipt of {STATE_OF}", "hash is not that of what it says"),
-    ):
-        assert naming(faults, *words), (words, faults)
 
 
 def silver_file(copy: Copy) -> tuple[str, ...]:
@@ -145,7 +112,6 @@ def other_rows(copy: Copy) -> tuple[str, ...]:
     return (MONTH, "rows is told otherwise in ops.package")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     "change",
     [

@@ -18,7 +18,7 @@ from period_kit import BY_MONTH, DAY, STATE, Periods
 from dagster_project.components.steps.verifying.site import verify_site
 from dagster_project.components.steps.verifying.verdict import Verified
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.lake import extensions
+from dagster_project.lake import extensions, sums
 from dagster_project.lake.engine import literal
 from dagster_project.paths import Home
 from dagster_project.protocol.acknowledgement import Acknowledgement, sign_acknowledgement
@@ -31,7 +31,7 @@ from tests.delivery_kit import rows
 
 MONTH = "140321-permit_by_month-202304-r1"
 LATE = "140321-permit_by_month-202304-r2"
-PARENT = Site(code="140300", name="阳泉市", role="city")
+PARENT = Site(code="140300", name="阳泉市", collects=False, receives=True)
 
 
 def make(root: Path) -> Periods:
@@ -43,6 +43,7 @@ def make(root: Path) -> Periods:
     county.take("许可_2.csv", [*rows([1], "2023-03-01"), *rows(range(2, 39), "2023-04-01", "二厂")])
     county.report(BY_MONTH, date(2023, 5, 31))
     answer(county, MONTH, signer_of_parent(county, root))
+    sums.note(county.workshop.lake)
     return county
 
 
