@@ -50,10 +50,6 @@ class SqlModel(Protocol):
         """The parsed SELECT."""
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        """The tables that it reads."""
-
-    @property
     def contract(self) -> Table:
         """The contract of the table."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import duckdb
 
@@ -18,6 +19,14 @@ from dagster_project.lineage.lines import line_of
 
 Types = dict[str, str]
 INEXACT = frozenset({"DOUBLE", "FLOAT"})
+
+
+class BoundModel(SqlModel, Protocol):
+    """A model whose inputs are known."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The tables that it reads."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +40,10 @@ class Difference:
 
 
 def engine_types(
-    models: Iterable[SqlModel],
+    models: Iterable[BoundModel],
     base: Schema,
     known: Mapping[str, ModelLineage],
-    sql: Callable[[SqlModel], str],
+    sql: Callable[[BoundModel], str],
 ) -> tuple[dict[str, Types], list[Difference]]:
     """The columns of every model's table with their types, and what does not agree.
 

@@ -64,7 +64,7 @@ def test_the_lineage_of_a_site_is_whole_and_true(
     ("text", "told", "line", "word"),
     [
         ("SELECT\n  x,\n  COLUMNS('k')\nFROM silver.a", "x _col_1", 3, "the column k"),
-        ('SELECT\n  x,\n  k AS "K"\nFROM silver.a', 3, "the column K"),
+        ('SELECT\n  x,\n  k AS "K"\nFROM silver.a', "x k", 3, "the column K"),
         ("SELECT\n  k,\n  x / 2 AS half\nFROM silver.a", "k half", 3, "half is a floating number"),
         ("SELECT\n  MAX(x) AS n\nFROM silver.a\nGROUP BY 7", "n", 1, "the engine refuses it"),
     ],
