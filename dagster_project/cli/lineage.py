@@ -16,6 +16,7 @@ from dagster_project.cli.shared import (
     COUNTY_HOME,
     HomeOption,
     JsonOption,
+    complain,
     console,
     counted,
     emit,
@@ -119,6 +120,41 @@ def department(
         emit(asdict(found))
     else:
         show_department(found)
+
+
+@app.command()
+def check(home: HomeOption = COUNTY_HOME, as_json: JsonOption = False) -> None:
+    """Whether every column has an origin, and the engine agrees with what was read from the SQL.
+
+    Exit code 8: a column has none, or a model is refused.
+    """
+    from dagster_project.components.steps.lineage_check import check as looked
+    from dagster_project.components.steps.workshop import Workshop
+
+    site, place = standing(home)
+    with working("asking the engine about every model"):
+        found = {duty: looked(Workshop.at(place.root, duty)) for duty in site.duties}
+    problems = [problem for one in found.values() for problem in one.problems]
+    if as_json:
+        counts = ("tables", "columns", "covered", "edges")
+        emit(
+            {
+                **{name: sum(getattr(one, name) for one in found.values()) for name in counts},
+                "problems": [asdict(problem) for problem in problems],
+            }
+        )
+    else:
+        for duty, one in found.items():
+            console().print(
+                f"{duty}: {counted(one.tables, 'table')}, {one.covered:,} of"
+                f" {counted(one.columns, 'column')} have an origin ({one.share} %),"
+                f" {counted(one.edges, 'edge')}"
+            )
+        for problem in problems:
+            complain(str(problem))
+        if not problems:
+            console().print("[green]the engine's names, order and types: equal[/green]")
+    raise typer.Exit(8 if problems else 0)
 
 
 @app.command()
