@@ -139,7 +139,7 @@ def make_receipt(con: duckdb.DuckDBPyConnection, proof: Proof) -> Receipt:
         models=tuple(made_by(model) for model in proof.models),
         inputs=tuple(proof.inputs),
         feeds=tuple(proof.feeds),
-        rules=_rules(con, contract, proof.rows),
+        rules=rule_results(con, contract, proof.rows),
         held=proof.held.held,
         small_cells=small
         and form.SmallCells(columns=small.columns, totals=small.totals, minimum=small.minimum),
@@ -197,7 +197,7 @@ def programme(con: duckdb.DuckDBPyConnection) -> form.Programme:
     )
 
 
-def _rules(
+def rule_results(
     con: duckdb.DuckDBPyConnection, contract: Table, rows: pa.Table
 ) -> tuple[form.RuleResult, ...]:
     """Judge the contract's rules on exactly the rows that are sealed."""
