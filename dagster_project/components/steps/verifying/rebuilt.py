@@ -27,7 +27,7 @@ from dagster_project.privacy.suppress import suppress
 from dagster_project.protocol import table as values
 from dagster_project.protocol.receipt import MadeBy, Programme, Receipt
 from dagster_project.transform.models import Graph, Inputs, Model, Parameters, Scene, past_model
-from dagster_project.transform.models.replay import Stage, stage
+from dagster_project.transform.models.replay import READ, Stage, stage
 
 _MOST_MADE = 256
 """So many tables are kept in memory for the packages to come; then it is begun anew."""
@@ -68,6 +68,7 @@ class Maker:
         models = {one.table: self._model(one) for one in receipt.models}
         contract = models[receipt.table].contract
         _agree_on_small_cells(receipt, contract)
+        _agree_on_inputs(receipt, models)
         said = receipt.parameters
         parameters = Parameters(
             datetime.fromisoformat(said.cut_off_at), date.fromisoformat(said.day), said.site_code
@@ -120,6 +121,17 @@ def _agree_on_small_cells(receipt: Receipt, contract: Table) -> None:
         raise PackageError(
             "the receipt blanks small cells otherwise than the contract that it names",
             where=f"receipt of {receipt.package_id} small_cells",
+        )
+
+
+def _agree_on_inputs(receipt: Receipt, models: Mapping[str, Model]) -> None:
+    """What the SQL reads of silver and ops must be what the receipt proves."""
+    below = {name for model in models.values() for name in model.inputs}
+    read = {name for name in below if name.partition(".")[0] in READ}
+    if lacking := sorted(read ^ {one.table for one in receipt.inputs}):
+        raise PackageError(
+            f"the receipt's SQL and its list of inputs do not agree on {', '.join(lacking)}",
+            where=f"receipt of {receipt.package_id} inputs",
         )
 
 

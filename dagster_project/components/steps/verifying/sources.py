@@ -23,6 +23,8 @@ from dagster_project.protocol.receipt import FeedBehind, Receipt
 _TODO = "Restore it from a backup."
 _MOST = 5
 _LEDGER = "ops.batch"
+_LEDGERS = ("ops.feed", _LEDGER, "ops.batch_file", "ops.delivery", "ops.rectification")
+"""What a receipt tells of feeds is read of these, and of the feeds' own tables."""
 _FILES = """
 SELECT b.batch_id, b.feed, coalesce(f.path, b.path) AS path, coalesce(f.sha256, b.sha256) AS sha256
 FROM lake.ops.batch AS b
@@ -37,7 +39,7 @@ class Sources:
     con: duckdb.DuckDBPyConnection
     home: Home
     looked: Counter[str]
-    _told: dict[tuple[int, tuple[str, ...]], tuple[FeedBehind, ...]] = field(default_factory=dict)
+    _told: dict[tuple[tuple[str, str], ...], tuple[FeedBehind, ...]] = field(default_factory=dict)
     _ledgers: dict[str, tuple[tuple[str, ...], Mapping[str, list[str]]]] = field(
         default_factory=dict
     )
@@ -47,9 +49,11 @@ class Sources:
     def batches(self, receipt: Receipt) -> Iterator[str]:
         """What the ledger says otherwise of the batches than the receipt does."""
         names = tuple(one.feed for one in receipt.feeds)
-        if (receipt.snapshot, names) not in self._told:
-            self._told[receipt.snapshot, names] = feeds_at(self.con, names, receipt.snapshot)
-        found = {one.feed: one for one in self._told[receipt.snapshot, names]}
+        read = [*_LEDGERS, *(f"silver.{name}" for name in names)]
+        state = tuple(sorted(table_states(self.con, read, receipt.snapshot).items()))
+        if state not in self._told:
+            self._told[state] = feeds_at(self.con, names, receipt.snapshot)
+        found = {one.feed: one for one in self._told[state]}
         for said in receipt.feeds:
             where = f"receipt of {receipt.package_id}: feed {said.feed}"
             if said.feed not in found:

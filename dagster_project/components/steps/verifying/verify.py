@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,7 +35,7 @@ from dagster_project.components.steps.verifying.verdict import Verdict, Verified
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import CountyLakeError, UsageError
 from dagster_project.lake import sums
-from dagster_project.lineage.receipts import programme
+from dagster_project.lineage.receipts import programme, rule_results
 from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol import table as values
 from dagster_project.protocol.receipt import Receipt
@@ -217,14 +218,20 @@ class Bench:
     ) -> Iterator[str]:
         made = self.maker.figures(receipt, self.grounds.snapshots(receipt))
         self.looked["figures made again"] += made.num_rows * made.num_columns
+        contract = self.maker.contract(receipt)
+        for said, now in zip_longest(receipt.rules, rule_results(self.con, contract, made)):
+            if said != now:
+                yield (
+                    f"receipt of {one.package_id}: rule {(said or now).rule} is told otherwise than"
+                    " its rows are judged."
+                )
         path = self.workshop.home.outbox / one.package_id / fmt.data_path(receipt.table[7:])
         if values.content_hash(made) != package["content_hash"]:
             one.made = found.DIFFERENT
-            key = self.maker.contract(receipt).key
             if evidence.rows is None:
                 yield f"{one.package_id}: made again, its figures are not those that were sealed."
             else:
-                yield from differences(evidence.rows, made, key, one.package_id)
+                yield from differences(evidence.rows, made, contract.key, one.package_id)
             return
         one.engine = other_engine(receipt, self.programme)
         if one.engine:
