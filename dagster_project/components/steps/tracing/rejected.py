@@ -7,7 +7,7 @@ more. What would count is therefore decided by the models' own SQL and by nothin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -100,7 +100,7 @@ class Rejections:
             for feed in known
             for batch_id in again[feed.name].older
         ]
-        deciding = _deciding(self.lineages, asked.table, (*self._key(asked.table), asked.column))
+        deciding = self.deciding(asked)
         if not waiting:
             return WouldBe(figure.shown, (), 0, {}, {})
         counted: dict[str, str] = {}
@@ -129,8 +129,10 @@ class Rejections:
         }
         return WouldBe(value, rows, count, untold, told, tuple(notes))
 
-    def _key(self, table: str) -> Sequence[str]:
-        return self.made.graph.model(table).contract.key
+    def deciding(self, asked: Asked) -> dict[str, set[str]]:
+        """Per table that no model makes: the columns that give the figure, or decide of it."""
+        key = self.made.graph.model(asked.table).contract.key
+        return _deciding(self.lineages, asked.table, (*key, asked.column))
 
     def _readable(self, again: Again) -> str:
         """The temp table of a feed's waiting rows as far as their cells can be read."""

@@ -132,10 +132,13 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
         for proof in proofs.values():
             faults += read_again(con, workshop, proof.again.feed, proof.opened)
     keys = tuple(_key(con, proofs, row) for row in trace.rows)
-    wanted = {
-        name: {column for end in found for column in end.columns} for name, found in ends.items()
-    }
-    repairs = [r for name, proof in proofs.items() for r in _repairs(con, proof, wanted[name])]
+    asked = Asked(trace.table, trace.where, trace.column)
+    wanted = rejections.deciding(asked)
+    repairs = [
+        repair
+        for name, proof in proofs.items()
+        for repair in _repairs(con, proof, wanted.get(f"silver.{name}", set()))
+    ]
     ledgers = [
         _ledger(con, end, limit)
         for end in figure.ends
@@ -146,7 +149,6 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
         for hold in waiting_at(con, made.cut_off_at)
         if hold.feed in ends
     ]
-    asked = Asked(trace.table, trace.where, trace.column)
     again = {name: proof.again for name, proof in proofs.items()}
     would_be = rejections.would_be(asked, figure, again, limit)
     notes = [*made.notes, *(note for proof in proofs.values() for note in proof.notes)]
