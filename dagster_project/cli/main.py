@@ -38,6 +38,7 @@ from dagster_project.cli import (
     quality,
     quarantine,
     read,
+    receipt,
     run,
     site,
     tasks,
@@ -82,6 +83,7 @@ city_stick.register(city.app)
 city_trace.register(city.app)
 city_chain.register(city.app)
 app.add_typer(package.app, name="package")
+app.add_typer(receipt.app, name="receipt")
 app.add_typer(key.app, name="key")
 app.add_typer(lake.app, name="lake")
 app.add_typer(token.app, name="token")

@@ -31,6 +31,7 @@ from dagster_project.contracts.model import (
 )
 from dagster_project.contracts.policy import Policy
 from dagster_project.contracts.report_words import SmallCells
+from dagster_project.contracts.rounding import Rounding
 from dagster_project.contracts.rowsql import columns_of, with_parameters
 from dagster_project.contracts.servers import build_servers
 from dagster_project.contracts.shift_words import Shifts
@@ -219,6 +220,7 @@ def _column(entry: SchemaProperty, line: int) -> Column:
         partial=custom.get("partial", ""),
         open_end=custom.get("openEnd", False),
         reference=_reference(entry),
+        rounding=Rounding.of(custom.get("rounding")),
         line=line,
     )
 

@@ -225,6 +225,8 @@ COLUMN: Mapping[str, Judge] = {
     "nulls": _entries(less="breaking", more="compatible"),
     "textual": _flag(on="breaking", off="breaking"),
     "partial": _added_or_not(added="compatible", removed="breaking", changed="breaking"),
+    # To say how a rate is rounded changes no figure; to say it otherwise does.
+    "rounding.*": _added_or_not(added="compatible", removed="breaking", changed="breaking"),
     "openEnd": _flag(on="compatible", off="breaking"),
 }
 

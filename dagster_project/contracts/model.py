@@ -11,6 +11,7 @@ from dagster_project.contracts.entities import DataItems
 from dagster_project.contracts.own_expectation import OwnExpectation
 from dagster_project.contracts.policy import Policy
 from dagster_project.contracts.report_words import PeriodKind, SmallCells
+from dagster_project.contracts.rounding import Rounding
 from dagster_project.contracts.shift_words import Shifts
 from dagster_project.contracts.table_rule import Gate, TableRule
 from dagster_project.contracts.workdays import Calendar
@@ -124,6 +125,7 @@ class Column:
     partial: Literal["", "month"] = ""
     open_end: bool = False
     reference: Reference | None = None
+    rounding: Rounding | None = None
     line: int = 0
 
     @property

@@ -8,8 +8,8 @@ choice of models and feeds are handed in; whether a receipt is true is found by 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from dagster_project import __version__
 from dagster_project.clock import utc_text
-from dagster_project.contracts.model import Table
+from dagster_project.contracts.model import Column, Table
 from dagster_project.lake.engine import quoted
 from dagster_project.lake.ops import TABLES
 from dagster_project.lake.table_state import columns_at, table_states
@@ -95,7 +95,7 @@ class Proof:
     """What a receipt is made of besides the ledgers.
 
     ``rows`` are the sealed rows; ``models`` are the gold and report models in the order of their
-    building, the report's last.
+    building, the report's last, whose columns are ``columns``.
     """
 
     header: Header
@@ -105,6 +105,7 @@ class Proof:
     inputs: Sequence[form.Input]
     feeds: Sequence[form.FeedBehind]
     held: Holds
+    columns: Sequence[Column] = ()
 
 
 def make_receipt(con: duckdb.DuckDBPyConnection, proof: Proof) -> Receipt:
@@ -144,7 +145,17 @@ def make_receipt(con: duckdb.DuckDBPyConnection, proof: Proof) -> Receipt:
         small_cells=small
         and form.SmallCells(columns=small.columns, totals=small.totals, minimum=small.minimum),
         programme=programme(con),
+        rounding=tuple(rate_roundings(proof.columns)),
     )
+
+
+def rate_roundings(columns: Sequence[Column]) -> Iterator[form.RateRounding]:
+    """How the rates of a report are rounded, of those whose two columns stand in it."""
+    names = {column.name for column in columns}
+    for column in columns:
+        said = column.rounding
+        if said is not None and {said.numerator, said.denominator} <= names:
+            yield form.RateRounding(column=column.name, **asdict(said))
 
 
 def record(con: duckdb.DuckDBPyConnection, receipt: Receipt) -> None:

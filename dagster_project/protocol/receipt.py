@@ -170,6 +170,22 @@ class SmallCells(BaseModel):
     minimum: Whole
 
 
+class RateRounding(BaseModel):
+    """How one rate of the report is rounded: numerator ÷ denominator × times, to scale digits.
+
+    ``half_up`` takes a half up, ``truncate`` cuts off; a rate of nothing is empty.
+    """
+
+    model_config = _FORM
+
+    column: Name
+    rule: Literal["half_up", "truncate"]
+    numerator: Name
+    denominator: Name
+    scale: Whole
+    times: Whole
+
+
 class Programme(BaseModel):
     """The versions of what computed and wrote the figures."""
 
@@ -211,15 +227,20 @@ class Receipt(BaseModel):
     held: Annotated[tuple[HeldFeed, ...], Field(strict=False, max_length=_MOST)]
     small_cells: SmallCells | None
     programme: Programme
+    rounding: Annotated[tuple[RateRounding, ...], Field(strict=False, max_length=_MOST)] = ()
 
     @property
     def receipt_hash(self) -> str:
         """SHA-256 of the receipt's canonical JSON."""
-        return sha256_bytes(canonical_json(self.model_dump(mode="json")))
+        return sha256_bytes(canonical_json(self._said()))
 
     def told(self) -> dict[str, Any]:
         """The receipt as ``receipts.json`` has it: with its own hash, which is over the rest."""
-        return {**self.model_dump(mode="json"), "receipt_hash": self.receipt_hash}
+        return {**self._said(), "receipt_hash": self.receipt_hash}
+
+    def _said(self) -> dict[str, Any]:
+        """What it says. A report without rates says nothing of rounding, as older receipts do."""
+        return self.model_dump(mode="json", exclude=None if self.rounding else {"rounding"})
 
 
 def as_file(receipt: Receipt) -> bytes:

@@ -60,7 +60,16 @@ def certifier(
 
     def certify(header: Header, rows: pa.Table) -> Receipt:
         models, inputs, feeds = facts(f"report.{header.report}", header.snapshot)
-        proof = Proof(header, rows, parameters.texts(), models, inputs, feeds, holds)
+        proof = Proof(
+            header,
+            rows,
+            parameters.texts(),
+            models,
+            inputs,
+            feeds,
+            holds,
+            workshop.described(f"report.{header.report}"),
+        )
         receipt = make_receipt(con, proof)
         record(con, receipt)
         return receipt
