@@ -6,14 +6,14 @@ Merging small files and giving up snapshots are ``compaction``'s work.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-
-import duckdb
 
 from dagster_project.lake.failures import sentences
 from dagster_project.lake.inventory import Inventory, alive, inventory, stale
@@ -23,7 +23,6 @@ from dagster_project.paths import Home
 
 KEEP_REPLICAS = timedelta(days=7)
 _OWNED = re.compile(r"^(?:reader|publish|duckdb|keep)-(\d+)\b")
-_META = "__ducklake_metadata_lake"
 
 
 @dataclass(frozen=True)
@@ -62,19 +61,24 @@ def gc(lake: Lake, *, at: datetime, dry_run: bool = False) -> Removed:
         if not dry_run:
             for path in [path for group in groups for path in group]:
                 _remove(path, home)
-            _forget(writer.con, stock)
+            _forget(home, stock)
     names = [_named(group, home) for group in groups]
     return Removed(names[0], names[1], names[2], names[3], names[4], size)
 
 
-def _forget(con: duckdb.DuckDBPyConnection, stock: Inventory) -> None:
-    """Strike files that were given up and have gone from the catalog's list of them."""
-    gone = [name for name in stock.given_up if not _lies(stock, name)]
-    if gone:
-        con.execute(
-            f"DELETE FROM {_META}.ducklake_files_scheduled_for_deletion"
-            " WHERE list_contains($gone, parse_filename(path))",
-            {"gone": gone},
+def _forget(home: Home, stock: Inventory) -> None:
+    """Strike files that were given up and have gone from the catalog's list of them.
+
+    SQLite's own hand does it, under the lock: the engine would lock itself out.
+    """
+    gone = {name for name in stock.given_up if not _lies(stock, name)}
+    if not gone:
+        return
+    with contextlib.closing(sqlite3.connect(home.catalog)) as db, db:
+        listed = db.execute("SELECT path FROM ducklake_files_scheduled_for_deletion").fetchall()
+        db.executemany(
+            "DELETE FROM ducklake_files_scheduled_for_deletion WHERE path = ?",
+            [(path,) for (path,) in listed if Path(path).name in gone],
         )
 
 

@@ -108,7 +108,8 @@ def _let_go(*cons: duckdb.DuckDBPyConnection) -> None:
 def _replace(copy: Path, catalog: Path) -> None:
     """One rename, after the copy is whole and on the disk."""
     for path in (copy, catalog):
-        if path.with_name(f"{path.name}-journal").exists():
+        journal = path.with_name(f"{path.name}-journal")
+        if journal.exists() and journal.stat().st_size:
             raise LakeError(
                 "a catalog has a journal that nobody rolled back",
                 where=str(path),
@@ -124,6 +125,8 @@ def _replace(copy: Path, catalog: Path) -> None:
         )
         if free * 4 > pages:
             db.execute("VACUUM")
+    # One of no length is no journal, and would lie beside another catalog now.
+    catalog.with_name(f"{catalog.name}-journal").unlink(missing_ok=True)
     copy.chmod(catalog.stat().st_mode & 0o777)
     _sync(copy)
     copy.replace(catalog)
