@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -186,6 +186,17 @@ class FigureCounty:
         return packages(self.workshop.home.outbox)
 
 
-def shown_day(day: date) -> str:
-    """A day as a period's name."""
-    return f"{day:%Y%m%d}"
+def differences(said: Said, package: Package) -> list[str]:
+    """Where a package and the oracle differ; cells that may be withheld are ``blanks``' matter."""
+    table, report = said.tables[package.report], package.report
+    wanted = {key for key in table if report != "hotline_by_month" or key[0] == package.period}
+    rows = {key_of(report, row): row for row in package.rows}
+    told = [f"{package.name}: the row {key} is lacking" for key in sorted(wanted - rows.keys())]
+    told += [f"{package.name}: the row {key} is too many" for key in sorted(rows.keys() - wanted)]
+    for key in rows.keys() & wanted:
+        for column in package.columns:
+            found, right = rows[key][column], table[key].get(column, "nothing")
+            may_lack = report == "population_by_town" and (found is None or column == "suppressed")
+            if not may_lack and found != right:
+                told.append(f"{package.name} {key} {column}: {found}, by the files {right}")
+    return told

@@ -13,7 +13,7 @@ import polars as pl
 NAME = re.compile(r"(\d{6})-([a-z_]+)-(\d{6,8})-r(\d+)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Package:
     """One package: its report, period and revision, and its rows."""
 
