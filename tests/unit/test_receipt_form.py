@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from dagster_project.errors import PackageError
+from dagster_project.lineage.rates import rate_faults
 from dagster_project.protocol.canonical import canonical_json, sha256_bytes
 from dagster_project.protocol.manifest import Header
 from dagster_project.protocol.receipt import as_file, read_receipt, receipt_of
@@ -155,3 +158,44 @@ def test_a_package_cannot_hide_its_receipt() -> None:
         receipt_of(filed(), header(told()))
     with pytest.raises(PackageError, match="0 receipts"):
         receipt_of(filed(), header({"receipt_hash": ""}))
+
+
+RATE = {
+    "column": "good_pct",
+    "rule": "half_up",
+    "numerator": "good_cnt",
+    "denominator": "in_use_cnt",
+    "scale": 2,
+    "times": 100,
+}
+
+
+def test_rounding_is_said_and_signed() -> None:
+    """It goes round, and another rule is another receipt; older receipts say nothing of it."""
+    said = told(rounding=[RATE])
+    receipt = receipt_of(filed(said), header(said))
+    assert as_file(receipt) == filed(said)
+    assert receipt.rounding[0].rule == "half_up"
+    other = read_receipt(told(rounding=[{**RATE, "rule": "truncate"}]))
+    assert len({other.receipt_hash, receipt.receipt_hash, told()["receipt_hash"]}) == 3
+    assert "rounding" not in read_receipt(told()).told()
+
+
+@pytest.mark.parametrize("word", [{"rule": "up"}, {"scale": -1}, {"column": "Good"}, {"by": "x"}])
+def test_a_rounding_of_another_form_is_refused(word: dict[str, Any]) -> None:
+    """A receiver believes no word that it does not know."""
+    with pytest.raises(PackageError, match="agreed form"):
+        read_receipt(told(rounding=[{**RATE, **word}]))
+
+
+def test_rates_are_held_against_their_rule() -> None:
+    """A rate that is off by a hundredth is named with its row; a blanked one is not judged."""
+    rounding = read_receipt(told(rounding=[RATE])).rounding
+    rates = [Decimal("66.67"), None, None, Decimal("50.00")]
+    rows = pa.table({"good_pct": rates, "good_cnt": [2, 0, None, 1], "in_use_cnt": [3, 0, 5, 2]})
+    assert rate_faults(rounding, rows) == []
+    spoiled = rows.set_column(0, "good_pct", [[Decimal("66.66"), None, None, Decimal("50.00")]])
+    (fault,) = rate_faults(rounding, spoiled)
+    assert "in 1 rows (1) it is not good_cnt ÷ in_use_cnt" in fault
+    (lacking,) = rate_faults(rounding, rows.drop_columns(["in_use_cnt"]))
+    assert "lacks" in lacking
