@@ -235,8 +235,8 @@ def show_department(found: Fed) -> None:
 
 def _table(title: str, heads: Iterable[str]) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for head in heads:
-        table.add_column(head, overflow="fold")
+    for place, head in enumerate(heads):
+        table.add_column(head, overflow="fold", no_wrap=not place)
     return table
 
 

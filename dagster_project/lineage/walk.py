@@ -155,6 +155,10 @@ class Network:
         begin = tuple(dict.fromkeys(starts))
         return self._up(begin, depth) if direction == "up" else self._down(begin, depth)
 
+    def origins(self, spot: Spot) -> frozenset[Spot]:
+        """Everything whose values make up a spot, counted rows among them; itself left out."""
+        return frozenset(self._behind((spot,), 0, values_only=True)) - {spot}
+
     def _up(self, starts: tuple[Spot, ...], depth: int) -> Walk:
         flowing = self._behind(starts, depth, values_only=True)
         every = self._behind(starts, depth, values_only=False)

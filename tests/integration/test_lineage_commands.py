@@ -118,6 +118,8 @@ def test_a_department_s_reports_are_those_that_its_feeds_reach(known: Atlas) -> 
     assert fed.feeds == ("house",)
     assert "area_sqm" in by_table["report.house_by_town"].values
     assert "area_sqm" in by_table["city.house_by_town"].values
+    assert "house_cnt" in by_table["report.house_by_town"].values, "a count is made of its records"
+    assert "resident_cnt" not in by_table["report.population_by_town"].values
     for one in fed.reports:
         assert not set(one.values) & set(one.rows)
     with pytest.raises(UsageError, match="several departments"):

@@ -16,8 +16,9 @@ from dagster_project.written import nearest
 class FedReport:
     """A report, or a table of the receiving site, and what of the department is in it.
 
-    ``values`` are the columns into which its values flow, ``rows`` those for which it only decides
-    which rows count; ``feeds`` are its feeds that do either, those that give values first.
+    ``values`` are the columns that its values or the number of its records make up, ``rows`` those
+    for which it only decides which rows count; ``feeds`` are its feeds that do either, those that
+    give values first.
     """
 
     table: str
@@ -80,30 +81,26 @@ def department(atlas: Atlas, said: str) -> tuple[str, str]:
 
 
 def _reports(atlas: Atlas, walks: dict[str, Walk]) -> Iterator[FedReport]:
-    for table in atlas.network.order:
+    network = atlas.network
+    for table in network.order:
         if not table.startswith(("report.", "city.")):
             continue
-        ways: dict[str, str] = {}
-        giving: list[str] = []
-        deciding: list[str] = []
-        for feed, walked in walks.items():
-            here = {
-                name: walked.reached[table, name].how
-                for name in walked.tables.get(table, ())
-                if name != ROWS
-            }
-            if here:
-                (giving if "value" in here.values() else deciding).append(feed)
-            for name, how in here.items():
-                ways[name] = "value" if "value" in (how, ways.get(name)) else "rows"
-        if not ways:
+        columns = network.lineages[table].columns
+        makers = {name: {made for made, _ in network.origins((table, name))} for name in columns}
+        giving = [
+            feed for feed in walks if any(f"silver.{feed}" in made for made in makers.values())
+        ]
+        deciding = [feed for feed, walked in walks.items() if table in walked.tables]
+        if not giving and not deciding:
             continue
-        ordered = atlas.network.lineages[table].columns
+        reached = {name for feed in deciding for name in walks[feed].tables[table]}
+        own = {f"silver.{feed}" for feed in walks}
+        values = tuple(name for name in columns if makers[name] & own)
         yield FedReport(
             table,
             atlas.table_title(table),
-            tuple(name for name in ordered if ways.get(name) == "value"),
-            tuple(name for name in ordered if ways.get(name) == "rows"),
-            (*giving, *deciding),
-            len(ordered),
+            values,
+            tuple(name for name in columns if name in reached and name not in values),
+            tuple(dict.fromkeys([*giving, *deciding])),
+            len(columns),
         )

@@ -74,8 +74,9 @@ function around(shown, links, width, height, chosen) {
   for (const i of shown.keys()) push(slots, TABLES[i].layer * 100 + inLayer(i), i);
   const order = [...slots.keys()].sort((a, b) => a - b);
   const n = order.length, room = width - 36;
-  const gap = Math.max(34, Math.min(110, room / n * 0.27));
+  let gap = Math.max(34, Math.min(110, room / n * 0.27));
   const w = Math.max(112, Math.min(250, (room - gap * (n - 1)) / n));
+  if (w === 112) gap = Math.max(34, (room - n * w) / (n - 1));
   const near = new Map();
   for (const l of links) { const a = tableOf(l.s), b = tableOf(l.t); if (a !== b) { push(near, a, b); push(near, b, a); } }
   const cards = new Map();

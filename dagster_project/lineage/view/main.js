@@ -1,5 +1,7 @@
 // The page's state is in its address: #table, or #table.column. Everything else follows from it.
 let deciding = remembered('deciding', '') === 'yes', reach = 0, raw = remembered('raw', 'yes') === 'yes';
+const SMALLEST = 0.85;
+let scale = 1;
 let chosen = null, column = null, department = null, cursor = null;
 const hashOf = (table, c) => `#${encodeURIComponent(TABLES[table].full + (c === null || c === undefined ? '' : `.${TABLES[table].columns[c].name}`))}`;
 const hashOfDepartment = (name) => `#${encodeURIComponent(`@${name}`)}`;
@@ -32,6 +34,7 @@ function drawOverview() {
   const [w, h] = size();
   const layers = DATA.layers.map(([name]) => name).filter((name) => name !== 'landing' && name !== 'bronze');
   const layout = overview(w, h, layers);
+  scale = 1;
   show(layout);
   wireAll(layout);
   cursor = null;
@@ -58,7 +61,11 @@ function drawFocus() {
   links = [...links].filter((l) => !(l.rows && joined.has(tableOf(l.s) * SIZE + tableOf(l.t))) && !inner(l.t) && (column !== null || !isTechnical(tableOf(l.t), columnOf(l.t))));
   const joins = new Set(links.flatMap((l) => [tableOf(l.s), tableOf(l.t)]));
   for (const i of columns.keys()) if (i !== chosen && !joins.has(i)) columns.delete(i);
-  const layout = around(columns, links, w, h, chosen);
+  // What is only a little too wide is shown a little smaller.
+  let layout = around(columns, links, w, h, chosen);
+  const small = w / layout.width;
+  scale = small < 1 && small >= SMALLEST ? small : 1;
+  if (scale < 1) layout = around(columns, links, Math.floor(w / scale) - 1, Math.floor(h / scale) - 1, chosen);
   const marked = new Set(column === null ? [] : [spot(chosen, column)]);
   const firm = new Set([...ways(starts, 'up', {reach}).far.keys(), ...ways(starts, 'down', {reach}).far.keys()].map(tableOf));
   show(layout, {marked, chosen, soft: new Set([...columns.keys()].filter((i) => !firm.has(i)))});
@@ -67,8 +74,8 @@ function drawFocus() {
 }
 function focusOn(layout) {
   const s = $('scroll'), c = layout.cards.get(chosen);
-  const y = column === null ? c.y + Math.min(c.h, s.clientHeight) / 2 : c.y + (c.ports.get(column) ?? 0);
-  s.scrollTo({left: Math.max(0, c.x + c.w / 2 - s.clientWidth / 2), top: Math.max(0, y - s.clientHeight / 2)});
+  const y = column === null ? c.y + Math.min(c.h, s.clientHeight / scale) / 2 : c.y + (c.ports.get(column) ?? 0);
+  s.scrollTo({left: Math.max(0, (c.x + c.w / 2) * scale - s.clientWidth / 2), top: Math.max(0, y * scale - s.clientHeight / 2)});
 }
 
 function bar() {

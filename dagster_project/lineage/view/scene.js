@@ -48,6 +48,7 @@ const short = (n) => n >= 1e8 ? `${(n / 1e8).toFixed(1)}亿` : n >= 1e4 ? (lang 
 function show(layout, {marked = new Set(), chosen = null, soft = new Set()} = {}) {
   const scene = $('scene');
   drawn = layout;
+  scene.style.zoom = scale;
   scene.style.width = `${Math.ceil(layout.width)}px`;
   scene.style.height = `${Math.ceil(layout.height)}px`;
   for (const old of scene.querySelectorAll('.group')) old.remove();
