@@ -1,24 +1,33 @@
 """One figure opened: the rows of other tables that it was made of, and the figure computed again.
 
-The models' SQL is turned round (see ``opening``) level by level until tables are reached that no
-model makes. The figure is then computed once more from their opened rows alone. What those rows
-are - rows of delivered files, or of packages - is told by ``trace`` and ``packages``. What cannot
-be opened exactly is refused with a sentence, not approximated.
+The models' SQL is turned round (see ``opening``) until tables are reached that no model makes. The
+figure is then computed once more by the models' own SQL, with nothing but the opened rows in those
+tables. What the rows are - rows of delivered files, of packages, of ledgers - is told by ``trace``
+and ``packages``. What cannot be opened exactly is refused when a model is loaded (``openable``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import duckdb
 from sqlglot import exp
 
-from dagster_project.errors import ModelError, UsageError
-from dagster_project.lineage.columns import ROWS, Schema
+from dagster_project.contracts.model import Table
+from dagster_project.errors import UsageError
+from dagster_project.lake.engine import quoted
+from dagster_project.lineage.columns import Schema
 from dagster_project.lineage.describe import SqlModel
-from dagster_project.lineage.opening import DIALECT, MARK, Opened, Opener
+from dagster_project.lineage.opening import GIVES, Demands, Opened, Relations, tables_of
+from dagster_project.lineage.opening_plan import DIALECT, WANTED, Shape, of, same
+from dagster_project.lineage.opening_sql import one_select
+from dagster_project.lineage.opening_tree import literals_in
+
+FLAG = "suppressed"
+MOST_KEYS = 50
+"""So many rows of a table on the way are named."""
 
 
 class SqlGraph(Protocol):
@@ -38,45 +47,62 @@ class Asked:
     column: str
 
 
+Suppress = Callable[[duckdb.DuckDBPyConnection, str, Table], object]
+
+
 @dataclass(frozen=True)
 class Grounds:
     """What to open with.
 
     ``schema`` holds the columns of every table; ``literals`` the parameters of the build;
     ``given`` the keys of the tables that no model makes and whose figures may be asked for, too;
-    ``ledgers`` says whether rows of ``ops`` are an answer: at a site that receives, they are.
+    ``suppress`` blanks small cells as the build did: whether a row has any is a figure as well.
     """
 
     models: Mapping[str, SqlModel]
     schema: Schema
     literals: Mapping[str, exp.Expr]
     given: Mapping[str, Sequence[str]]
-    ledgers: bool = False
+    suppress: Suppress | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """One table that was opened on the way: how many of its rows take part, and by which SQL."""
+    """One table that was opened on the way: how many of its rows take part, and by which SQL.
+
+    ``key`` names the rows; ``keys`` are those of the first of them, as text. A table of ``silver``
+    has none here: its keys name persons and things.
+    """
 
     table: str
     rows: int
     sql: str
+    key: tuple[str, ...] = ()
+    keys: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class End:
-    """Opened rows of a table that no model makes, in a temp table, and the columns that matter."""
+    """Opened rows of a table that no model makes, in a temp table.
+
+    The values of ``columns`` flow into the figure; rows that are only ``deciding`` give none: they
+    are what others were joined to, compared with, or shown to be there by.
+    """
 
     table: str
     temp: str
     columns: tuple[str, ...]
+    deciding: bool = False
+    rows: int = 0
 
 
 @dataclass(frozen=True)
 class Figure:
     """A figure, as it stands and as computed from the opened rows alone.
 
-    ``ends`` are the opened tables that no model makes.
+    ``ends`` are the opened tables that no model makes, each up to twice: its rows that give values,
+    then those that only decide. They can be read until the next figure is opened. ``sql`` is one
+    SELECT over the lake that yields exactly this figure.
     """
 
     shown: object
@@ -84,6 +110,7 @@ class Figure:
     suppressed: bool
     steps: tuple[Step, ...]
     ends: tuple[End, ...]
+    sql: str = ""
 
     @property
     def equal(self) -> bool:
@@ -103,150 +130,222 @@ def open_figure(con: duckdb.DuckDBPyConnection, grounds: Grounds, asked: Asked) 
         UsageError: No such table, column or row, or more rows than one.
         ModelError: The figure cannot be opened exactly.
     """
-    return _Opening(con, grounds).run(asked)
+    return Openings(con, grounds).open(asked)
 
 
-class _Opening:
+class Openings:
+    """Opens many figures of one state of the tables: what they share is read once.
+
+    Args:
+        con: A reader with the tables; they must not change while this lives.
+        grounds: What to open with.
+    """
+
     def __init__(self, con: duckdb.DuckDBPyConnection, grounds: Grounds) -> None:
         self._con, self._grounds = con, grounds
         self._models, self._schema = grounds.models, grounds.schema
-        self._trees: dict[str, exp.Expr] = {}
-        self._steps: list[Step] = []
-        self._opened: set[str] = set()
-        self._wanted: dict[str, set[str]] = {}
+        self._relations = Relations(con, grounds.models, grounds.schema, grounds.literals)
+        self._empty: dict[str, str] = {}
+        self._again: dict[str, tuple[exp.Expr, list[exp.Table]]] = {}
 
-    def run(self, asked: Asked) -> Figure:
-        """Open, compute again."""
-        shown, suppressed = self._pick(asked)
-        self._wanted[asked.table] = {asked.column}
-        if asked.table in self._models:
-            self._open_all()
-            recomputed = self._recompute(asked.table, asked.column)
-        else:
-            self._opened.add(asked.table)
-            self._steps.append(Step(asked.table, 1, ""))
-            recomputed = shown
-        ends = tuple(
-            End(name, _witness(name), tuple(sorted(self._wanted[name] - {ROWS})))
-            for name in sorted(self._opened - self._models.keys())
+    def open(self, asked: Asked) -> Figure:
+        """Open, compute again; see ``open_figure``."""
+        try:
+            self._con.execute("BEGIN")  # else each statement asks the lake's catalogue anew
+        except duckdb.TransactionException:
+            return self._open(asked)
+        try:
+            return self._open(asked)
+        finally:
+            self._con.execute("COMMIT")
+
+    def _open(self, asked: Asked) -> Figure:
+        self._relations.clear()
+        key = self._key(asked)
+        shown, suppressed, values = self._pick(asked, key)
+        if asked.table not in self._models:
+            return self._given(asked, shown, suppressed)
+        demands = self._asked(asked, key, values)
+        found, through = self._relations.open(asked.table, demands)
+        opened = {
+            table: self._relations.opened(table, demands) for table, demands in found.items()
+        }
+        again = self._recompute(through, opened)
+        if self._is_flag(asked):
+            self._suppress(asked, again)
+        recomputed = self._cell(again, asked, key, values)
+        steps = (
+            *(self._step(name, through[name]) for name in reversed(through) if name != asked.table),
+            *(Step(one.table, one.rows, one.sql) for one in opened.values()),
         )
-        if recomputed is None and shown is not None and not self._any_row(ends):
-            recomputed = 0  # nothing was opened: a count or a sum of nothing
-        return Figure(shown, recomputed, suppressed, tuple(self._steps), ends)
+        ends = tuple(end for name in sorted(opened) for end in self._ends(opened[name]))
+        return Figure(shown, recomputed, suppressed, steps, ends, self._sql(asked, key, values))
 
-    def _any_row(self, ends: Iterable[End]) -> bool:
-        return any(
-            self._con.execute(f"SELECT 1 FROM {one.temp} LIMIT 1").fetchone() for one in ends
-        )
-
-    def _pick(self, asked: Asked) -> tuple[object, bool]:
-        """Find the one row and keep its key as the first witness."""
-        table, where, column = asked.table, asked.where, asked.column
+    def _key(self, asked: Asked) -> Sequence[str]:
+        """The key of the asked table, after a look at the question."""
+        table = asked.table
         models = (name for name in self._models if not name.startswith("silver."))
         figures = [*models, *self._grounds.given]
         if table not in figures:  # an entity's rows are persons and things, no figures
             known = ", ".join(sorted(figures))
             raise UsageError(f"there is no table {table}", todo=f"Name one of {known}")
         names = list(self._schema[table])
-        for name in (column, *where):
+        for name in (asked.column, *asked.where):
             if name not in names:
                 raise UsageError(
                     f"{table} has no column {name}", todo=f"Name one of {', '.join(names)}"
                 )
-        keys = self._grounds.given.get(table) or self._models[table].contract.key
-        if column in keys:
-            raise UsageError(f"{column} names the rows of {table}", todo="Name a figure's column")
-        condition = " AND ".join(f'CAST("{name}" AS VARCHAR) = ?' for name in where) or "TRUE"
-        flag = "suppressed" if "suppressed" in names else "FALSE"
-        found = self._con.execute(
-            f'SELECT "{column}", {flag} FROM {table} WHERE {condition}', list(where.values())
-        ).fetchall()
-        if len(found) != 1:
+        key = self._grounds.given.get(table) or self._models[table].contract.key
+        if asked.column in key:
             raise UsageError(
-                f"{len(found)} rows of {table} fit, and one is needed",
-                todo=f"Give a value for each of {', '.join(keys)}",
+                f"{asked.column} names the rows of {table}", todo="Name a figure's column"
             )
-        self._con.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_witness(table)} AS "
-            f"SELECT * FROM {table} WHERE {condition}",
-            list(where.values()),
+        return key
+
+    def _pick(self, asked: Asked, key: Sequence[str]) -> tuple[object, bool, str]:
+        """Find the one row; its key is the first demand's value."""
+        held = self._relations.held(asked.table)
+        condition = " AND ".join(f"CAST({quoted(name)} AS VARCHAR) = ?" for name in asked.where)
+        flag = FLAG if FLAG in self._schema[asked.table] else "FALSE"
+        columns = ", ".join(f"{quoted(name)} AS {quoted(f'k_{n}')}" for n, name in enumerate(key))
+        values, _ = self._relations.values(
+            f"SELECT {columns or '1 AS k_0'}, {quoted(asked.column)} AS shown, {flag} AS flag"
+            f" FROM {held} WHERE {condition or 'TRUE'}",
+            asked.where.values(),
         )
-        return found[0][0], bool(found[0][1])
-
-    def _open_all(self) -> None:
-        """Open the model and, readers first, every model below it that takes part."""
-        for name in reversed(tuple(self._models)):
-            if name in self._wanted:
-                for part in self._open(name, self._wanted[name]):
-                    self._wanted.setdefault(part.table, set()).update(part.columns)
-
-    def _open(self, table: str, columns: set[str]) -> list[Opened]:
-        model = self._models[table]
-        query = _with_literals(model.query, self._grounds.literals)
-        opener = Opener(self._con, table, query, self._schema)
-        opened = opener.open(_witness(table), model.contract.key, columns)
-        self._trees[table] = opener.tree
-        names = ", ".join(sorted(columns))
-        if not opened:
-            raise ModelError(
-                f"no table's values flow into {names} of {table}",
-                todo="Trace a column that counts or sums something",
+        found = self._con.execute(f"SELECT shown, flag FROM {values}").fetchmany(2)
+        if len(found) != 1:
+            row = self._con.execute(f"SELECT COUNT(*) FROM {values}").fetchone()
+            raise UsageError(
+                f"{row[0] if row else 0} rows of {asked.table} fit, and one is needed",
+                todo=f"Give a value for each of {', '.join(key)}",
             )
-        for part in opened:
-            if part.table.startswith("ops.") and not self._grounds.ledgers:
-                raise ModelError(
-                    f"{names} of {table} comes from {part.table}, which records what the "
-                    "programme did and not rows of files",
-                    todo=f"Look into {part.table} with `countylake sql`",
-                )
-            self._keep(part, opener.statements[-1])
-        return opened
+        return found[0][0], bool(found[0][1]), values
 
-    def _keep(self, part: Opened, sql: str) -> None:
-        """Merge opened rows with those that another path has opened."""
-        target = _witness(part.table)
-        if part.table in self._opened:
-            more = f"SELECT * FROM {part.temp} EXCEPT SELECT * FROM {target}"
-            self._con.execute(f"INSERT INTO {target} {more}")
-        else:
-            self._con.execute(f"CREATE OR REPLACE TEMP TABLE {target} AS FROM {part.temp}")
-        self._opened.add(part.table)
-        row = self._con.execute(f"SELECT COUNT(*) FROM {target}").fetchone()
-        self._steps.append(Step(part.table, int(row[0]) if row else 0, sql))
+    def _given(self, asked: Asked, shown: object, suppressed: bool) -> Figure:  # noqa: FBT001
+        """A figure of a table that no model makes: its row is all there is to open."""
+        temp = f"opened_{asked.table.replace('.', '_')}"
+        condition = " AND ".join(f"CAST({quoted(name)} AS VARCHAR) = ?" for name in asked.where)
+        self._con.execute(
+            f"CREATE OR REPLACE TEMP TABLE {temp} AS SELECT * FROM {asked.table}"
+            f" WHERE {condition or 'TRUE'}",
+            list(asked.where.values()),
+        )
+        end = End(asked.table, temp, (asked.column,), rows=1)
+        return Figure(shown, shown, suppressed, (Step(asked.table, 1, ""),), (end,))
 
-    def _recompute(self, table: str, column: str) -> object:
-        """Evaluate the opened models again, from the opened silver rows only."""
-        for name in self._models:
-            if name not in self._trees:
-                continue
-            tree = self._trees[name].copy()
-            for node in list(tree.find_all(exp.Table)):
-                if opened := node.meta.get(MARK):
-                    source = _again(opened) if opened in self._trees else _witness(opened)
-                    node.replace(exp.alias_(exp.to_table(source), node.alias_or_name, table=True))
+    def _is_flag(self, asked: Asked) -> bool:
+        """Whether the figure says that small cells of its row were blanked."""
+        contract = self._models[asked.table].contract
+        return asked.column == FLAG and contract.small_cells is not None
+
+    def _asked(self, asked: Asked, key: Sequence[str], values: str) -> Demands:
+        """The first demands: what the figure needs, and what gives it its value."""
+        if self._is_flag(asked):  # all rows and counts decide which cells must be blank
+            every = frozenset(self._schema[asked.table])
+            return {Shape((), every): [values], Shape((), every, giving=True): [values]}
+        conditions = tuple(
+            same(of(name), of(f"k_{n}", table=WANTED)) for n, name in enumerate(key)
+        )
+        needed = frozenset({asked.column})
+        return {
+            Shape(conditions, needed): [values],
+            Shape(conditions, needed, giving=True): [values],
+        }
+
+    def _recompute(
+        self, through: Mapping[str, Demands], opened: Mapping[str, Opened]
+    ) -> dict[str, str]:
+        """Evaluate the models on the way again, from opened rows only."""
+        made: dict[str, str] = {}
+        for name in through:
+            if name not in self._again:
+                query = literals_in(self._models[name].query, self._grounds.literals)
+                self._again[name] = (query, list(tables_of(query)))
+            query, nodes = self._again[name]
+            for node in nodes:
+                table = node.meta.setdefault("table", f"{node.db}.{node.name}")
+                if table in made:
+                    place = made[table]
+                elif table in opened:
+                    place = f"again_{table.replace('.', '_')}"
+                    self._bare(opened[table], place)
+                else:
+                    place = self._none(table)
+                alias = node.alias_or_name if not node.alias else node.alias
+                node.set("db", None)
+                node.set("this", exp.to_identifier(place))
+                node.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
+            place = f"again_{name.replace('.', '_')}"
             self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE {_again(name)} AS {tree.sql(dialect=DIALECT)}"
+                f"CREATE OR REPLACE TEMP TABLE {place} AS {query.sql(dialect=DIALECT)}"
             )
+            made[name] = place
+        return made
+
+    def _bare(self, opened: Opened, place: str) -> None:
+        self._con.execute(
+            f"CREATE OR REPLACE TEMP VIEW {place} AS SELECT * EXCLUDE {GIVES} FROM {opened.temp}"
+        )
+
+    def _none(self, table: str) -> str:
+        """The table without a row, in place of one of which nothing was opened."""
+        if table not in self._empty:
+            self._empty[table] = f"none_{table.replace('.', '_')}"
+            self._con.execute(
+                f"CREATE OR REPLACE TEMP TABLE {self._empty[table]} AS"
+                f" SELECT * FROM {self._relations.held(table)} LIMIT 0"
+            )
+        return self._empty[table]
+
+    def _suppress(self, asked: Asked, again: Mapping[str, str]) -> None:
+        if self._grounds.suppress is not None:
+            contract = self._models[asked.table].contract
+            self._grounds.suppress(self._con, again[asked.table], contract)
+
+    def _cell(
+        self, again: Mapping[str, str], asked: Asked, key: Sequence[str], values: str
+    ) -> object:
         matches = " AND ".join(
-            f'a."{key}" IS NOT DISTINCT FROM w."{key}"' for key in self._models[table].contract.key
+            f"a.{quoted(name)} IS NOT DISTINCT FROM w.k_{n}" for n, name in enumerate(key)
         )
         row = self._con.execute(
-            f'SELECT a."{column}" FROM {_again(table)} AS a '
-            f"JOIN {_witness(table)} AS w ON {matches}"
+            f"SELECT a.{quoted(asked.column)} FROM {again[asked.table]} AS a"
+            f" JOIN {values} AS w ON {matches or 'TRUE'}"
         ).fetchone()
         return row[0] if row else None
 
+    def _step(self, table: str, demands: Demands) -> Step:
+        """A model's table on the way: its rows that take part."""
+        gives = any(shape.giving for shape in demands)
+        sql = self._relations.rows(table, demands, giving=gives)
+        key = () if table.startswith("silver.") else tuple(self._models[table].contract.key)
+        columns = ", ".join(f"CAST({quoted(name)} AS VARCHAR)" for name in key)
+        row = self._con.execute(f"SELECT COUNT(*) FROM ({sql})").fetchone()
+        keys: list[tuple[str, ...]] = []
+        if key:
+            keys = self._con.execute(
+                f"SELECT {columns} FROM ({sql}) ORDER BY ALL LIMIT {MOST_KEYS}"
+            ).fetchall()
+        return Step(table, int(row[0]) if row else 0, sql, key, tuple(keys))
 
-def _with_literals(query: exp.Query, literals: Mapping[str, exp.Expr]) -> exp.Query:
-    tree = query.copy()
-    for node in list(tree.find_all(exp.Placeholder)):
-        node.replace(literals[node.name].copy())
-    return tree
+    def _ends(self, opened: Opened) -> Iterator[End]:
+        """The opened rows of one table: those that give, then those that only decide."""
+        base = f"{opened.temp}_{{}}"
+        for deciding, count in ((False, opened.giving), (True, opened.rows - opened.giving)):
+            if count or (not deciding and not opened.rows):
+                temp = base.format("decides" if deciding else "gives")
+                self._con.execute(
+                    f"CREATE OR REPLACE TEMP VIEW {temp} AS SELECT * EXCLUDE {GIVES}"
+                    f" FROM {opened.temp} WHERE {'NOT ' if deciding else ''}{GIVES}"
+                )
+                columns = () if deciding else opened.columns
+                yield End(opened.table, temp, columns, deciding, count)
 
-
-def _witness(table: str) -> str:
-    return f"witness_{table.replace('.', '_')}"
-
-
-def _again(table: str) -> str:
-    return f"again_{table.replace('.', '_')}"
+    def _sql(self, asked: Asked, key: Sequence[str], values: str) -> str:
+        """One SELECT over the lake that yields exactly this figure."""
+        names = ", ".join(f"k_{n}" for n in range(len(key)))
+        row = self._con.execute(f"SELECT {names or 1} FROM {values}").fetchone()
+        told = dict(zip(key, row or (), strict=False))
+        query = literals_in(self._models[asked.table].query, self._grounds.literals)
+        return one_select(query, asked.column, told)

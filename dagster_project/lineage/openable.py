@@ -63,8 +63,7 @@ _KINDS: tuple[tuple[type[exp.Expr], str, str, str, Callable[[Any], bool]], ...] 
         OUTER,
         "Write an ordinary join with ON",
         lambda node: (
-            str(node.args.get("method") or "").upper() in {"NATURAL", "ASOF"}
-            or str(node.args.get("kind") or "").upper() == "POSITIONAL"
+            str(node.args.get("method") or "").upper() in {"NATURAL", "ASOF", "POSITIONAL"}
         ),
     ),
     (

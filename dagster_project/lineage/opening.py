@@ -1,234 +1,312 @@
-"""One query turned round: from some of its output rows to the source rows that made them.
+"""Demands carried through the SQL of models, down to the rows of tables that no model makes.
 
-The query's FROM and WHERE stay as they are; its outputs that are not aggregates become conditions,
-the FILTER of the wanted aggregates becomes a condition too, and what is selected are the columns of
-the sources. This works level by level through CTEs, subqueries and unions, because each level's
-answer is a table of source rows, which is the question to the level below.
+Every relation of a model (see ``opening_tree``) collects the demands on it; readers come before
+what they read, so each is asked once a kind of demand, and asks what it reads (``opening_plan``).
+What it takes to say so - the joined rows of a level - is read from the lake as it is; which rows
+are opened is decided by demands alone. Relations that many figures ask for are kept as long as the
+session lives; ``silver``, which is large, is read in place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import cast
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import duckdb
 from sqlglot import exp
-from sqlglot.optimizer.scope import Scope
 
-from dagster_project.errors import ModelError
-from dagster_project.lineage.columns import ROWS, Schema, scope_of
-from dagster_project.lineage.columns import outputs as outputs_of
+from dagster_project.lake.engine import quoted
+from dagster_project.lineage.columns import ROWS, Schema
+from dagster_project.lineage.describe import SqlModel
+from dagster_project.lineage.opening_plan import (
+    MADE,
+    VALUES,
+    WANTED,
+    Part,
+    Shape,
+    bound,
+    parts,
+    reads,
+    relation,
+    text,
+)
+from dagster_project.lineage.opening_tree import (
+    Leaf,
+    Node,
+    Select,
+    SetOperation,
+    literals_in,
+    tree_of,
+)
 
-DIALECT = "duckdb"
-MARK = "opened"
+Demands = dict[Shape, list[str]]
+GIVES = "__gives"
+_NUMBERS = itertools.count(1)
+"""Several sessions may share a connection: no name is made twice."""
+PLACE = ("_batch_id", "_sheet", "_source_row")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Opened:
-    """Rows of one real table that take part: a temp table of them, and the columns that matter."""
+    """Rows of a table that no model makes: ``temp`` holds them, with whether they give a value."""
 
     table: str
     temp: str
-    columns: set[str] = field(default_factory=set)
+    columns: tuple[str, ...]
+    rows: int
+    giving: int
+    sql: str
 
 
-class Opener:
-    """Opens one model's query. ``tree`` afterwards marks the tables that were opened.
+@dataclass(frozen=True)
+class Through:
+    """A model's table on the way: a SELECT of its rows that take part."""
+
+    table: str
+    sql: str
+
+
+class Relations:
+    """The relations of all models, their plans, and what is kept of their rows.
 
     Args:
         con: Where the tables live; temp tables are made in it.
-        table: The model's table.
-        query: The model's SELECT without placeholders.
-        schema: The columns of every table that it reads.
+        models: Every model by its table, inputs first.
+        schema: The columns of every table.
+        literals: The parameters of the build.
     """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, table: str, query: exp.Query, schema: Schema
+        self,
+        con: duckdb.DuckDBPyConnection,
+        models: Mapping[str, SqlModel],
+        schema: Schema,
+        literals: Mapping[str, exp.Expr],
     ) -> None:
-        self._con, self._table, self._schema = con, table, schema
-        self._scope = scope_of(table, query, schema)
-        self.tree = self._scope.expression
-        self.statements: list[str] = []
-        self._found: dict[str, Opened] = {}
+        self._con, self._models, self._schema, self._literals = con, models, schema, literals
+        self._roots: dict[str, Node] = {}
+        self._nodes: dict[str, list[Node]] = {}
+        self._plans: dict[tuple[Node, Shape], list[Part]] = {}
+        self._there: set[int] = set()
+        self._tables: dict[str, str] = {}
+        self._temps: list[str] = []
 
-    def open(self, witness: str, keys: Sequence[str], columns: Iterable[str]) -> list[Opened]:
-        """The source rows behind some output rows.
+    def root(self, table: str) -> Node:
+        """The relation that makes a model's table."""
+        if table not in self._roots:
+            query = literals_in(self._models[table].query, self._literals)
+            for node in query.find_all(exp.Table):
+                below = f"{node.db}.{node.name}"
+                if below in self._models:
+                    self.root(below)
+            made = tree_of(table, query, self._schema, self._roots, _NUMBERS)
+            self._roots[table], self._nodes[table] = made
+        return self._roots[table]
+
+    def held(self, table: str) -> str:
+        """A name under which a table can be read fast: ledgers and results are copied, once."""
+        if table not in self._tables:
+            layer, _, name = table.partition(".")
+            place = f"{quoted(layer)}.{quoted(name)}"
+            if layer == "ops" or (layer != "silver" and table in self._models):
+                copy = f"held_{next(_NUMBERS)}"
+                self._con.execute(f"CREATE OR REPLACE TEMP TABLE {copy} AS FROM {place}")
+                place = copy
+            self._tables[table] = place
+        return self._tables[table]
+
+    def clear(self) -> None:
+        """Forget the demands of the figure before."""
+        for name in self._temps:
+            self._con.execute(f"DROP TABLE temp.main.{name}")
+        self._temps = []
+
+    def values(self, sql: str, parameters: Iterable[object] = ()) -> tuple[str, int]:
+        """Keep the values of a demand; gives the temp table and how many there are."""
+        name = f"wanted_{next(_NUMBERS)}"
+        found = self._con.execute(f"CREATE TEMP TABLE {name} AS {sql}", list(parameters)).fetchone()
+        self._temps.append(name)
+        return name, int(found[0]) if found else 0
+
+    def open(self, table: str, demands: Demands) -> tuple[dict[str, Demands], dict[str, Demands]]:
+        """Carry demands on a model's table to the tables that no model makes.
+
+        Returns:
+            The demands on each of those tables, and on each model's table on the way.
+        """
+        waiting: dict[str, Demands] = {table: demands}
+        for name in reversed(tuple(self._models)):
+            if name in waiting:
+                self._through(name, waiting)
+        models = {name: waiting[name] for name in self._models if name in waiting}
+        ends = {name: one for name, one in waiting.items() if name not in models}
+        return ends, models
+
+    def _through(self, table: str, waiting: dict[str, Demands]) -> None:
+        root = self.root(table)
+        local: dict[Node, Demands] = {root: waiting[table]}
+        for node in self._nodes[table]:
+            if isinstance(node, Leaf):
+                continue
+            for shape, names in local.pop(node, {}).items():
+                values = self.merged(shape, names)
+                for part in self._plan(node, shape):
+                    below = self._ask(part, values)
+                    if below is None:
+                        continue
+                    if isinstance(part.node, Leaf):
+                        target = waiting.setdefault(part.node.table, {})
+                    else:
+                        target = local.setdefault(part.node, {})
+                    target.setdefault(part.shape, []).append(below)
+
+    def merged(self, shape: Shape, names: list[str]) -> str:
+        """One table of the values of several demands of one shape."""
+        distinct = list(dict.fromkeys(names))
+        if len(distinct) == 1:
+            return distinct[0]
+        columns = ", ".join(quoted(name) for name in shape.wanted) or "1 AS c_0"
+        name, _ = self.values(" UNION ".join(f"SELECT {columns} FROM {one}" for one in distinct))
+        names[:] = [name]
+        return name
+
+    def _plan(self, node: Node, shape: Shape) -> list[Part]:
+        key = (node, shape)
+        if key not in self._plans:
+            self._plans[key] = parts(node, shape)
+        return self._plans[key]
+
+    def _ask(self, part: Part, values: str) -> str | None:
+        """Make the values of a demand below; None if there are none."""
+        if part.sql is None:
+            return values
+        for node in part.needs:
+            self.there(node)
+        name, count = self.values(part.sql.replace(f'"{VALUES}"', values))
+        return name if count else None
+
+    def there(self, node: Node) -> None:
+        """See to it that a relation can be read by its name."""
+        if node.number in self._there:
+            return
+        self._there.add(node.number)
+        name = relation(node)
+        if isinstance(node, Leaf):
+            self._con.execute(f"CREATE TEMP VIEW {name} AS FROM {self.held(node.table)}")
+            return
+        query = self._query(node)
+        kind = "VIEW" if isinstance(node, Select) and node.simple else "TABLE"
+        self._con.execute(f"CREATE TEMP {kind} {name} AS {text(query)}")
+
+    def _query(self, node: Node) -> exp.Expr:
+        """A relation's own SQL over the relations that it reads."""
+        if isinstance(node, SetOperation):
+            for branch in node.branches:
+                self.there(branch)
+            copy = node.query.copy()
+            copy.set("with_", None)
+            for side, branch in zip(("this", "expression"), node.branches, strict=True):
+                copy.set(side, exp.select("*").from_(relation(branch)))
+            return copy
+        assert isinstance(node, Select)
+        query = node.query
+        for one in reads([query]):
+            self.there(one)
+        copy = bound(query)
+        copy.set("with_", None)
+        for source in node.sources:
+            self.there(source.node)
+        start = copy.args.get("from_")
+        places = [start, *(copy.args.get("joins") or [])] if start is not None else []
+        for place, source in zip(places, node.sources, strict=True):
+            place.set("this", exp.to_table(relation(source.node)).as_(source.alias))
+        return copy
+
+    # -- Rows of tables ------------------------------------------------------------------------
+
+    def rows(self, table: str, demands: Demands, *, giving: bool | None = None) -> str:
+        """A SELECT of a table's demanded rows.
 
         Args:
-            witness: A table with the output rows, at least their ``keys``.
-            keys: The outputs that identify a row.
-            columns: The outputs whose values are asked for.
-
-        Raises:
-            ModelError: The query has a form that cannot be opened exactly.
+            table: The table.
+            demands: What is asked of it.
+            giving: Only the demands that give, or only the others; by default all.
         """
-        self._level(self._scope, witness, {name: name for name in keys}, set(columns))
-        return list(self._found.values())
-
-    def _refuse(self, what: str) -> ModelError:
-        return ModelError(
-            f"a figure of {self._table} cannot be traced exactly: {what}",
-            where=f"sql/{self._table.replace('.', '/')}.sql",
-            todo="Trace a column of a table that it reads",
-        )
-
-    def _level(
-        self, scope: Scope, witness: str, keys: Mapping[str, str], columns: set[str]
-    ) -> None:
-        """Open one SELECT or union; ``keys`` maps its outputs to the witness's columns."""
-        if scope.set_operation_scopes:
-            if not isinstance(scope.expression, exp.Union):
-                raise self._refuse("EXCEPT and INTERSECT hide rows that were taken away")
-            names = outputs_of(scope)
-            for branch in scope.set_operation_scopes:
-                rename = dict(zip(names, outputs_of(branch), strict=True))
-                self._level(
-                    branch,
-                    witness,
-                    {rename[out]: column for out, column in keys.items()},
-                    {rename.get(name, name) for name in columns},
-                )
-            return
-        select = scope.expression
-        if not isinstance(select, exp.Select) or select.args.get("limit"):
-            raise self._refuse("LIMIT keeps rows by position")
-        if select.args.get("with_") and scope is not self._scope:
-            raise self._refuse("a WITH inside a subquery")
-        outputs = {p.alias_or_name: p.unalias() for p in select.selects}
-        wanted = [outputs[name] for name in sorted(columns) if name in outputs]
-        condition = _counting_rows(wanted, counts_all=ROWS in columns)
-        conditions = [
-            (outputs[out], column)
-            for out, column in keys.items()
-            if _bounds_windows(outputs[out], wanted)
+        tests = [
+            self._test(shape, self.merged(shape, names))
+            for shape, names in demands.items()
+            if giving is None or shape.giving == giving
         ]
-        for alias, needed in self._needed(scope, wanted, rows=ROWS in columns).items():
-            base = self._rows_of(scope, alias, condition)
-            temp = self._select(base, self._columns_of(scope.sources[alias]), witness, conditions)
-            self._descend(scope, alias, temp, needed)
+        where = " OR ".join(tests) or "FALSE"
+        return f'SELECT * FROM {self.held(table)} AS "{MADE}" WHERE {where}'
 
-    def _needed(
-        self, scope: Scope, wanted: Sequence[exp.Expr], *, rows: bool
-    ) -> dict[str, set[str]]:
-        """Per source: the columns whose values flow into the wanted outputs."""
-        needed: dict[str, set[str]] = {}
-        for output in wanted:
-            for column in output.find_all(exp.Column):
-                if column.table not in scope.sources:
-                    raise self._refuse("a subquery among the outputs")
-                if not _only_decides(output, column):
-                    needed.setdefault(column.table, set()).add(column.name)
-        counts = any(isinstance(s.parent, exp.Count) for o in wanted for s in o.find_all(exp.Star))
-        if counts or rows:
-            first = scope.expression.args["from_"]
-            needed.setdefault(first.this.alias_or_name, set()).add(ROWS)
-        return needed
+    def _test(self, shape: Shape, values: str) -> str:
+        """Whether a row meets a demand."""
+        bare = [one for one in shape.conditions if not _wants(one)]
+        bonds = [one for one in shape.conditions if _wants(one)]
+        told = [f"({text(one)})" for one in bare]
+        if bonds:
+            joined = " AND ".join(f"({text(one)})" for one in bonds)
+            told.append(f'EXISTS (SELECT 1 FROM {values} AS "{WANTED}" WHERE {joined})')
+        return f"({' AND '.join(told) or 'TRUE'})"
 
-    def _rows_of(self, scope: Scope, alias: str, condition: exp.Expr | None) -> exp.Select:
-        """The query's own FROM and WHERE, giving the columns of one source as ``s_…``."""
-        base = exp.Select()
-        for part in ("from_", "joins", "where", "qualify"):
-            value = scope.expression.args.get(part)
-            if isinstance(value, list):
-                base.set(part, [item.copy() for item in value])
-            elif value is not None:
-                base.set(part, value.copy())
-        if condition is not None:
-            base = base.where(condition.copy())
-        for name in self._columns_of(scope.sources[alias]):
-            base = base.select(exp.alias_(exp.column(name, table=alias), f"s_{name}", quoted=True))
-        if with_ := self._scope.expression.args.get("with_"):
-            base.set("with_", with_.copy())
-        return base
-
-    def _select(
-        self,
-        base: exp.Select,
-        names: Sequence[str],
-        witness: str,
-        conditions: Sequence[tuple[exp.Expr, str]],
-    ) -> str:
-        """Make a temp table of those rows that meet one of the witness's rows."""
-        matches: list[str] = []
-        for expression, column in conditions:
-            if expression.find(exp.AggFunc) and not expression.find(exp.Window):
-                continue
-            key = f"k_{len(matches)}"
-            base = base.select(exp.alias_(expression.copy(), key, quoted=True))
-            matches.append(f't."{key}" IS NOT DISTINCT FROM w."{column}"')
-        temp = f"opened_{len(self.statements)}_{self._table.replace('.', '_')}"
-        columns = ", ".join(f't."s_{name}" AS "{name}"' for name in names)
-        # An outer join may have found nothing on this side; every silver row has a batch.
-        certain = [name for name in names if name == "_batch_id"] or names
-        present = " OR ".join(f't."s_{name}" IS NOT NULL' for name in certain)
-        sql = (
-            f"SELECT DISTINCT {columns} FROM ({base.sql(dialect=DIALECT)}) AS t "
-            f"WHERE ({present}) AND EXISTS (SELECT 1 FROM {witness} AS w "
-            f"WHERE {' AND '.join(matches) or 'TRUE'})"
+    def opened(self, table: str, demands: Demands) -> Opened:
+        """Open a table that no model makes."""
+        temp = f"opened_{table.replace('.', '_')}"
+        whole = {shape: names for shape, names in demands.items() if shape.once is None}
+        gives = " OR ".join(
+            self._test(shape, self.merged(shape, names)) for shape, names in whole.items() if shape.giving
         )
-        self._con.execute(f"CREATE OR REPLACE TEMP TABLE {temp} AS {sql}")
-        self.statements.append(sql)
-        return temp
+        sound = " OR ".join(
+            self._test(shape, self.merged(shape, names))
+            for shape, names in whole.items()
+            if not shape.giving
+        )
+        held = self.held(table)
+        select = (
+            f'SELECT *, coalesce({gives or "FALSE"}, FALSE) AS {GIVES} FROM {held} AS "{MADE}"'
+            f" WHERE ({sound or 'FALSE'})"
+        )
+        self._con.execute(f"CREATE OR REPLACE TEMP TABLE {temp} AS {select}")
+        picked = [
+            self._picked(table, shape, self.merged(shape, names))
+            for shape, names in demands.items()
+            if shape.once is not None
+        ]
+        if picked:
+            names = ", ".join(quoted(name) for name in self._schema[table])
+            union = " UNION ".join(f"SELECT {names} FROM ({one})" for one in picked)
+            self._con.execute(
+                f"INSERT INTO {temp} SELECT *, coalesce({gives or 'FALSE'}, FALSE)"
+                f' FROM ({union}) AS "{MADE}" WHERE ({sound or "FALSE"}) IS NOT TRUE'
+            )
+        row = self._con.execute(
+            f"SELECT COUNT(*), COUNT(*) FILTER (WHERE {GIVES}) FROM {temp}"
+        ).fetchone()
+        rows, giving = (int(row[0]), int(row[1])) if row else (0, 0)
+        columns = {name for shape in demands if shape.giving for name in shape.needed} - {ROWS}
+        return Opened(table, temp, tuple(sorted(columns)), rows, giving, select)
 
-    def _columns_of(self, source: exp.Table | Scope) -> list[str]:
-        if isinstance(source, Scope):
-            return outputs_of(source)
-        return list(self._schema[f"{source.db}.{source.name}"])
-
-    def _descend(self, scope: Scope, alias: str, temp: str, needed: set[str]) -> None:
-        source = scope.sources[alias]
-        if isinstance(source, Scope):
-            names = {name: name for name in outputs_of(source)}
-            self._level(source, temp, names, needed)
-            return
-        name = f"{source.db}.{source.name}"
-        for node in self.tree.find_all(exp.Table):
-            same = node.db == source.db and node.name == source.name
-            if (
-                same
-                and node.alias_or_name == alias
-                and node.find_ancestor(exp.Query) is (scope.expression)
-            ):
-                node.meta[MARK] = name
-        held = self._found.setdefault(name, Opened(name, f"opened_{name.replace('.', '_')}"))
-        if held.columns:
-            more = f"SELECT * FROM {temp} EXCEPT SELECT * FROM {held.temp}"
-            self._con.execute(f"INSERT INTO {held.temp} {more}")
-        else:
-            self._con.execute(f"CREATE OR REPLACE TEMP TABLE {held.temp} AS FROM {temp}")
-        held.columns |= needed
-
-
-def _counting_rows(wanted: Sequence[exp.Expr], *, counts_all: bool) -> exp.Expr | None:
-    """The condition under which a row takes part in any of the wanted outputs; None for always."""
-    conditions: list[exp.Expr] = []
-    for output in wanted:
-        aggregates = [a for a in output.find_all(exp.AggFunc) if not a.find_ancestor(exp.Window)]
-        if not aggregates:
-            return None
-        for aggregate in aggregates:
-            holder = aggregate.parent
-            if isinstance(holder, exp.Filter):
-                conditions.append(holder.expression.this)
-            else:
-                return None
-    if counts_all or not conditions:
-        return None
-    return cast("exp.Expr", exp.or_(*(c.copy() for c in conditions)))
+    def _picked(self, table: str, shape: Shape, values: str) -> str:
+        """One row of those that agree in what the demand says is enough once."""
+        names = list(self._schema[table])
+        order = [name for name in PLACE if name in names] or names
+        once = ", ".join(text(one) for one in shape.once or ())
+        rank = (
+            f"row_number() OVER ({f'PARTITION BY {once} ' if once else ''}"
+            f"ORDER BY {', '.join(quoted(name) for name in order)})"
+        )
+        return (
+            f'SELECT * FROM {self.held(table)} AS "{MADE}"'
+            f" WHERE {self._test(shape, values)} QUALIFY {rank} = 1"
+        )
 
 
-def _bounds_windows(output: exp.Expr, wanted: Sequence[exp.Expr]) -> bool:
-    """Whether an output may narrow the rows down: a rank is made of its whole partition."""
-    windows = [window for one in wanted for window in one.find_all(exp.Window)]
-    return all(output in window.args.get("partition_by", []) for window in windows)
+def _wants(condition: exp.Expr) -> bool:
+    return any(column.table == WANTED for column in condition.find_all(exp.Column))
 
 
-def _only_decides(output: exp.Expr, column: exp.Column) -> bool:
-    """Whether the column stands in a FILTER and gives no value."""
-    node: exp.Expr = column
-    while node is not output and node.parent is not None:
-        if isinstance(node.parent, exp.Filter) and node is not node.parent.this:
-            return True
-        node = node.parent
-    return False
+def tables_of(tree: exp.Expr) -> Iterator[exp.Table]:
+    """The tables of the lake that a query reads: not its CTEs."""
+    return (node for node in tree.find_all(exp.Table) if node.db)

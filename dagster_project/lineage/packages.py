@@ -7,6 +7,7 @@ stand in a package's own file, and which feeds its lineage names behind a column
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,14 +35,15 @@ class Share:
 
 def shares(con: duckdb.DuckDBPyConnection, figure: Figure, schema: Schema) -> list[Share]:
     """Which packages the opened rows came in, sorted; registers of the site itself have none."""
-    found = []
+    found: Counter[tuple[str, str]] = Counter()
     for end in figure.ends:
         package = PACKAGE if PACKAGE in schema[end.table] else "''"
         rows = con.execute(
-            f"SELECT coalesce({package}, ''), count(*) FROM {end.temp} GROUP BY 1 ORDER BY 1"
+            f"SELECT coalesce({package}, ''), count(*) FROM {end.temp} GROUP BY 1"
         ).fetchall()
-        found += [Share(end.table, str(name), int(count)) for name, count in rows]
-    return found
+        for name, count in rows:
+            found[end.table, str(name)] += int(count)
+    return [Share(table, name, rows) for (table, name), rows in sorted(found.items())]
 
 
 def strangers(

@@ -66,7 +66,7 @@ def opened(con: duckdb.DuckDBPyConnection, column: str) -> Figure:
 
 
 @pytest.mark.parametrize(
-    ("column", "figure", "rows"), [("cnt", 30, 2), ("place", 2, 8), ("all_cnt", 8, 16)]
+    ("column", "figure", "rows"), [("cnt", 30, 2), ("place", 2, 8), ("all_cnt", 8, 8)]
 )
 def test_a_rank_is_made_of_all_that_it_is_compared_with(
     con: duckdb.DuckDBPyConnection, column: str, figure: int, rows: int

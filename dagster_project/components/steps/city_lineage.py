@@ -180,7 +180,7 @@ def _grounds(workshop: Workshop, con: duckdb.DuckDBPyConnection, table: str) -> 
         if table in workshop.graph.models
         else otherwise
     ).literals()
-    return Grounds(workshop.graph.models, schema, literals, keys, ledgers=True)
+    return Grounds(workshop.graph.models, schema, literals, keys)
 
 
 def _key(workshop: Workshop, report: str) -> tuple[str, ...]:
