@@ -158,14 +158,20 @@ def _evaluate(
     try:
         con.execute(f"CREATE TEMP TABLE model_result AS {model.sql(parameters)}")
     except (duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException) as error:
-        what = str(error).splitlines()[0].rstrip(".")
         raise ModelError(
-            f"the SELECT of {model.table} cannot be evaluated ({what})",
+            f"the SELECT of {model.table} cannot be evaluated ({_reason(error)})",
             where=model.path,
             todo="Correct the SQL, or the contract of the table that it reads",
         ) from error
     if counts_persons and suppress is not None:
         suppress(con, RESULT, model.contract)
+
+
+def _reason(error: duckdb.Error) -> str:
+    """Why a SELECT fails; the engine quotes the value that it cannot cast, which is a cell."""
+    if isinstance(error, duckdb.ConversionException):
+        return "a value does not fit the type that it is cast to"
+    return str(error).splitlines()[0].rstrip(".")
 
 
 def check_contract(
