@@ -159,7 +159,7 @@ def _evaluate(
         con.execute(f"CREATE TEMP TABLE model_result AS {model.sql(parameters)}")
     except (duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException) as error:
         raise ModelError(
-            f"the SELECT of {model.table} cannot be evaluated ({_reason(error)})",
+            f"the SELECT of {model.table} cannot be evaluated ({reason_of(error)})",
             where=model.path,
             todo="Correct the SQL, or the contract of the table that it reads",
         ) from error
@@ -167,7 +167,7 @@ def _evaluate(
         suppress(con, RESULT, model.contract)
 
 
-def _reason(error: duckdb.Error) -> str:
+def reason_of(error: duckdb.Error) -> str:
     """Why a SELECT fails; the engine quotes the value that it cannot cast, which is a cell."""
     if isinstance(error, duckdb.ConversionException):
         return "a value does not fit the type that it is cast to"

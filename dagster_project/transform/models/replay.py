@@ -22,7 +22,7 @@ import pyarrow as pa
 from dagster_project.errors import ModelError
 from dagster_project.lake.engine import quoted
 from dagster_project.protocol import table as values
-from dagster_project.transform.models.build import Suppress
+from dagster_project.transform.models.build import Suppress, reason_of
 from dagster_project.transform.models.model import Graph, Model, Parameters
 
 READ = ("silver", "ops")
@@ -168,7 +168,7 @@ def _sentence(what: str, where: str = "") -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise ModelError(
-            f"{what} cannot be evaluated again ({str(error).splitlines()[0].rstrip('.')})",
+            f"{what} cannot be evaluated again ({reason_of(error)})",
             where=where,
             todo="A table or snapshot that it reads is not in this lake; name a newer package",
         ) from error
