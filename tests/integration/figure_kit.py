@@ -162,18 +162,19 @@ class FigureCounty:
         self.asked.append(answers(self.book, self.day))
 
     def said(self) -> Said:
-        """The oracle's reports as of the last run."""
+        """The oracle's reports as of the last run; those about the work need every feed."""
         county = County(self.book, CODE, self.day)
         made = {name: make(county) for name, make in BY_TOWN.items()}
-        found = self.asked[-2] if self.runs > 1 else []
         (cut_off,) = self.ask("SELECT max(cut_off_at) FROM ops.package")[0]
+        found = self.asked[-2] if self.runs > 1 else []
         work = Work(self.book, self.brought, self.spans, self.asked[-1], found, self.day, cut_off)
-        tables = {name: table for name, (table, _) in made.items()} | {
-            "aggregation_status": aggregation(work),
-            "aggregation_summary": summary(work, CODE),
-            "rectification": rectification(work),
-            "task_execution": executions(work),
-        }
+        tables = {name: table for name, (table, _) in made.items()}
+        tables |= {"task_execution": executions(work), "rectification": rectification(work)}
+        if not self.feeds:
+            tables |= {
+                "aggregation_status": aggregation(work),
+                "aggregation_summary": summary(work, CODE),
+            }
         return Said(tables, {name: one for name, (_, one) in made.items()}, county.whole)
 
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,12 @@ def orders(lines: Lines) -> Lines:
     made: Lines = []
     for number, line in enumerate(good[: MANY + FEW]):
         new = {"工单编号": f"R20230601{number:08d}", "更新时间": NEWER}
+        if number % 2 == 0:
+            new |= {
+                title: str(cell).replace("2022-", "2023-")
+                for title, cell in line.items()
+                if title.endswith(("时间", "时限", "延期至")) and title not in new and cell
+            }
         if number % 3 == 0:
             new |= {"村居编码": None, "网格编码": None}  # type: ignore[dict-item]
         if number % 7 == 0:
@@ -166,69 +172,34 @@ def half(lines: Lines) -> Lines:
     return _good(lines)[::2]
 
 
-MORE: tuple[tuple[str, str, str, str, Change | None], ...] = (
-    (
-        "population",
-        "公安局/实有人口_20230531.csv",
-        "公安局/实有人口_20230601.csv",
-        "merged",
-        people,
-    ),
-    (
-        "house",
-        "住房和城乡建设局/实有房屋_20230531.csv",
-        "住房和城乡建设局/实有房屋_20230601.csv",
-        "merged",
-        homes,
-    ),
-    (
-        "hotline_order",
-        "12345热线中心/热线工单_20230531.xlsx",
-        "12345热线中心/热线工单_20230601.csv",
-        "merged",
-        orders,
-    ),
-    (
-        "payment",
-        "农业农村局/三资支付_20230531.xlsx",
-        "农业农村局/三资支付_20230601.xlsx",
-        "merged",
-        payments,
-    ),
-    (
-        "collective_org",
-        "农业农村局/集体经济组织_20230531.xlsx",
-        "农业农村局/集体经济组织_20230601.xlsx",
-        "merged",
-        organisations,
-    ),
-    (
-        "contract",
-        "农业农村局/合同台账_20230531.xlsx",
-        "农业农村局/合同台账_20230601.xlsx",
-        "merged",
-        contracts,
-    ),
-    (
-        "asset",
-        "农业农村局/资产台账_20230531.xlsx",
-        "农业农村局/资产台账_20230601.xlsx",
-        "held",
-        half,
-    ),
-    ("component", "", "城市管理局/城市部件_20230601.csv", "refused", None),
+FIRST, SECOND = "20230531", "20230601"
+MORE: tuple[tuple[str, str, str, Change | None], ...] = (
+    ("population", "公安局/实有人口_{}.csv", "merged", people),
+    ("house", "住房和城乡建设局/实有房屋_{}.csv", "merged", homes),
+    ("hotline_order", "12345热线中心/热线工单_{}.xlsx", "merged", orders),
+    ("payment", "农业农村局/三资支付_{}.xlsx", "merged", payments),
+    ("collective_org", "农业农村局/集体经济组织_{}.xlsx", "merged", organisations),
+    ("contract", "农业农村局/合同台账_{}.xlsx", "merged", contracts),
+    ("asset", "农业农村局/资产台账_{}.xlsx", "held", half),
+    ("component", "城市管理局/城市部件_{}.csv", "refused", None),
 )
+"""Feed, file of a day, what has to become of it, and how it is made of the first day's."""
 
 
-def deliver(inbox: Path) -> list[tuple[str, str, str]]:
+def deliver(inbox: Path, feeds: Collection[str] = ()) -> list[tuple[str, str, str]]:
     """Put the second day's files into the inbox: feed, file and what has to become of it."""
     told = []
-    for feed, source, target, fate, change in MORE:
+    for feed, pattern, fate, change in MORE:
+        if feeds and feed not in feeds:
+            continue
+        target = pattern.format(SECOND)
+        if feed == "hotline_order":
+            target = target.replace(".xlsx", ".csv")
         if change is None:
             (inbox / target).write_bytes(NO_TABLE)
             aged(inbox / target)
         else:
-            head, lines, above = _rows(inbox / source)
+            head, lines, above = _rows(inbox / pattern.format(FIRST))
             _write(inbox / target, head, change(lines), above)
         told.append((feed, target, fate))
     return told

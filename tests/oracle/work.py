@@ -198,9 +198,8 @@ def _scores(work: Work, form: Form) -> Scores:
 def due_periods(work: Work, form: Form) -> Iterator[bool]:
     """Whether the period of the feed's first delivery was served in time, once it was due."""
     merged = work.of(form.name, "merged")
-    spans = [one for one in work.spans if one.feed == form.name]
-    due = due_at(form, spans[0].started)
-    if due < work.cut_off:
+    first = next((one for one in work.spans if one.feed == form.name), None)
+    if first and (due := due_at(form, first.started)) < work.cut_off:
         yield bool(merged) and merged[0].at <= due
 
 
