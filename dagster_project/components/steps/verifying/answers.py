@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.clock import utc_text
+from dagster_project.components.steps.verifying.inputs import unreadable
 from dagster_project.components.steps.verifying.ledger import rows
 from dagster_project.errors import PackageError
 from dagster_project.paths import Home
@@ -34,13 +35,14 @@ class Answers:
     def __init__(self, con: duckdb.DuckDBPyConnection, home: Home, looked: Counter[str]) -> None:
         self.home, self.looked = home, looked
         self.card: SiteCard | None = None
+        self.faults: list[str] = []
         self.fault = ""
         try:
             self.card = parent_card(home)
         except PackageError as error:
             self.fault = str(error)
         self.by_package: dict[str, list[dict[str, Any]]] = {}
-        for row in rows(con, "SELECT * FROM lake.ops.acknowledgement ORDER BY acknowledged_at"):
+        for row in _kept(con, self.faults):
             self.by_package.setdefault(row["package_id"], []).append(row)
 
     def of(self, package: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -100,6 +102,15 @@ class Answers:
             return
         faults += _otherwise(path, said, row)
         faults += _contradicting(path, said, package)
+
+
+def _kept(con: duckdb.DuckDBPyConnection, faults: list[str]) -> list[dict[str, Any]]:
+    """The ledger's rows of answers, oldest first."""
+    try:
+        return rows(con, "SELECT * FROM lake.ops.acknowledgement ORDER BY acknowledged_at")
+    except duckdb.Error as error:
+        faults.append(unreadable("ops.acknowledgement", error))
+        return []
 
 
 def _recipient(data: bytes) -> str:

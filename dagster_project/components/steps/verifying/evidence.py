@@ -61,10 +61,12 @@ _NOTED = (
 class Evidence:
     """What can be read of one package; None is what is missing, damaged, or was never there.
 
-    ``rows`` are the figures as the package holds them, only if they are those that were signed.
+    ``rows`` are the figures as the package holds them, only if they are those that were signed;
+    ``signed_data`` is the signed SHA-256 of the file that they were sealed in.
     """
 
     header: Header | None = None
+    signed_data: str = ""
     receipt: Receipt | None = None
     rows: pa.Table | None = None
     faults: list[str] = field(default_factory=list)
@@ -88,6 +90,8 @@ def gather(
     manifest = _manifest(folder, package, keys, found)
     if manifest is not None:
         found.header = manifest.header
+        data = fmt.data_path(package["report"])
+        found.signed_data = next((one.sha256 for one in manifest.files if one.path == data), "")
         found.faults += changed_files(folder, manifest)
         found.faults += _otherwise(folder, package, manifest.header, _SAID, "ops.package")
     sent = _sent(folder, found.header, found.faults)

@@ -5,14 +5,14 @@ What was merged from them is ``inputs``' matter.
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import duckdb
 
-from dagster_project.components.steps.verifying.ledger import rows
 from dagster_project.lake.engine import quoted
 from dagster_project.lake.table_state import columns_at, table_states
 from dagster_project.lineage.receipts import feeds_at
@@ -22,13 +22,15 @@ from dagster_project.protocol.receipt import FeedBehind, Receipt
 
 _TODO = "Restore it from a backup."
 _MOST = 5
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LEDGER = "ops.batch"
 _LEDGERS = ("ops.feed", _LEDGER, "ops.batch_file", "ops.delivery", "ops.rectification")
 """What a receipt tells of feeds is read of these, and of the feeds' own tables."""
 _FILES = """
-SELECT b.batch_id, b.feed, coalesce(f.path, b.path) AS path, coalesce(f.sha256, b.sha256) AS sha256
+SELECT b.batch_id, coalesce(f.sha256, b.sha256) AS sha256, coalesce(f.path, b.path) AS path
 FROM lake.ops.batch AS b
 LEFT JOIN lake.ops.batch_file AS f ON f.batch_id = coalesce(b.source_batch_id, b.batch_id)
+WHERE coalesce(f.sha256, b.sha256) <> ''
 """
 
 
@@ -44,7 +46,8 @@ class Sources:
         default_factory=dict
     )
     _landed: dict[str, str] = field(default_factory=dict)
-    _files: dict[str, list[dict[str, Any]]] | None = None
+    _files: dict[str, list[str]] | None = None
+    _names: dict[str, str] = field(default_factory=dict)
 
     def batches(self, receipt: Receipt) -> Iterator[str]:
         """What the ledger says otherwise of the batches than the receipt does."""
@@ -64,34 +67,58 @@ class Sources:
 
     def landing(self, receipt: Receipt) -> Iterator[str]:
         """Landed files that are gone or changed, of every batch of the feeds behind it."""
-        if self._files is None:
-            self._files = {}
-            for row in rows(self.con, _FILES):
-                self._files.setdefault(row["batch_id"], []).append(row)
+        for feed in receipt.feeds:
+            for batch in feed.batches:
+                for sha256 in batch.files or (batch.sha256,):
+                    yield from self._landed_file(sha256, batch.batch_id)
         ids = self._ledger(receipt.snapshot)[1]
         for feed in receipt.feeds:
             for batch_id in ids.get(feed.feed, ()):
-                for row in self._files.get(batch_id, ()):
-                    if row["sha256"] and (fault := self._landed_file(row["sha256"], row)):
-                        yield fault
+                for sha256 in self._of_batch(batch_id):
+                    yield from self._landed_file(sha256, batch_id)
 
-    def _landed_file(self, sha256: str, row: Mapping[str, Any]) -> str:
+    def every_file(self) -> Iterator[str]:
+        """Whatever lies in the landing: each file's name is its hash."""
+        folder = self.home.landing
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if _SHA256.fullmatch(path.name):
+                yield from self._landed_file(path.name, "")
+
+    def _of_batch(self, batch_id: str) -> list[str]:
+        """The landed files of a batch, as the ledger knows them now."""
+        if self._files is None:
+            self._files = {}
+            for one, sha256, path in self.con.execute(_FILES).fetchall():
+                self._files.setdefault(one, []).append(sha256)
+                self._names[sha256] = path
+        return self._files.get(batch_id, [])
+
+    def _landed_file(self, sha256: str, batch_id: str) -> Iterator[str]:
+        if not sha256:
+            return
         if sha256 not in self._landed:
-            path = self.home.landing / sha256
-            what = ""
-            try:
-                if sha256_file(path) != sha256:
-                    what = "its bytes are not those that were received"
-                self.looked["landed bytes"] += path.stat().st_size
-            except FileNotFoundError:
-                what = "the landed file is gone"
-            except OSError as error:
-                what = f"the landed file cannot be read ({error.strerror})"
-            self.looked["landed files"] += 1
-            self._landed[sha256] = (
-                f"{path}: {what} ({row['path']}, batch {row['batch_id']}). {_TODO}" if what else ""
-            )
-        return self._landed[sha256]
+            self._landed[sha256] = self._looked_at(sha256, batch_id)
+        if self._landed[sha256]:
+            yield self._landed[sha256]
+
+    def _looked_at(self, sha256: str, batch_id: str) -> str:
+        path, what = self.home.landing / sha256, ""
+        self.looked["landed files"] += 1
+        try:
+            if sha256_file(path) != sha256:
+                what = "its bytes are not those that were received"
+            self.looked["landed bytes"] += path.stat().st_size
+        except FileNotFoundError:
+            what = "the landed file is gone"
+        except OSError as error:
+            what = f"the landed file cannot be read ({error.strerror})"
+        if not what:
+            return ""
+        with contextlib.suppress(duckdb.Error):
+            self._of_batch("")
+        words = (self._names.get(sha256, ""), f"batch {batch_id}" if batch_id else "")
+        told = ", ".join(one for one in words if one)
+        return f"{path}: {what}{f' ({told})' if told else ''}. {_TODO}"
 
     def _ledger(self, snapshot: int) -> tuple[tuple[str, ...], Mapping[str, list[str]]]:
         """What of the ledger of batches was changed since, and the batches of each feed then."""

@@ -13,6 +13,7 @@ from typing import Any
 
 SAME_BYTES = "same bytes"
 SAME_CONTENT = "content equal; engine differs"
+UNSIGNED = "content equal; bytes unknown"
 DIFFERENT = "different"
 NOT_MADE = "not made again"
 KEPT = "kept as it came"

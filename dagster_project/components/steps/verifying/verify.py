@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any, Self
 
 import duckdb
@@ -38,6 +37,7 @@ from dagster_project.lake import sums
 from dagster_project.lineage.receipts import programme, rule_results
 from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol import table as values
+from dagster_project.protocol.canonical import sha256_bytes
 from dagster_project.protocol.receipt import Receipt
 from dagster_project.reporting.identity import own_card
 from dagster_project.written import nearest
@@ -67,11 +67,14 @@ def verify(
     """
     done = Verified()
     with workshop.lake.reader() as con:
-        ledger = read_ledger(con)
+        ledger = _ledger(con, done)
         wanted = _wanted(ledger, package_id, report)
         with Bench(workshop, con, ledger, done) as bench:
+            done.faults += bench.answers.faults
             for package in wanted:
                 done.verdicts.append(bench.verdict(package, quick=quick))
+            if not (quick or package_id or report):
+                done.faults += bench.sources.every_file()
         if not quick:
             done.faults += _data_files(workshop, con, ledger, wanted, done, package_id or report)
         if files:
@@ -81,6 +84,15 @@ def verify(
         done.faults += chain_faults(ledger, workshop.home.outbox)
         done.looked["links of the chains"] = len(ledger.packages) + len(ledger.receipts)
     return done
+
+
+def _ledger(con: duckdb.DuckDBPyConnection, done: Verified) -> Ledger:
+    """What the lake remembers; where it cannot, that is a fault, and the files still speak."""
+    try:
+        return read_ledger(con)
+    except duckdb.Error as error:
+        done.faults.append(unreadable("ops.package, ops.receipt or ops.contract", error))
+        return Ledger({}, {}, {})
 
 
 def _data_files(  # noqa: PLR0917 - what to look at, and where to tell
@@ -239,13 +251,9 @@ class Bench:
             one.notes.append(f"{one.package_id}: content equal; engine differs: {one.engine}.")
             return
         one.made = found.SAME_BYTES
-        if not _same_bytes(path, bytes_of(self.workshop, made)):
+        signed, again = evidence.signed_data, bytes_of(self.workshop, made)
+        if not signed:
+            one.made = found.UNSIGNED  # its signature is broken: no bytes are vouched for
+        elif sha256_bytes(again) != signed:
             one.made = found.DIFFERENT
-            yield f"{path}: its figures come out again, but in other bytes."
-
-
-def _same_bytes(path: Path, made: bytes) -> bool:
-    try:
-        return path.read_bytes() == made
-    except OSError:
-        return False
+            yield f"{path}: its figures come out again, but in other bytes than were signed."
