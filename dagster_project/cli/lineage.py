@@ -174,6 +174,8 @@ def page(
     if as_json:
         emit(asdict(made))
         return
+    for sentence in made.refused:
+        complain(f"not on the page: {sentence}")
     console().print(literally(f"{made.path}"), soft_wrap=True)
     note(
         f"{counted(made.tables, 'table')}, {counted(made.columns, 'column')},"

@@ -29,13 +29,17 @@ EVERY, OF_ROWS = -2, -1
 
 @dataclass(frozen=True)
 class Heading:
-    """What the page says of itself: whose it is, and when it was made."""
+    """What the page says of itself: whose it is, when it was made, and what is not on it.
+
+    ``refused`` are sentences: models that were not loaded, so that their tables are missing.
+    """
 
     code: str
     name: str
     at: datetime
     covered: int
     columns: int
+    refused: tuple[str, ...] = ()
 
 
 def render(atlas: Atlas, heading: Heading) -> str:
@@ -74,6 +78,7 @@ def content(atlas: Atlas, heading: Heading) -> dict[str, Any]:
         "site": {"code": heading.code, "name": heading.name},
         "at": _local(heading.at),
         "coverage": [heading.covered, heading.columns],
+        "refused": heading.refused,
         "layers": [[name, LAYERS[name]] for name in layers],
         "kinds": [[name, KINDS[name]] for name in kinds],
         "departments": departments,

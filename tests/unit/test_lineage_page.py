@@ -47,7 +47,9 @@ def atlas() -> Atlas:
 
 def page() -> str:
     """The page of the small atlas."""
-    return render(atlas(), Heading("140321", HOSTILE, datetime(2026, 5, 1, tzinfo=UTC), 5, 5))
+    return render(
+        atlas(), Heading("140321", HOSTILE, datetime(2026, 5, 1, tzinfo=UTC), 5, 5, ("x.sql: no.",))
+    )
 
 
 def data(text: str) -> Any:
@@ -110,7 +112,7 @@ def test_the_data_are_the_lineage() -> None:
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ("", ["甲表", "合计", "每一列都有出处"]),
+        ("", ["甲表", "合计", "每一列都有出处", "1 个模型未能加载"]),
         ("#gold.m.n", ["怎么来的", "甲表 的行", "汇总"]),
         ("#silver.a", ["原始", "流向"]),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dagster_project import clock
 from dagster_project.components.steps.lineage_atlas import atlas
+from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
 from dagster_project.lineage.columns import coverage
 from dagster_project.lineage.page import Heading, render
@@ -23,6 +24,7 @@ class Written:
     columns: int
     covered: int
     bytes: int
+    refused: tuple[str, ...]
 
 
 def write(site: Site, home: Home, out: Path) -> Written:
@@ -34,7 +36,9 @@ def write(site: Site, home: Home, out: Path) -> Written:
     """
     found = atlas(home, counted=True)
     covered, columns = coverage(tuple(found.network.lineages.values()))
-    text = render(found, Heading(site.code, site.name, clock.now(), covered, columns))
+    shops = [Workshop.at(home.root, duty) for duty in site.duties]
+    refused = tuple(str(one) for shop in shops for one in shop.graph.problems)
+    text = render(found, Heading(site.code, site.name, clock.now(), covered, columns, refused))
     partial = out.with_name(f".{out.name}.partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -46,4 +50,4 @@ def write(site: Site, home: Home, out: Path) -> Written:
             where=str(out),
             todo="Name another file with --out",
         ) from error
-    return Written(out, len(found.cards), columns, covered, len(text.encode()))
+    return Written(out, len(found.cards), columns, covered, len(text.encode()), refused)

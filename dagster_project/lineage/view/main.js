@@ -87,6 +87,7 @@ function bar() {
     const p = make('p', 'intro');
     p.append(make('b', '', say('intro')({feeds: number(feeds), tables: number(made.length), columns: number(DATA.coverage[1])})), ` · ${say('covered')(...DATA.coverage)}　`, make('span', 'quiet', say('lead')));
     e.append(p);
+    if (DATA.refused.length) { const b = make('button', 'refused', say('refused')(DATA.refused.length)); b.type = 'button'; b.onclick = () => told(say('refused')(DATA.refused.length), DATA.refused); e.append(b); }
   } else {
     const p = make('p', 'path'), home = make('a', '', `← ${say('all')}`);
     home.href = '#'; p.append(home, make('span', 'sep', '/'));
@@ -140,6 +141,13 @@ function help() {
   d.replaceChildren(make('h2', '', say('help')), facts(say('keys')));
   for (const dt of d.querySelectorAll('dt')) { const k = make('kbd', '', dt.textContent); dt.replaceChildren(k); }
   d.append(make('p', 'quiet', say('nocell')));
+  d.onclick = () => d.close();
+  d.showModal();
+}
+
+function told(title, sentences) {
+  const d = $('help');
+  d.replaceChildren(make('h2', '', title), ...sentences.map((one) => make('p', '', one)));
   d.onclick = () => d.close();
   d.showModal();
 }

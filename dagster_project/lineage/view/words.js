@@ -1,7 +1,7 @@
 // What the page says, in two languages. Titles of tables and columns come with the data.
 const WORDS = {
   zh: {
-    brand: '血缘', find: '搜索表、列、部门……', all: '全图', none: '没有找到',
+    brand: '血缘', find: '搜索表、列、部门……', all: '全图', none: '没有找到', refused: (n) => `${n} 个模型未能加载，其表不在图上`,
     intro: (s) => `${s.feeds} 个数据项 · ${s.tables} 张表 · ${s.columns} 列`,
     covered: (a, b) => a === b ? '每一列都有出处' : `${a} / ${b} 列有出处`,
     lead: '点一张表看它从哪里来、到哪里去；再点一列，只亮它走过的路。',
@@ -19,7 +19,7 @@ const WORDS = {
       ['T', '明暗'], ['L', '中文 / English'], ['?', '本页']],
   },
   en: {
-    brand: 'Lineage', find: 'Search tables, columns, departments…', all: 'All', none: 'Nothing found',
+    brand: 'Lineage', find: 'Search tables, columns, departments…', all: 'All', none: 'Nothing found', refused: (n) => `${n} model${n > 1 ? 's' : ''} refused: not drawn`,
     intro: (s) => `${s.feeds} feeds · ${s.tables} tables · ${s.columns} columns`,
     covered: (a, b) => a === b ? 'every column has an origin' : `${a} of ${b} columns have an origin`,
     lead: 'Choose a table to see where it comes from and goes; then a column, to light only its ways.',
