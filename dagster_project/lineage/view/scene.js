@@ -151,7 +151,7 @@ function lightColumn(s) {
   const scene = $('scene'), wires = $('wires');
   for (const e of document.querySelectorAll('.column.lit,.card.lit')) e.classList.remove('lit');
   if (s === null) { scene.classList.remove('traced'); for (const e of wires.children) e.classList.remove('on'); return; }
-  const up = ways([s], 'up', {deciding: true}), down = ways([s], 'down', {deciding: true});
+  const up = ways([s], 'up', {deciding}), down = ways([s], 'down', {deciding});
   const on = new Set([...up.links, ...down.links]);
   scene.classList.add('traced');
   for (const e of wires.children) e.classList.toggle('on', e.links.some((l) => on.has(l)));
