@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dagster_project.components.steps.tracing import Story
 
 _DIGITS = 12
+_KEYS = 4
 
 
 def register(app: typer.Typer) -> None:
@@ -127,11 +128,24 @@ def _way(found: Story) -> None:
     _head("经过 goes through")
     for step in found.trace.steps:
         layer, _, name = step.table.partition(".")
-        screen.print(literally(f"  ← {step.table}: {counted(step.rows, 'row')}"))
-        if layer == "silver":
-            rows = sum(file.rows for file in found.trace.files if file.table == step.table)
-            if rows:
-                screen.print(literally(f"  ← bronze.{name}: {counted(rows, 'row')}"))
+        files = [file for file in found.trace.files if file.table == step.table]
+        giving = sum(file.rows for file in files if not file.deciding)
+        deciding = sum(file.rows for file in files if file.deciding)
+        said = counted(giving, "row") if giving or not deciding else ""
+        if deciding:
+            more = f"{counted(deciding, 'row')} that decide{'s' if deciding == 1 else ''}"
+            said = f"{said}, and {more}" if said else more
+        if not files:
+            said = counted(step.rows, "row")
+        way = f"{step.table} ← bronze.{name}" if layer == "silver" and files else step.table
+        screen.print(literally(f"  ← {way}: {said}"))
+        for key in step.keys[:_KEYS]:
+            pairs_ = zip(step.key, key, strict=True)
+            screen.print(
+                literally("      " + "  ".join(f"{n}={v}" for n, v in pairs_)), style="dim"
+            )
+        if len(step.keys) > _KEYS:
+            screen.print(f"      … {step.rows - _KEYS:,} more", style="dim")
 
 
 def _files(found: Story) -> None:

@@ -25,6 +25,7 @@ from dagster_project.lineage.figure import (
     Grounds,
     SqlGraph,
     Step,
+    Suppress,
     open_figure,
 )
 
@@ -130,12 +131,16 @@ def grounds_of(
     contracts: Contracts,
     lineages: Mapping[str, ModelLineage],
     literals: Mapping[str, exp.Expr],
+    suppress: Suppress | None = None,
 ) -> Grounds:
-    """What figures of a site that collects are opened with; arguments as of ``trace``."""
+    """What figures of a site that collects are opened with; arguments as of ``trace``.
+
+    ``suppress`` blanks small cells as the build did.
+    """
     schema = base_schema(contracts)
     for name, lineage in lineages.items():
         schema[name] = dict.fromkeys(lineage.columns, "UNKNOWN")
-    return Grounds(graph.models, schema, literals, {})
+    return Grounds(graph.models, schema, literals, {}, suppress)
 
 
 def traced(
@@ -149,7 +154,7 @@ def traced(
         figure: What was opened.
         limit: How many rows to list; all are counted.
     """
-    ends = sorted(figure.ends, key=lambda end: (is_deciding(end), end.table))
+    ends = sorted(figure.ends, key=lambda end: (end.deciding, end.table))
     rows, files, missing = _sources(con, ends, limit)
     return Trace(
         asked.table,
@@ -168,14 +173,9 @@ def traced(
     )
 
 
-def is_deciding(end: End) -> bool:
-    """Whether the rows of an end only say which others count."""
-    return bool(getattr(end, "deciding", False))
-
-
 def _ledger(con: duckdb.DuckDBPyConnection, end: End) -> Ledger:
     row = con.execute(f"SELECT COUNT(*) FROM {end.temp}").fetchone()
-    return Ledger(end.table, int(row[0]) if row else 0, end.columns, is_deciding(end))
+    return Ledger(end.table, int(row[0]) if row else 0, end.columns, end.deciding)
 
 
 def _sources(
@@ -186,7 +186,7 @@ def _sources(
     files: list[SourceFile] = []
     missing = 0
     for end in ends:
-        table, witness, deciding = end.table, end.temp, is_deciding(end)
+        table, witness, deciding = end.table, end.temp, end.deciding
         layer, _, feed = table.partition(".")
         if layer != "silver":
             continue

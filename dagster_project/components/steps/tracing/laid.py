@@ -83,10 +83,22 @@ def raw(
         _view(con, name, selects.get(name) or at(name, made.snapshot))
 
 
-def lazily(con: duckdb.DuckDBPyConnection, made: Made, table: str) -> None:
-    """Lay out a table and those below it as views, evaluated only where somebody looks."""
+def once_more(
+    con: duckdb.DuckDBPyConnection, made: Made, base: str, table: str, selects: Mapping[str, str]
+) -> None:
+    """Lay out a table and those below it, made once more where ``selects`` change anything.
+
+    Small cells are not suppressed: this is nobody's report.
+    """
+    changed = set(selects)
     for name in (*made_models(made, table), table):
-        _view(con, name, made.graph.models[name].sql(made.parameters))
+        model = made.graph.models[name]
+        if changed & {*model.inputs}:
+            changed.add(name)
+            con.execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
+            con.execute(f"CREATE TABLE {name} AS {model.sql(made.parameters)}")
+        else:
+            _view(con, name, f"SELECT * FROM {quoted(base)}.{_quoted(name)}")
 
 
 def made_models(made: Made, table: str) -> list[str]:

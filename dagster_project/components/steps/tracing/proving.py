@@ -16,8 +16,10 @@ from dagster_project.components.steps.tracing.again import PLACE, Again
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.lake.engine import literal, quoted
-from dagster_project.lake.table_state import columns_at
+from dagster_project.lake.snapshots import current_snapshot
+from dagster_project.lake.table_state import columns_at, touched
 from dagster_project.lineage.figure import End
+from dagster_project.transform.conform.tables import record_hash
 
 MOST = 5
 """How many rows a sentence's kind names; the others are counted."""
@@ -25,9 +27,13 @@ MOST = 5
 
 @dataclass(frozen=True)
 class Proof:
-    """What was found of one feed's opened rows; ``opened`` is the temp table of them, whole."""
+    """What was found of one feed's opened rows; ``opened`` is the temp table of them, whole.
 
-    again: Again
+    ``again`` are their bronze rows, conformed once more; None for rows that only decide.
+    """
+
+    feed: Feed
+    again: Again | None
     opened: str
     faults: tuple[str, ...]
     notes: tuple[str, ...]
@@ -36,7 +42,8 @@ class Proof:
 def opened_rows(con: duckdb.DuckDBPyConnection, feed: Feed, ends: Iterable[End]) -> str:
     """The temp table of a feed's opened rows with all their columns, whatever opened them."""
     opened = f"tracing_opened_{feed.name}"
-    places = " UNION ".join(f"SELECT {PLACE} FROM {end.temp}" for end in ends)
+    parts = [f"SELECT {PLACE} FROM {end.temp}" for end in ends]
+    places = " UNION ".join(parts) or f"SELECT {PLACE} FROM silver.{feed.name} LIMIT 0"
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE {opened} AS SELECT s.* FROM silver.{feed.name} AS s"
         f" SEMI JOIN ({places}) AS e USING ({PLACE})"
@@ -44,31 +51,52 @@ def opened_rows(con: duckdb.DuckDBPyConnection, feed: Feed, ends: Iterable[End])
     return opened
 
 
-def prove(
-    con: duckdb.DuckDBPyConnection, workshop: Workshop, again: Again, opened: str, snapshot: int
+def prove(  # noqa: PLR0917 - what to read with, then what to hold against what
+    con: duckdb.DuckDBPyConnection,
+    workshop: Workshop,
+    feed: Feed,
+    again: Again | None,
+    opened: str,
+    snapshot: int,
 ) -> Proof:
     """Hold a feed's opened rows against bronze and the ledgers.
 
     Args:
         con: A connection with the opened rows, and with the tables of then laid out.
         workshop: The site.
-        again: Their bronze rows, conformed once more.
+        feed: The feed.
+        again: Their bronze rows, conformed once more; None: only their own hash is asked.
         opened: The temp table of the opened rows (see ``opened_rows``).
         snapshot: When those rows were read.
     """
-    feed = again.feed
-    faults = [
-        *_unsaid(con, feed, opened, again.table, workshop.plan(feed.name).names),
-        *_absent(con, feed, opened),
-        *_moved(con, feed, opened, snapshot),
-        *_repointed(con, opened),
-    ]
+    faults: list[str] = []
+    if again is None:
+        faults += _unhashed(con, feed, opened)
+    else:
+        faults += _unsaid(con, feed, opened, again.table, workshop.plan(feed.name).names)
+    faults += _absent(con, feed, opened)
+    if touched(con).get(f"silver.{feed.name}", 0) > snapshot:
+        faults += _moved(con, feed, opened)
+    faults += _repointed(con, opened)
     notes = [
         f"{one} was judged by another contract of {feed.name} than today's: its rows were looked up"
         " in bronze, and not judged again"
-        for one in again.older
+        for one in (again.older if again else ())
     ]
-    return Proof(again, opened, tuple(faults), tuple(notes))
+    return Proof(feed, again, opened, tuple(faults), tuple(notes))
+
+
+def _unhashed(con: duckdb.DuckDBPyConnection, feed: Feed, opened: str) -> Iterator[str]:
+    """Rows that are not what they were when they were merged, by their own hash."""
+    present = {str(row[0]) for row in con.execute(f"DESCRIBE {opened}").fetchall()}
+    if present >= {column.name for column in feed.columns}:
+        yield from _rows(
+            con,
+            f"SELECT {PLACE}, '' AS said, {record_hash(feed)} <> _record_hash AS is_other"
+            f" FROM {opened}",
+            "is_other",
+            f"silver.{feed.name} holds a row that does not agree with its own hash",
+        )
 
 
 def _unsaid(
@@ -105,12 +133,12 @@ def _absent(con: duckdb.DuckDBPyConnection, feed: Feed, opened: str) -> Iterator
     )
 
 
-def _moved(con: duckdb.DuckDBPyConnection, feed: Feed, opened: str, snapshot: int) -> Iterator[str]:
+def _moved(con: duckdb.DuckDBPyConnection, feed: Feed, opened: str) -> Iterator[str]:
     """Rows that silver holds otherwise now, though nothing judged their batch again since."""
     table = f"silver.{feed.name}"
-    now = con.execute("SELECT max(snapshot_id) FROM ducklake_snapshots('lake')").fetchone()
-    present = columns_at(con, [table], int(now[0]) if now else snapshot).get(table, [])
-    columns = [column.name for column in feed.columns if column.name in present]
+    present = columns_at(con, [table], current_snapshot(con)).get(table, [])
+    then = {str(row[0]) for row in con.execute(f"DESCRIBE {opened}").fetchall()}
+    columns = [c.name for c in feed.columns if c.name in present and c.name in then]
     if not columns:
         return
     differ = ", ".join(

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project.components.steps.tracing.again import PLACE, Again
-from dagster_project.components.steps.tracing.laid import lazily, raw
+from dagster_project.components.steps.tracing.laid import once_more, raw
 from dagster_project.components.steps.tracing.made import Made
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Feed
 from dagster_project.errors import CountyLakeError
 from dagster_project.lake.batch_files import real_file
 from dagster_project.lake.engine import literal, quoted
-from dagster_project.lineage.columns import ModelLineage
+from dagster_project.lineage.columns import DECIDING, ModelLineage
 from dagster_project.lineage.figure import Asked, Figure, Grounds, open_figure
 from dagster_project.privacy.suppress import suppress
 from dagster_project.transform.models import at, stage
@@ -56,11 +56,12 @@ class WouldBe:
 
 @dataclass
 class Rejections:
-    """The rejected rows behind one table, conformed once for all of its figures."""
+    """The rejected rows behind one table; ``base`` is the database in which it is laid out."""
 
     con: duckdb.DuckDBPyConnection
     workshop: Workshop
     made: Made
+    base: str
     grounds: Grounds
     lineages: Mapping[str, ModelLineage]
 
@@ -106,14 +107,9 @@ class Rejections:
         counted: dict[str, str] = {}
         value = figure.shown
         with stage(self.con, suppress):
-            raw(
-                self.con,
-                self.workshop.contracts.feeds,
-                self.made,
-                asked.table,
-                self._selects(waiting),
-            )
-            lazily(self.con, self.made, asked.table)
+            feeds, selects = self.workshop.contracts.feeds, self._selects(waiting)
+            raw(self.con, feeds, self.made, asked.table, selects)
+            once_more(self.con, self.made, self.base, asked.table, selects)
             try:
                 found = open_figure(self.con, self.grounds, asked)
                 value = None if figure.suppressed else found.shown
@@ -129,10 +125,17 @@ class Rejections:
         }
         return WouldBe(value, rows, count, untold, told, tuple(notes))
 
+    def giving(self, asked: Asked) -> frozenset[str]:
+        """The feeds whose values flow into a figure, or whose rows it counts."""
+        found = _sources(self.lineages, asked.table, (asked.column,), values_only=True)
+        return frozenset(name.partition(".")[2] for name in found if name.startswith("silver.")) & {
+            *self.workshop.contracts.feeds
+        }
+
     def deciding(self, asked: Asked) -> dict[str, set[str]]:
         """Per table that no model makes: the columns that give the figure, or decide of it."""
         key = self.made.graph.model(asked.table).contract.key
-        return _deciding(self.lineages, asked.table, (*key, asked.column))
+        return _sources(self.lineages, asked.table, (*key, asked.column))
 
     def _readable(self, again: Again) -> str:
         """The temp table of a feed's waiting rows as far as their cells can be read."""
@@ -177,7 +180,9 @@ class Rejections:
         """Per feed, a temp table of the waiting rows that take part in the opened figure."""
         counted = {}
         for feed, table in waiting.items():
-            ends = [one.temp for one in found.ends if one.table == f"silver.{feed}"]
+            ends = [
+                one.temp for one in found.ends if one.table == f"silver.{feed}" and not one.deciding
+            ]
             if not ends:
                 continue
             places = " UNION ".join(f"SELECT {PLACE} FROM {temp}" for temp in ends)
@@ -233,10 +238,14 @@ def _any_null(columns: Iterable[str]) -> str:
     return " OR ".join(f"{quoted(name)} IS NULL" for name in columns)
 
 
-def _deciding(
-    lineages: Mapping[str, ModelLineage], table: str, columns: Iterable[str]
+def _sources(
+    lineages: Mapping[str, ModelLineage],
+    table: str,
+    columns: Iterable[str],
+    *,
+    values_only: bool = False,
 ) -> dict[str, set[str]]:
-    """The columns of silver from which some columns of a table come, along edges of any kind."""
+    """Per table that no model makes: the columns from which some columns of a table come."""
     found: dict[str, set[str]] = {}
     left = {(table, column) for column in columns}
     seen: set[tuple[str, str]] = set()
@@ -252,6 +261,6 @@ def _deciding(
         left |= {
             (edge.source_table, edge.source_column)
             for edge in lineages[name].edges
-            if edge.column in (column, "*")
+            if edge.column in (column, "*") and not (values_only and edge.kind in DECIDING)
         }
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,7 +23,7 @@ from dagster_project.contracts.model import Column
 from dagster_project.errors import UsageError
 from dagster_project.lake.engine import quoted
 from dagster_project.lineage.describe import described, lineages
-from dagster_project.lineage.figure import Asked, Grounds, open_figure
+from dagster_project.lineage.figure import Asked, Grounds, Openings, open_figure
 from dagster_project.lineage.trace import Trace, grounds_of, traced
 from dagster_project.privacy.suppress import suppress
 from dagster_project.protocol import table as values
@@ -50,6 +50,7 @@ class Figures:
     _grounds: Grounds
     _rejections: Rejections
     _described: Mapping[str, Column]
+    _openings: list[Openings] = field(default_factory=list)
 
     @property
     def snapshot(self) -> int:
@@ -75,7 +76,9 @@ class Figures:
             ModelError: It cannot be opened exactly.
         """
         asked = Asked(self.table, where, column)
-        return traced(self._con, asked, open_figure(self._con, self._grounds, asked), limit=limit)
+        if not self._openings:
+            self._openings.append(Openings(self._con, self._grounds))
+        return traced(self._con, asked, self._openings[0].open(asked), limit=limit)
 
     def story(
         self, where: Mapping[str, str], column: str, *, limit: int = 20, check_files: bool = False
@@ -94,6 +97,7 @@ class Figures:
         """
         asked = Asked(self.table, where, self._figure(column))
         self._pick(where)
+        self._openings.clear()  # what is opened beside it takes the names of its temp tables
         figure = open_figure(self._con, self._grounds, asked)
         found = traced(self._con, asked, figure, limit=limit)
         return tell(
@@ -216,7 +220,7 @@ def figures(workshop: Workshop, package_id: str = "", table: str = "") -> Iterat
         )
         columns = described(models, workshop.contracts, found, workshop.given)
         literals = made.parameters.literals()
-        grounds = grounds_of(made.graph, workshop.contracts, found, literals)
+        grounds = grounds_of(made.graph, workshop.contracts, found, literals, suppress)
         with stage(con, suppress) as on:
             lay_out(con, workshop.contracts.feeds, made, on, name)
             key = tuple(made.graph.model(name).contract.key)
@@ -228,6 +232,6 @@ def figures(workshop: Workshop, package_id: str = "", table: str = "") -> Iterat
                 made,
                 con,
                 grounds,
-                Rejections(con, workshop, made, grounds, found),
+                Rejections(con, workshop, made, on.name, grounds, found),
                 {column.name: column for column in columns[name]},
             )

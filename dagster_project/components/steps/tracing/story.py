@@ -7,7 +7,7 @@ line's matter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from dagster_project.contracts.model import Column, Feed
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.lake.ops import TABLES
 from dagster_project.lineage.figure import Asked, End, Figure
-from dagster_project.lineage.trace import SourceRow, Trace, is_deciding
+from dagster_project.lineage.trace import SourceRow, Trace
 from dagster_project.privacy.masks import expression, mask_of
 
 _OPEN = ("none", "scrub")
@@ -122,34 +122,36 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
     check_files: bool,
 ) -> Story:
     """Tell of an opened figure; arguments as of ``Figures.story``."""
-    ends = _by_feed(workshop, figure.ends)
+    asked = Asked(trace.table, trace.where, trace.column)
+    giving = rejections.giving(asked)
+    ends = _by_feed(workshop, figure.ends, giving)
     proofs = {
-        name: _proof(con, workshop, made, rejections, workshop.contracts.feeds[name], found)
+        name: _proof(con, workshop, made, rejections if name in giving else None, found)
         for name, found in ends.items()
     }
     faults = [fault for proof in proofs.values() for fault in proof.faults]
     if check_files:
         for proof in proofs.values():
-            faults += read_again(con, workshop, proof.again.feed, proof.opened)
+            faults += read_again(con, workshop, proof.feed, proof.opened)
     keys = tuple(_key(con, proofs, row) for row in trace.rows)
-    asked = Asked(trace.table, trace.where, trace.column)
     wanted = rejections.deciding(asked)
     repairs = [
         repair
         for name, proof in proofs.items()
+        if name in giving
         for repair in _repairs(con, proof, wanted.get(f"silver.{name}", set()))
     ]
     ledgers = [
         _ledger(con, end, limit)
         for end in figure.ends
-        if end.table.startswith("ops.") and not is_deciding(end)
+        if end.table.startswith("ops.") and not end.deciding
     ]
     held = [
         Held(hold.feed, hold.hold_id, hold.kind, hold.path, hold.message)
         for hold in waiting_at(con, made.cut_off_at)
         if hold.feed in ends
     ]
-    again = {name: proof.again for name, proof in proofs.items()}
+    again = {name: proof.again for name, proof in proofs.items() if proof.again}
     would_be = rejections.would_be(asked, figure, again, limit)
     notes = [*made.notes, *(note for proof in proofs.values() for note in proof.notes)]
     return Story(
@@ -157,7 +159,7 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
         title=made.graph.model(trace.table).contract.title,
         column_title=column.title if column else "",
         unit=column.unit if column else "",
-        sql=str(getattr(figure, "sql", "")),
+        sql=figure.sql,
         package_id=made.package_id,
         snapshot=made.snapshot,
         cut_off_at=made.cut_off_at.isoformat(),
@@ -172,31 +174,40 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
     )
 
 
-def _proof(  # noqa: PLR0917 - one feed, and what it is held against
+def _proof(
     con: duckdb.DuckDBPyConnection,
     workshop: Workshop,
     made: Made,
-    rejections: Rejections,
-    feed: Feed,
-    ends: Sequence[End],
+    rejections: Rejections | None,
+    found: tuple[Feed, Sequence[End]],
 ) -> Proof:
-    """Conform a feed's opened and its waiting rows once more, and hold the opened ones against."""
+    """Hold a feed's opened rows against bronze and the ledgers.
+
+    Rows that give values, and those that wait for a correction, are conformed once more; rows that
+    only decide are held against their own hash.
+    """
+    feed, ends = found
     opened = opened_rows(con, feed, ends)
+    if rejections is None:
+        return prove(con, workshop, feed, None, opened, made.snapshot)
     places = f"SELECT {PLACE} FROM {opened}"
     if waiting := rejections.places(feed):
         places = f"{places} UNION SELECT {PLACE} FROM {waiting}"
     again = conform_again(con, workshop, feed, places)
-    return prove(con, workshop, again, opened, made.snapshot)
+    return prove(con, workshop, feed, again, opened, made.snapshot)
 
 
-def _by_feed(workshop: Workshop, ends: Sequence[End]) -> dict[str, list[End]]:
-    """The opened rows of each feed."""
-    found: dict[str, list[End]] = {}
-    for end in ends:
-        layer, _, name = end.table.partition(".")
-        if layer == "silver" and name in workshop.contracts.feeds:
-            found.setdefault(name, []).append(end)
-    return found
+def _by_feed(
+    workshop: Workshop, ends: Sequence[End], giving: Collection[str]
+) -> dict[str, tuple[Feed, list[End]]]:
+    """The opened rows of each feed, and of each that would give a value if it had rows."""
+    feeds = workshop.contracts.feeds
+    names = {end.table.partition(".")[2] for end in ends if end.table.startswith("silver.")}
+    return {
+        name: (feeds[name], [end for end in ends if end.table == f"silver.{name}"])
+        for name in sorted({*names, *giving}, key=lambda name: (name not in giving, name))
+        if name in feeds
+    }
 
 
 def _key(
@@ -206,7 +217,7 @@ def _key(
     proof = proofs.get(row.table.partition(".")[2])
     if proof is None:
         return {}
-    feed = proof.again.feed
+    feed = proof.feed
     cells = ", ".join(_masked(feed, name) for name in feed.key)
     found = con.execute(
         f"SELECT {cells} FROM {proof.opened} WHERE _batch_id = ? AND _source_row = ?"
@@ -223,6 +234,8 @@ def _masked(feed: Feed, name: str) -> str:
 
 def _repairs(con: duckdb.DuckDBPyConnection, proof: Proof, columns: set[str]) -> list[Repaired]:
     """What was repaired in the cells that take part."""
+    if proof.again is None:
+        return []
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE tracing_repairs AS
         SELECT DISTINCT {PLACE}, split_part(one, ':', 1) AS column_name,
@@ -237,14 +250,14 @@ def _repairs(con: duckdb.DuckDBPyConnection, proof: Proof, columns: set[str]) ->
         FROM ops.repair AS r JOIN ops.batch AS b USING (batch_id)
         JOIN {proof.opened} AS o ON o._batch_id = coalesce(b.source_batch_id, b.batch_id)
             AND o._sheet = r.sheet AND o._source_row = r.source_row
-        WHERE r.feed = {literal(proof.again.feed.name)}"""
+        WHERE r.feed = {literal(proof.feed.name)}"""
     )
     rows = con.execute(
         "SELECT column_name, repair, count(*) FROM tracing_repairs GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     return [
         Repaired(
-            f"silver.{proof.again.feed.name}",
+            f"silver.{proof.feed.name}",
             name,
             repair,
             count,
@@ -259,7 +272,7 @@ def _examples(
     con: duckdb.DuckDBPyConnection, proof: Proof, name: str, repair: str
 ) -> tuple[tuple[str, str], ...]:
     """What some repaired cells held and hold; nothing of a column that may be somebody's."""
-    if mask_of(proof.again.feed.column(name)) not in _OPEN:
+    if mask_of(proof.feed.column(name)) not in _OPEN:
         return ()
     rows = con.execute(
         f"""SELECT DISTINCT r.raw_value, r.fixed_value
@@ -267,7 +280,7 @@ def _examples(
         JOIN {proof.opened} AS o ON o._batch_id = coalesce(b.source_batch_id, b.batch_id)
             AND o._sheet = r.sheet AND o._source_row = r.source_row
         WHERE r.feed = ? AND r.column_name = ? AND r.rule_id = ? ORDER BY ALL LIMIT {_EXAMPLES}""",
-        [proof.again.feed.name, name, repair],
+        [proof.feed.name, name, repair],
     ).fetchall()
     return tuple((str(raw), str(fixed)) for raw, fixed in rows)
 
