@@ -14,10 +14,12 @@ import pytest
 from period_kit import BY_MONTH, STATE
 from verify_kit import LATE, MONTH, Copy, flip, make, naming
 
+from dagster_project.components.steps.keeping import keep
 from dagster_project.components.steps.verifying import verify as verifying
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake import sums
 from dagster_project.lineage.receipts import programme
+from dagster_project.settings import Keep, load_site, save_site
 from tests.delivery_kit import rows
 
 pytestmark = pytest.mark.xdist_group("verify")
@@ -44,6 +46,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Copy:
     shutil.rmtree(county.workshop.schemas)
     copy = Copy.of(Workshop.at(county.root / "elsewhere").home, county.root / "deeper" / "place")
     shutil.rmtree(county.root / "elsewhere")
+    tidy(copy)
     compact(copy)
     return copy
 
@@ -55,8 +58,17 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), "utf-8")
 
 
+def tidy(copy: Copy) -> None:
+    """What ``lake gc`` does at a site that keeps no past day for its own sake."""
+    site = load_site(copy.home)
+    save_site(copy.home, site.model_copy(update={"keep": Keep(days=0)}))
+    done = keep(Workshop.at(copy.home.root).renewed())
+    assert done.expired
+    assert done.compacted
+
+
 def compact(copy: Copy) -> None:
-    """Drop what can be made again, merge files, and expire all that no receipt names."""
+    """By the engine's own means: drop what can be made again, merge, expire all but receipts'."""
     with Workshop.at(copy.home.root).lake.reader() as con:
         made = con.execute(
             "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
@@ -148,6 +160,27 @@ def test_a_snapshot_that_is_gone_is_named(lasting: Copy, tmp_path: Path) -> None
     copy.lies(f"CALL ducklake_expire_snapshots('lake', versions => [{snapshot}])")
     faults = copy.verify(MONTH).every_fault
     assert naming(faults, MONTH, f"no longer holds snapshot {snapshot}")
+
+
+@pytest.mark.thorough
+def test_a_snapshot_past_its_time_is_noted(lasting: Copy, tmp_path: Path) -> None:
+    """A site that keeps packages for a year says so of older ones; their files still count."""
+    copy = Copy.of(lasting.home, tmp_path / "old")
+    site = load_site(copy.home)
+    save_site(copy.home, site.model_copy(update={"keep": Keep(packages_years=1)}))
+    with Workshop.at(copy.home.root).lake.reader() as con:
+        ((snapshot,),) = con.execute(
+            "SELECT snapshot FROM ops.receipt WHERE package_id = ?", [MONTH]
+        ).fetchall()
+    copy.lies(
+        f"CALL ducklake_expire_snapshots('lake', versions => [{snapshot}])",
+        "UPDATE lake.ops.package SET sealed_at = sealed_at - INTERVAL 3 YEAR"
+        f" WHERE package_id = '{MONTH}'",
+    )
+    done = copy.verify(MONTH)
+    (fault,) = done.every_fault
+    assert "sealed_at is told otherwise" in fault
+    assert naming(done.every_note, MONTH, "kept for 1 year", "not made again")
 
 
 @pytest.mark.thorough

@@ -10,11 +10,13 @@ import contextlib
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from itertools import zip_longest
 from typing import Any, Self
 
 import duckdb
 
+from dagster_project import clock
 from dagster_project.components.steps.verifying import verdict as found
 from dagster_project.components.steps.verifying.answers import Answers
 from dagster_project.components.steps.verifying.chains import chain_faults
@@ -43,6 +45,7 @@ from dagster_project.reporting.identity import own_card
 from dagster_project.written import nearest
 
 _LAYERS = ("bronze", "silver")
+_YEAR = 366
 
 
 def verify(
@@ -200,10 +203,7 @@ class Bench:
     def _make(self, one: Verdict, package: Any, evidence: Evidence, receipt: Receipt) -> None:
         """Everything that a receipt says, made and looked up again."""
         if not exists_at(self.con, receipt.snapshot):
-            one.faults.append(
-                f"{one.package_id}: the lake no longer holds snapshot {receipt.snapshot}, of which"
-                " it was made. Restore an earlier copy of the home."
-            )
+            self._gone(one, package, receipt)
             return
         for step in (
             self.sources.batches,
@@ -213,6 +213,20 @@ class Bench:
         ):
             one.faults += self._told(step(receipt), one.package_id)
         one.faults += self._told(self._figures(one, package, evidence, receipt), one.package_id)
+
+    def _gone(self, one: Verdict, package: Any, receipt: Receipt) -> None:
+        """The snapshot is gone: by the site's own rule, or against it."""
+        years = self.workshop.site.keep.packages_years
+        if years and package["sealed_at"] < clock.now() - timedelta(days=years * _YEAR):
+            one.notes.append(
+                f"{one.package_id}: states of the lake are kept for {years}"
+                f" year{'s' if years > 1 else ''} (site.yaml keep); it is older and not made again."
+            )
+            return
+        one.faults.append(
+            f"{one.package_id}: the lake no longer holds snapshot {receipt.snapshot}, of which"
+            " it was made. Restore an earlier copy of the home."
+        )
 
     def _told(self, faults: Iterator[str], package_id: str) -> list[str]:
         """The faults of one step; what keeps it from going on is a fault, too."""
