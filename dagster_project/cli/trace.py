@@ -50,6 +50,9 @@ def trace(  # noqa: PLR0917 - options of a command
     check_files: Annotated[
         bool, typer.Option("--check-files", help="read the landed files again and compare")
     ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="do not ask what rejected rows would change")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, help="how many rows to list of each kind")] = 10,
     home: HomeOption = COUNTY_HOME,
     as_json: JsonOption = False,
@@ -65,7 +68,9 @@ def trace(  # noqa: PLR0917 - options of a command
     with working("opening the figure"):
         workshop = Workshop.at(opened(home).root)
         with figures(workshop, package, table) as session:
-            found = session.story(picked, column, limit=limit, check_files=check_files)
+            found = session.story(
+                picked, column, limit=limit, check_files=check_files, what_if=not quick
+            )
     if as_json:
         emit(found.told())
     else:
@@ -201,6 +206,8 @@ def _repairs(found: Story) -> None:
 
 def _rejected(found: Story) -> None:
     would_be, screen = found.would_be, console()
+    if would_be is None:
+        return
     if would_be.row_count:
         _head("问题数据 rejected rows that would have counted")
         table = _table("文件 file", "工作表 sheet", "原因 reasons", right=("行 row",))

@@ -81,7 +81,13 @@ class Figures:
         return traced(self._con, asked, self._openings[0].open(asked), limit=limit)
 
     def story(
-        self, where: Mapping[str, str], column: str, *, limit: int = 20, check_files: bool = False
+        self,
+        where: Mapping[str, str],
+        column: str,
+        *,
+        limit: int = 20,
+        check_files: bool = False,
+        what_if: bool = True,
     ) -> Story:
         """Open one figure and prove its rows; say what was repaired, rejected and held.
 
@@ -90,6 +96,7 @@ class Figures:
             column: The figure's column; may be left empty where there is only one.
             limit: How many rows to list of each kind; all are counted.
             check_files: Read the landed files again and hold the rows against them.
+            what_if: Ask what the figure would be with the rejected rows.
 
         Raises:
             UsageError: No such column or row, or more rows than one.
@@ -110,6 +117,7 @@ class Figures:
             self._described.get(asked.column),
             limit=limit,
             check_files=check_files,
+            what_if=what_if,
         )
 
     def _figure(self, column: str) -> str:

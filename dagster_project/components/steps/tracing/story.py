@@ -72,8 +72,9 @@ class Held:
 class Story:
     """A figure, where it comes from, and what else must be known of it.
 
-    ``faults`` say where opened rows are not what the files or the ledgers say; ``keys`` are the
-    masked business keys of the listed rows, in their order.
+    ``would_be`` is None where nobody asked what rejected rows would change. ``faults`` say where
+    opened rows are not what the files or the ledgers say; ``keys`` are the masked business keys of
+    the listed rows, in their order.
     """
 
     trace: Trace
@@ -86,7 +87,7 @@ class Story:
     cut_off_at: str
     keys: tuple[Mapping[str, str], ...]
     repairs: tuple[Repaired, ...]
-    would_be: WouldBe
+    would_be: WouldBe | None
     held: tuple[Held, ...]
     ledgers: tuple[LedgerRows, ...]
     faults: tuple[str, ...]
@@ -120,6 +121,7 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
     *,
     limit: int,
     check_files: bool,
+    what_if: bool,
 ) -> Story:
     """Tell of an opened figure; arguments as of ``Figures.story``."""
     asked = Asked(trace.table, trace.where, trace.column)
@@ -152,7 +154,7 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
         if hold.feed in ends
     ]
     again = {name: proof.again for name, proof in proofs.items() if proof.again}
-    would_be = rejections.would_be(asked, figure, again, limit)
+    would_be = rejections.would_be(asked, figure, again, limit) if what_if else None
     notes = [*made.notes, *(note for proof in proofs.values() for note in proof.notes)]
     return Story(
         trace=trace,
@@ -169,7 +171,7 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
         held=tuple(held),
         ledgers=tuple(ledgers),
         faults=tuple(dict.fromkeys(faults)),
-        notes=tuple(dict.fromkeys([*notes, *would_be.notes])),
+        notes=tuple(dict.fromkeys([*notes, *(would_be.notes if would_be else ())])),
         files_checked=check_files,
     )
 
