@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from dagster_project.components.steps.arriving.deliveries import Arrival
@@ -16,7 +17,7 @@ from dagster_project.components.steps.arriving.holds import Held
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.telling import Telling, telling
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.contracts.model import Column, Feed
+from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.lake.written_files import NewFiles
 from dagster_project.lineage.columns import ModelLineage
 from dagster_project.lineage.events import Work
@@ -27,6 +28,7 @@ from dagster_project.lineage.facets import (
     Written,
     personal_levels,
 )
+from dagster_project.lineage.feeds import bronze_lineage, silver_lineage
 from dagster_project.transform.conform import BatchCounts
 from dagster_project.transform.models import BuildResult, Model, Parameters
 
@@ -176,17 +178,27 @@ def built(
     )
 
 
-def feed_lineages(workshop: Workshop, feed: Feed) -> tuple[ModelLineage, ModelLineage]:
+def feed_lineages(workshop: Workshop, name: str) -> tuple[ModelLineage, ModelLineage]:
     """Where the columns of a feed's bronze and silver table come from."""
-    whole = workshop.whole
-    return whole[f"bronze.{feed.name}"], whole[f"silver.{feed.name}"]
+    repairs = tuple((one.column, one.id) for one in workshop.plan(name).repairs)
+    return _lineages(workshop.contracts, name, repairs)
+
+
+@lru_cache(maxsize=64)
+def _lineages(
+    contracts: Contracts, name: str, repairs: tuple[tuple[str, str], ...]
+) -> tuple[ModelLineage, ModelLineage]:
+    feed, by_column = contracts.feeds[name], dict[str, list[str]]()
+    for column, repair in repairs:
+        by_column.setdefault(column, []).append(repair)
+    return bronze_lineage(feed), silver_lineage(feed, contracts, by_column)
 
 
 def _bronze(
     workshop: Workshop, feed: Feed, counts: BatchCounts, snapshot: int, new: NewFiles
 ) -> Dataset:
     """The cells as they were sent, all of them text."""
-    lineage, _ = feed_lineages(workshop, feed)
+    lineage, _ = feed_lineages(workshop, feed.name)
     raw = tuple(Column(one.name, one.title, "string", level=one.level) for one in feed.columns)
     rows = Written(counts.read - counts.dropped, *new.of(lineage.table))
     return Dataset(lineage.table, at(snapshot), raw, lineage.edges, written=rows)
@@ -200,7 +212,7 @@ def _silver(
     new: NewFiles,
 ) -> Dataset:
     """The rows that were accepted, and what every rule found among those that came."""
-    _, lineage = feed_lineages(workshop, feed)
+    _, lineage = feed_lineages(workshop, feed.name)
     return Dataset(
         lineage.table,
         at(snapshot),
@@ -233,7 +245,7 @@ def _answers(made: Sequence[BatchCounts]) -> tuple[Assertion, ...]:
 
 def _registers(workshop: Workshop, feed: Feed, snapshot: int) -> tuple[Dataset, ...]:
     """The registers that the feed's references were held against."""
-    _, silver = feed_lineages(workshop, feed)
+    _, silver = feed_lineages(workshop, feed.name)
     own = {f"silver.{feed.name}", f"bronze.{feed.name}"}
     read = {edge.source_table for edge in silver.edges} - own
     return tuple(Dataset(name, at(snapshot)) for name in sorted(read) if name.startswith("silver."))
