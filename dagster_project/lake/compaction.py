@@ -12,13 +12,16 @@ from dataclasses import dataclass
 
 import duckdb
 
+from dagster_project.errors import LakeError
+from dagster_project.lake import sums
 from dagster_project.lake.engine import literal
 from dagster_project.lake.lake import AUTHOR, Lake
-from dagster_project.lake.proof import SAMPLE, Digest, Proof, sealed
+from dagster_project.lake.proof import SAMPLE, TODO, Digest, Proof, sealed
 from dagster_project.lake.retention import Claimant, decide
 from dagster_project.lake.rework import reworking
 from dagster_project.lake.snapshots import Snapshot, current_snapshot
 from dagster_project.lake.table_state import states_at
+from dagster_project.paths import Home
 
 SMALL = 4 << 20
 """A data file of fewer bytes is worth merging with others."""
@@ -156,11 +159,12 @@ def carry_out(lake: Lake, change: Change, claimant: Claimant, digest: Digest) ->
         gone = decision.gone if change.expire else ()
         _expire(work.new, gone)
         before = live_files(work.old)
+        _undecayed(work.old, lake.home, change.tables)
         _make_compact(work.new, [before[name] for name in change.tables if name in before])
         if not gone and current_snapshot(work.new) == current_snapshot(work.old):
             return Done()
         proof = Proof(work.old, work.new, tuple(decision.held), digest)
-        proof.prove(lake.home, given_up={one.id for one in gone})
+        proof.prove(lake.home, {one.id for one in gone})
         proof.remember()
         work.adopt()
         after = live_files(work.new)
@@ -177,6 +181,14 @@ def _expire(con: duckdb.DuckDBPyConnection, gone: Iterable[Snapshot]) -> None:
     """Give up snapshots by name, never by age."""
     if versions := ", ".join(str(one.id) for one in gone):
         con.execute(f"CALL ducklake_expire_snapshots('lake', versions => [{versions}])")
+
+
+def _undecayed(con: duckdb.DuckDBPyConnection, home: Home, tables: Collection[str]) -> None:
+    """Make sure that the files of tables are what was written: decay must not be made to last."""
+    folders = tuple(name.replace(".", "/") for name in tables)
+    for path, what in sums.differences(con, home, folders) if folders else ():
+        if what:
+            raise LakeError(what, where=str(path), todo=TODO)
 
 
 def _make_compact(con: duckdb.DuckDBPyConnection, tables: Collection[Files]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +23,41 @@ from dagster_project.transform.models.content import content_hash
 
 NOTHING_YOUNG = Rule(young=timedelta(0))
 INPUTS = ("silver.house", "ops.delivery")
+
+
+KEEPER = """
+import os, signal, sys, threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from keeping_kit import PastLake
+from dagster_project.lake import maintenance
+
+at, seconds, seen = int(sys.argv[3]), float(sys.argv[4]), []
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def count(event, words):
+    # What touches the disk; the engine's own hand is not seen here, so a clock kills, too.
+    if event in {"open", "os.rename", "os.remove", "shutil.copyfile", "sqlite3.connect"}:
+        if sys.argv[1] in str(words):
+            seen.append(event)
+            turn = seen.index("os.rename") + 1 if "os.rename" in seen else len(seen) + 1
+            if len(seen) in (at, turn - at - 1):
+                die()
+
+past = PastLake(Path(sys.argv[1]))
+with past.lake.reader():
+    pass
+sys.addaudithook(count)
+if seconds:
+    threading.Timer(seconds, die).start()
+past.keep()
+maintenance.gc(past.lake, at=datetime.now(UTC) + timedelta(days=2))
+print(" ".join(seen), flush=True)
+os._exit(0)
+"""
 
 
 @dataclass
@@ -46,6 +84,7 @@ class PastLake:
         for number in range(first, first + commits):
             statements = [
                 f"INSERT INTO silver.house SELECT range + {number * 10}, '东街', 7 FROM range(10)",
+                f"INSERT INTO ops.task_run (run_id, task) VALUES ('r{number}', 'house')",
                 f"INSERT INTO ops.delivery (delivery_id, feed) VALUES ('d{number}', 'house')",
             ]
             if number % 3 == 2:
@@ -141,3 +180,22 @@ def past_lake(root: Path, commits: int = 12) -> PastLake:
     made.commit("DELETE FROM silver.road WHERE id = 2")
     made.live(commits)
     return made
+
+
+def keeper(root: Path, *, at: int = 0, seconds: float = 0.0) -> list[str]:
+    """Keep a lake in a process that dies at some step, or after some time.
+
+    Args:
+        root: The lake's home.
+        at: At which step that touches the disk; -1 is that of the rename, -2 the one after it.
+        seconds: After which time.
+
+    Returns:
+        Its steps; none if it died.
+    """
+    command = [sys.executable, "-c", KEEPER, str(root), str(Path(__file__).parent)]
+    done = subprocess.run(
+        [*command, str(at), str(seconds)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
+    return done.stdout.split()

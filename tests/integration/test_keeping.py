@@ -12,10 +12,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from keeping_kit import PastLake, past_lake
+from keeping_kit import PastLake, keeper, past_lake
 
 from dagster_project.errors import LakeError, UsageError
-from dagster_project.lake import maintenance
+from dagster_project.lake import maintenance, sums
 from dagster_project.lake.compaction import Change, carry_out
 from dagster_project.lake.retention import Rule
 from dagster_project.paths import Home
@@ -119,6 +119,19 @@ def test_a_changed_data_file_stops_it(past: PastLake) -> None:
         carry_out_merge(past)
 
 
+def test_a_decayed_data_file_stops_it(past: PastLake) -> None:
+    """A file for which no receipt speaks, changed since it was written: named by its path."""
+    sums.note(past.lake)
+    file = past.files("ops.task_run")[0]
+    with file.open("r+b") as data:
+        data.seek(40)
+        byte = data.read(1)
+        data.seek(40)
+        data.write(bytes([byte[0] ^ 1]))
+    with unchanged(past), pytest.raises(LakeError, match=file.name):
+        carry_out_merge(past, "ops.task_run")
+
+
 @pytest.mark.thorough
 def test_a_missing_data_file_stops_it(past: PastLake) -> None:
     """A file that a held state needs and that is gone: named, and nothing is given up."""
@@ -152,6 +165,16 @@ def test_an_older_reader_keeps_its_files(past: PastLake) -> None:
         pass
 
 
+@pytest.mark.parametrize("step", [-1, -2])
+def test_a_kill_at_the_turn_loses_nothing(past: PastLake, step: int) -> None:
+    """Right before the new catalog takes the old one's place, and right after."""
+    before = past.rows(past.sealed[0]), past.rows(past.sealed[-1])
+    count = len(past.snapshots())
+    assert keeper(past.root, at=step) == []
+    assert (past.rows(past.sealed[0]), past.rows(past.sealed[-1])) == before
+    assert (len(past.snapshots()) == count) == (step == -1)
+
+
 def test_leavings_of_a_killed_keeper_go(past: PastLake) -> None:
     """Copies of the catalog whose maker died are removed; those of the living stay."""
     dead = past.root / "lake" / "keep-999999999-x.sqlite"
@@ -182,6 +205,6 @@ def test_others_who_have_the_lake_open_see_the_new_catalog(past: PastLake) -> No
     assert any(row[0] == 7777 for row in past.rows(at)["silver.house"])
 
 
-def carry_out_merge(past: PastLake) -> None:
+def carry_out_merge(past: PastLake, table: str = "ops.delivery") -> None:
     """Only make one table compact."""
-    carry_out(past.lake, Change(tables=("ops.delivery",)), past.claimant(), content_hash)
+    carry_out(past.lake, Change(tables=(table,)), past.claimant(), content_hash)

@@ -20,7 +20,7 @@ from dagster_project import clock
 from dagster_project.components.steps.packaging.drafting import recipe_hash
 from dagster_project.components.steps.packaging.periods import owed, sealed_periods
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.lake import compaction, maintenance
+from dagster_project.lake import compaction, maintenance, sums
 from dagster_project.lake.compaction import Agenda, Compacted, agenda, carry_out
 from dagster_project.lake.inventory import Inventory, inventory
 from dagster_project.lake.maintenance import Removed
@@ -139,6 +139,7 @@ def keep(workshop: Workshop, *, dry_run: bool = False, on_step: OnStep | None = 
         compacted += done.compacted
         proven += done.proven
     removed = maintenance.gc(workshop.lake, at=now)
+    sums.note(workshop.lake)
     kept = Kept(
         found,
         tuple(expired),
