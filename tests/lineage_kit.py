@@ -27,6 +27,8 @@ class Lab:
     schema: Schema
     chance: random.Random
     rows: int = 7
+    words: Sequence[str] = "abcde"
+    special: Mapping[str, Sequence[str]] = field(default_factory=dict)
     con: duckdb.DuckDBPyConnection = field(default_factory=duckdb.connect)
 
     def __post_init__(self) -> None:
@@ -37,25 +39,25 @@ class Lab:
             body = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
             self.con.execute(f"CREATE TABLE {table} ({body})")
 
-    def value(self, kind: str) -> object:
-        """One value of a type, NULL now and then."""
-        if self.chance.random() < 0.1:
+    def value(self, column: str, kind: str) -> object:
+        """One value of a column, NULL now and then."""
+        if self.chance.random() < 0.1 or kind.endswith("[]"):
             return None
+        if kind == "VARCHAR":
+            return self.chance.choice(self.special.get(column, self.words))
         if kind == "BOOLEAN":
             return self.chance.random() < 0.3
         number = self.chance.randrange(5)
-        if kind == "VARCHAR":
-            return "abcde"[number]
         if kind == "DATE":
             return DAY + timedelta(days=number)
-        if kind.startswith("TIMESTAMP"):
-            return f"{DAY + timedelta(days=number)} 08:00:00+00"
-        return number
+        return f"{DAY + timedelta(days=number)} 08:00:00" if "TIME" in kind else number
 
     def world(self) -> dict[str, Rows]:
         """New rows for every table."""
         return {
-            table: [tuple(self.value(kind) for kind in columns.values()) for _ in range(self.rows)]
+            table: [
+                tuple(self.value(*column) for column in columns.items()) for _ in range(self.rows)
+            ]
             for table, columns in self.schema.items()
         }
 
@@ -96,7 +98,7 @@ class Lab:
 
     def _changed(self, table: str, rows: Rows) -> Iterator[tuple[str, Rows]]:
         for place, (column, kind) in enumerate(self.schema[table].items()):
-            yield column, [(*r[:place], self.value(kind), *r[place + 1 :]) for r in rows]
+            yield column, [(*r[:place], self.value(column, kind), *r[place + 1 :]) for r in rows]
         gone = self.chance.randrange(len(rows))
         yield ROWS, rows[:gone] + rows[gone + 1 :]
 

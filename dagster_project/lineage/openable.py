@@ -8,7 +8,7 @@ What makes a result differ from run to run (clocks, chance, missing order) is th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from sqlglot import exp
@@ -82,16 +82,28 @@ def refusals(tree: exp.Expr) -> Iterator[Refusal]:
     Args:
         tree: One SELECT as it was parsed, with its line numbers.
     """
-    for kind, code, reason, fix, applies in _KINDS:
-        for node in tree.find_all(kind):
+    queries = []
+    for node in tree.walk():
+        for _, code, reason, fix, applies in _kinds_of(type(node)):
             if applies(node):
                 yield Refusal(node, code, reason, fix)
-    yield from _outer(tree)
+        if isinstance(node, exp.Query):
+            queries.append(node)
+    yield from _outer(queries)
 
 
-def _outer(tree: exp.Expr) -> Iterator[Refusal]:
+_BY_TYPE: dict[type[exp.Expr], tuple[Any, ...]] = {}
+
+
+def _kinds_of(kind: type[exp.Expr]) -> tuple[Any, ...]:
+    if kind not in _BY_TYPE:
+        _BY_TYPE[kind] = tuple(one for one in _KINDS if issubclass(kind, one[0]))
+    return _BY_TYPE[kind]
+
+
+def _outer(queries: Iterable[exp.Query]) -> Iterator[Refusal]:
     """Subqueries that read their outer row elsewhere than in their own WHERE."""
-    for query in tree.find_all(exp.Query):
+    for query in queries:
         if not in_expression(query):
             continue
         own = {_alias(node) for node in query.find_all(exp.Table, exp.Subquery)}

@@ -5,11 +5,11 @@ account of it. The lake's time is taken twice: to the last sealed package, which
 script is compared with, and to the end of the run, second opinion included.
 
 Usage: ``python -m tests.bench.run [--scale 1] [--scale 10] [--rounds 2] [--mib 800]
-[--rows 200000] [--departments 60] [--judged 5000000] [--sites 90]``. Scale 1 is the real county's
-size; inboxes are simulated once and kept below ``var/bench``. ``--rows`` is the size of the tables
-of the extraction's database (0 for none), ``--departments`` how many deliver on one day,
-``--judged`` how many rows meet fifteen rules, ``--sites`` how many have reported for a month, and
-how many send twenty packages on one day.
+[--rows 200000] [--departments 60] [--models 200] [--judged 5000000] [--sites 90]``. Scale 1 is the
+real county's size; inboxes are simulated once and kept below ``var/bench``. ``--rows`` is the size
+of the tables of the extraction's database (0 for none), ``--departments`` how many deliver on one
+day, ``--models`` how many models are followed, ``--judged`` how many rows meet fifteen rules,
+``--sites`` how many have reported for a month, and how many send twenty packages on one day.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from statistics import median
 
 from dagster_project.paths import PROJECT
 from dagster_project.simulate import simulate
-from tests.bench import city_view, departments, extraction, quality, reading, reception
+from tests.bench import city_view, departments, extraction, lineage, quality, reading, reception
 from tests.bench.timing import Timed, timed
 
 BENCH = PROJECT / "var" / "bench"
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=800, help="size of the text table; 0 for none")
     parser.add_argument("--rows", type=int, default=200_000, help="of a database; 0 for none")
     parser.add_argument("--departments", type=int, default=60, help="how many; 0 for none")
+    parser.add_argument("--models", type=int, default=200, help="followed; 0 for none")
     parser.add_argument("--judged", type=int, default=5_000_000, help="rows; 0 for none")
     parser.add_argument("--sites", type=int, default=90, help="of one receiver; 0 for none")
     asked = parser.parse_args()
@@ -103,6 +104,8 @@ def main() -> None:
         extraction.measure(asked.rows, asked.rounds)
     if asked.departments:
         departments.measure(asked.departments, ROWS_EACH)
+    if asked.models:
+        lineage.measure(asked.rounds, asked.models)
     if asked.judged:
         quality.measure(asked.judged, asked.rounds)
     if asked.sites:

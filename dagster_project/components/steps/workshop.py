@@ -17,7 +17,7 @@ from dagster_project import clock
 from dagster_project import contracts as contract_room
 from dagster_project.components.steps.cutoff import cut_off
 from dagster_project.components.steps.journal import say
-from dagster_project.components.steps.lawful import Lawful, lawful
+from dagster_project.components.steps.lawful import Lawful, lawful, uncollected
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.contracts.wording import Wording, wordings
@@ -102,7 +102,8 @@ class Workshop:
 
     @cached_property
     def _lawful(self) -> Lawful:
-        graph = load_models(self.sql, self.contracts, duty=self.duty)
+        with uncollected():
+            graph = load_models(self.sql, self.contracts, duty=self.duty)
         given = self.given
         return lawful(graph, self.contracts, given) if given else _judged(graph, self.contracts)
 
