@@ -155,7 +155,7 @@ def test_another_server_gets_all_of_it(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://lineage.example/api", "https://u:p@lineage.example/", "ftp://x.example"]
+    "url", ["http://lineage.example/api", "https://example:p@lineage.example/", "ftp://x.example"]
 )
 def test_events_leave_the_machine_over_https_only(url: str) -> None:
     """An address that shows a token in the open is no setting."""
