@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _DIGITS = 12
 _KEYS = 4
+_LINES = 18
 
 
 def register(app: typer.Typer) -> None:
@@ -129,7 +130,11 @@ def _way(found: Story) -> None:
     screen = console()
     if found.sql:
         _head("取数 SQL")
-        screen.print(literally(found.sql), soft_wrap=True)
+        lines = found.sql.splitlines()
+        if len(lines) > 2 * _LINES:
+            cut = f"  … {len(lines) - 2 * _LINES} lines more, all of them with --json"
+            lines = [*lines[:_LINES], cut, *lines[-_LINES:]]
+        screen.print(literally("\n".join(lines)), soft_wrap=True)
     _head("经过 goes through")
     for step in found.trace.steps:
         layer, _, name = step.table.partition(".")

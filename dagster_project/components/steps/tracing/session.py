@@ -152,15 +152,15 @@ class Figures:
         if found == 0:
             raise self._nothing(where)
         if found > 1:
-            lacking = [name for name in self.key if name not in where] or list(self.key)
+            said = {name: self._values(name, where) for name in self.key if name not in where}
+            said = {name: known for name, known in said.items() if len(known) > 1}
             several = "; ".join(
-                f"{name} is one of {', '.join(self._values(name, where)[:_NEAR])}"
-                for name in lacking
-                if len(self._values(name, where)) > 1
+                f"{name} is one of {', '.join(known[:_NEAR])}" for name, known in said.items()
             )
             raise UsageError(
-                f"{found:,} rows of {self.table} fit, and one is needed ({several})",
-                todo=f"Add --where for each of {', '.join(lacking)}",
+                f"{found:,} rows of {self.table} fit, and one is needed"
+                f"{f' ({several})' if several else ''}",
+                todo=f"Add --where for each of {', '.join(said or self.key)}",
             )
 
     def _nothing(self, where: Mapping[str, str]) -> UsageError:
