@@ -192,6 +192,11 @@ def _sealed(found: _Document, receipt: Receipt, title: str, site: str, programme
         f"cl:sealing.{receipt.receipt_no}",
         f"sealing of {receipt.package_id}",
         **{f"rule.{one.rule}": f"{one.failed} of {one.checked} fail" for one in receipt.rules},
+        **{
+            f"rounding.{one.column}": f"{one.numerator} / {one.denominator} * {one.times},"
+            f" {one.rule} to {one.scale}"
+            for one in receipt.rounding
+        },
     )
     table = _table(receipt, receipt.table)
     found.relate("used", activity=work, entity=table)
