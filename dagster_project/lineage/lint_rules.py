@@ -53,14 +53,23 @@ def _unordered_call(call: exp.Expr) -> bool:
 
 
 def _unordered_window(window: exp.Window) -> bool:
-    positions = exp.RowNumber | exp.FirstValue | exp.LastValue | exp.Lag | exp.Lead
-    return isinstance(window.this, positions) and not _has_order(window)
+    positions = (
+        exp.RowNumber
+        | exp.FirstValue
+        | exp.LastValue
+        | exp.NthValue
+        | exp.Lag
+        | exp.Lead
+        | exp.Ntile
+    )
+    by_place = isinstance(window.this, positions) or bool(window.args.get("spec"))
+    return by_place and not _has_order(window)
 
 
 def _has_order(window: exp.Expr) -> bool:
     """Whether a window, or the one that it names, is ordered."""
-    if window.args.get("order"):
-        return True
+    if order := window.args.get("order"):
+        return order.find(exp.Column) is not None
     name, select = window.args.get("alias"), window.find_ancestor(exp.Select)
     if name is None or select is None:
         return False
@@ -116,10 +125,43 @@ SESSION = (
     exp.CurrentRole,
     exp.CurrentSchema,
     exp.CurrentCatalog,
+    exp.CurrentDatabase,
+    exp.CurrentSchemas,
     exp.CurrentVersion,
     exp.SessionUser,
 )
-CURVES = (exp.Sqrt, exp.Cbrt, exp.Ln, exp.Log, exp.Exp, exp.Pow, exp.Pi, exp.Corr, exp.CovarPop)
+CURVES = (
+    exp.Sqrt,
+    exp.Cbrt,
+    exp.Ln,
+    exp.Log,
+    exp.Exp,
+    exp.Pow,
+    exp.Pi,
+    exp.Sin,
+    exp.Cos,
+    exp.Tan,
+    exp.Asin,
+    exp.Acos,
+    exp.Atan,
+    exp.Atan2,
+    exp.Sinh,
+    exp.Cosh,
+    exp.Tanh,
+    exp.Degrees,
+    exp.Radians,
+    exp.Corr,
+    exp.CovarPop,
+    exp.CovarSamp,
+    exp.Skewness,
+    exp.Kurtosis,
+    exp.RegrSlope,
+    exp.RegrIntercept,
+    exp.RegrR2,
+    exp.CumeDist,
+    exp.PercentRank,
+    exp.JarowinklerSimilarity,
+)
 NESTED = (exp.Struct, exp.ToMap, exp.Map, exp.Slice, exp.Array)
 RANKED = (exp.Median, exp.Quantile, exp.PercentileCont, exp.PercentileDisc)
 APPROXIMATE = (exp.ApproxDistinct, exp.ApproxQuantile, exp.ApproxTopK)

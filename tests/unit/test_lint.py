@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from dagster_project.contracts import load
@@ -73,6 +74,49 @@ def test_a_forbidden_form_is_found(code: str) -> None:
     assert code in found
     assert found[code].reason
     assert found[code].fix
+
+
+def test_every_function_that_changes_its_mind_is_law() -> None:
+    """No function of the engine whose answer may differ from query to query passes."""
+    with duckdb.connect() as con:
+        names = con.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'scalar'"
+            " AND stability <> 'CONSISTENT' AND regexp_full_match(function_name, '[a-z_0-9]+')"
+        ).fetchall()
+    passing = [
+        name
+        for (name,) in names
+        if not any(one.is_law for one in lint(f"SELECT {name}() AS a FROM gold.t", "gold", "x"))
+    ]
+    assert len(names) > 20
+    assert passing == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "SUM(a) OVER (ROWS 1 PRECEDING)",
+        "ROW_NUMBER() OVER (ORDER BY 1)",
+        "NTILE(3) OVER ()",
+        "SIN(a)",
+        "1e3",
+        "a ** 2",
+        "CURRENT_USER",
+        "CURRENT_SETTING('threads')",
+        "REGR_SLOPE(a, b)",
+        "PERCENT_RANK() OVER (ORDER BY a)",
+    ],
+)
+def test_what_differs_by_machine_or_order_is_law(value: str) -> None:
+    """Floating curves, the session, and windows whose rows stand in no order."""
+    found = lint(f"SELECT {value} AS a FROM gold.t", "gold", "x")
+    assert any(one.is_law for one in found)
+
+
+def test_a_named_window_has_its_order() -> None:
+    """The order of a window that the query names is the window's own."""
+    text = "SELECT ROW_NUMBER() OVER w AS n FROM gold.t WINDOW w AS (ORDER BY a)"
+    assert lint(text, "gold", "x.sql") == []
 
 
 def test_a_finding_names_file_and_line() -> None:
