@@ -126,34 +126,42 @@ def _workshop(home: Path) -> Workshop:
 def _show(screen: Console, done: Kept, said: dict[str, Any], *, dry_run: bool) -> None:
     from dagster_project.lake.retention import KINDS
 
-    gone, would = done.outlook.decision.gone, "would " if dry_run else ""
+    be, found = ("would be " if dry_run else ""), done.outlook
     screen.print(f"{counted(said['snapshots'], 'snapshot')}, {said['held']} held:")
     for kind, title in KINDS.items():
         if kind in said["held_by"]:
             screen.print(f"  {said['held_by'][kind]:>6,}  {title}")
-    count = len(gone) if dry_run else len(done.expired)
-    files, size = done.outlook.freed
-    screen.print(
-        f"{would or 'was '}given up: {counted(count, 'snapshot')}".replace("would ", "would be ")
-        + f", freeing {counted(files, 'file')} of {_size(size)} a day later"
-    )
-    if dry_run:
-        for one in done.outlook.agenda.tables:
-            screen.print(f"would be made compact: {one.table}, {counted(one.files, 'file')}")
+    gone = found.decision.gone if dry_run else done.expired
+    files, size = found.freed
+    freeing = f", and with them {counted(files, 'file')} of {_size(size)}" if files else ""
+    screen.print(f"{be}given up: {counted(len(gone), 'snapshot')}{freeing if gone else ''}")
+    for one in found.agenda.tables if dry_run else ():
+        worth = (
+            f"{one.small:,} of {counted(one.files, 'file')} small, {one.deleted:,} mostly deleted"
+        )
+        screen.print(
+            f"would be made compact: {one.table}, {worth}, {_size(one.size)}", soft_wrap=True
+        )
     for pair in done.compacted:
         screen.print(f"made compact: {pair.table}, {pair.before:,} → {counted(pair.after, 'file')}")
-    for one in done.outlook.agenda.left:
+    for one in found.agenda.left:
         note(f"{one.table}: left in {counted(one.files, 'file')}; to prove it would take too long")
     if not dry_run:
-        screen.print(
-            f"proven: {counted(done.proven, 'content')} hashed again and equal,"
-            f" in {done.seconds:.1f} s (the lake was held {done.longest:.1f} s at a time)"
-        )
-    for words, names in said["removed"].items():
-        if words != "bytes" and names:
-            label = REMOVED[words]
-            screen.print(f"{would + 'be ' if dry_run else ''}removed: {len(names):,} {label}")
-    screen.print(f"{would + 'be ' if dry_run else ''}removed in all: {_size(done.removed.size)}")
+        screen.print(f"proven: {counted(done.proven, 'content')} hashed again and equal")
+        held = f"the lake was held {done.longest:.1f} s at a time"
+        screen.print(f"it took {done.seconds:.1f} s; {held}")
+    _show_removed(screen, done, be)
+
+
+def _show_removed(screen: Console, done: Kept, be: str) -> None:
+    for words, label in REMOVED.items():
+        if names := getattr(done.removed, words):
+            screen.print(f"{be}removed: {len(names):,} {label}")
+    screen.print(f"{be}removed in all: {_size(done.removed.size)}")
+    files, size = done.waiting
+    if files:
+        waits = "needed by no snapshot, stay a day: nobody can be reading them then"
+        screen.print(f"{counted(files, 'file')} of {_size(size)}, {waits}", soft_wrap=True)
 
 
 REMOVED = {

@@ -64,7 +64,11 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Kept:
-    """What keeping did: contents that were proven, and what was removed from the disk."""
+    """What keeping did: contents that were proven, and what was removed from the disk.
+
+    ``longest`` is for how many seconds it held the lake at a time; ``waiting`` are data files, and
+    their bytes, that nobody needs any more and that stay until nobody can be reading them.
+    """
 
     outlook: Outlook
     expired: tuple[Snapshot, ...] = ()
@@ -73,6 +77,7 @@ class Kept:
     seconds: float = 0.0
     longest: float = 0.0
     removed: Removed = field(default_factory=Removed)
+    waiting: tuple[int, int] = (0, 0)
 
 
 def rule_of(workshop: Workshop) -> Rule:
@@ -125,7 +130,8 @@ def keep(workshop: Workshop, *, dry_run: bool = False, on_step: OnStep | None = 
     found = outlook(workshop)
     now = clock.now()
     if dry_run:
-        return Kept(found, removed=maintenance.gc(workshop.lake, at=now, dry_run=True))
+        removed = maintenance.gc(workshop.lake, at=now, dry_run=True)
+        return Kept(found, removed=removed, waiting=_waiting(found.stock))
     expired: list[Snapshot] = []
     compacted: list[Compacted] = []
     proven, longest = 0, 0.0
@@ -148,9 +154,20 @@ def keep(workshop: Workshop, *, dry_run: bool = False, on_step: OnStep | None = 
         time.monotonic() - begun,
         longest,
         removed,
+        _waiting(_stock(workshop)),
     )
     _log.info("lake kept", **{k: v for k, v in told(kept).items() if isinstance(v, int | float)})
     return kept
+
+
+def _stock(workshop: Workshop) -> Inventory:
+    with workshop.lake.reader() as con:
+        return inventory(con, workshop.home)
+
+
+def _waiting(stock: Inventory) -> tuple[int, int]:
+    files = [stock.present[name] for name in stock.given_up if name in stock.present]
+    return len(files), sum(file.stat().st_size for file in files)
 
 
 def told(kept: Kept) -> dict[str, Any]:
@@ -164,7 +181,13 @@ def told(kept: Kept) -> dict[str, Any]:
         "freed_files": found.freed[0],
         "freed_bytes": found.freed[1],
         "loose": [
-            {"table": one.table, "files": one.files, "small": one.small, "deleted": one.deleted}
+            {
+                "table": one.table,
+                "files": one.files,
+                "small": one.small,
+                "deleted": one.deleted,
+                "bytes": one.size,
+            }
             for one in found.agenda.tables
         ],
         "too_long_to_prove": [one.table for one in found.agenda.left],
@@ -176,6 +199,8 @@ def told(kept: Kept) -> dict[str, Any]:
         "compacted": [
             {"table": one.table, "before": one.before, "after": one.after} for one in kept.compacted
         ],
+        "waiting_files": kept.waiting[0],
+        "waiting_bytes": kept.waiting[1],
         "proven": kept.proven,
         "seconds": round(kept.seconds, 2),
         "longest_change": round(kept.longest, 2),
