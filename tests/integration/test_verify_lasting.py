@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,8 @@ from dagster_project.components.steps.verifying import verify as verifying
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake import sums
 from dagster_project.lineage.receipts import programme
+from dagster_project.reporting.identity import own_card
+from dagster_project.reporting.rotation import rotate
 from dagster_project.settings import Keep, load_site, save_site
 from tests.delivery_kit import rows
 
@@ -30,7 +32,7 @@ DATA = Path("data", "permit_by_month.parquet")
 
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Copy:
-    """A county whose SQL, contract, data and place changed, and whose lake was compacted."""
+    """A county whose SQL, contract, key, data and place changed, and whose lake was compacted."""
     assert keys.is_dir()
     county = make(tmp_path_factory.mktemp("lasting"))
     change(county.sql / "gold" / "permit_month.sql", "COUNT(*)", "COUNT(*) + 1")
@@ -38,6 +40,7 @@ def lasting(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Copy:
     change(contract, "version: 1.0.0", "version: 1.1.0")
     change(contract, "unit, value: 件", "unit, value: 个")
     county.renew()
+    rotate(county.workshop.home, overlap=timedelta(days=1), why="换密钥")
     county.take("许可_3.csv", [*rows([1], "2023-03-01"), *rows(range(2, 41), "2023-04-01")])
     assert {one.period for one in county.report(BY_MONTH, MAY).new} == {"202303", "202304"}
     assert county.report(STATE, MAY).new
@@ -102,6 +105,7 @@ def test_all_packages_verify(lasting: Copy) -> None:
     assert [one.made for one in done.verdicts] == ["same bytes"] * 9
     assert done.looked["batches of bronze"] == 3
     assert {one.package_id for one in done.verdicts} >= {MONTH, LATE}
+    assert len(own_card(lasting.home).listed) == 2
 
 
 def test_all_is_named_at_once(lasting: Copy, tmp_path: Path) -> None:
