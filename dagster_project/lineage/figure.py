@@ -21,7 +21,7 @@ from dagster_project.lake.engine import quoted
 from dagster_project.lineage.columns import Schema
 from dagster_project.lineage.describe import SqlModel
 from dagster_project.lineage.opening import GIVES, Demands, Opened, Relations, tables_of
-from dagster_project.lineage.opening_plan import DIALECT, WANTED, Shape, of, same
+from dagster_project.lineage.opening_shape import DIALECT, WANTED, Shape, of, same
 from dagster_project.lineage.opening_sql import one_select
 from dagster_project.lineage.opening_tree import literals_in
 
@@ -167,9 +167,7 @@ class Openings:
             return self._given(asked, shown, suppressed)
         demands = self._asked(asked, key, values)
         found, through = self._relations.open(asked.table, demands)
-        opened = {
-            table: self._relations.opened(table, demands) for table, demands in found.items()
-        }
+        opened = {table: self._relations.opened(table, demands) for table, demands in found.items()}
         again = self._recompute(through, opened)
         if self._is_flag(asked):
             self._suppress(asked, again)
@@ -244,9 +242,7 @@ class Openings:
         if self._is_flag(asked):  # all rows and counts decide which cells must be blank
             every = frozenset(self._schema[asked.table])
             return {Shape((), every): [values], Shape((), every, giving=True): [values]}
-        conditions = tuple(
-            same(of(name), of(f"k_{n}", table=WANTED)) for n, name in enumerate(key)
-        )
+        conditions = tuple(same(of(name), of(f"k_{n}", table=WANTED)) for n, name in enumerate(key))
         needed = frozenset({asked.column})
         return {
             Shape(conditions, needed): [values],
@@ -262,7 +258,7 @@ class Openings:
             if name not in self._again:
                 query = literals_in(self._models[name].query, self._grounds.literals)
                 self._again[name] = (query, list(tables_of(query)))
-            query, nodes = self._again[name]
+            tree, nodes = self._again[name]
             for node in nodes:
                 table = node.meta.setdefault("table", f"{node.db}.{node.name}")
                 if table in made:
@@ -278,7 +274,7 @@ class Openings:
                 node.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
             place = f"again_{name.replace('.', '_')}"
             self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE {place} AS {query.sql(dialect=DIALECT)}"
+                f"CREATE OR REPLACE TEMP TABLE {place} AS {tree.sql(dialect=DIALECT)}"
             )
             made[name] = place
         return made

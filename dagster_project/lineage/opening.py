@@ -19,14 +19,14 @@ from sqlglot import exp
 from dagster_project.lake.engine import quoted
 from dagster_project.lineage.columns import ROWS, Schema
 from dagster_project.lineage.describe import SqlModel
-from dagster_project.lineage.opening_plan import (
+from dagster_project.lineage.opening_plan import parts
+from dagster_project.lineage.opening_shape import (
     MADE,
     VALUES,
     WANTED,
     Part,
     Shape,
     bound,
-    parts,
     reads,
     relation,
     text,
@@ -209,7 +209,8 @@ class Relations:
             for side, branch in zip(("this", "expression"), node.branches, strict=True):
                 copy.set(side, exp.select("*").from_(relation(branch)))
             return copy
-        assert isinstance(node, Select)
+        if not isinstance(node, Select):
+            return exp.select("*").from_(relation(node))
         query = node.query
         for one in reads([query]):
             self.there(one)
@@ -256,7 +257,9 @@ class Relations:
         temp = f"opened_{table.replace('.', '_')}"
         whole = {shape: names for shape, names in demands.items() if shape.once is None}
         gives = " OR ".join(
-            self._test(shape, self.merged(shape, names)) for shape, names in whole.items() if shape.giving
+            self._test(shape, self.merged(shape, names))
+            for shape, names in whole.items()
+            if shape.giving
         )
         sound = " OR ".join(
             self._test(shape, self.merged(shape, names))

@@ -22,7 +22,9 @@ def one_select(query: exp.Query, column: str, key: Mapping[str, object]) -> str:
     inner = query.copy()
     inner.set("order", None)
     conditions = [
-        exp.NullSafeEQ(this=exp.column(name, table="figure", quoted=True), expression=literal(value))
+        exp.NullSafeEQ(
+            this=exp.column(name, table="figure", quoted=True), expression=literal(value)
+        )
         for name, value in key.items()
     ]
     outer = exp.Select(

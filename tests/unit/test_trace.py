@@ -215,7 +215,8 @@ def test_a_figure_about_the_programme_opens_to_its_ledger(con: duckdb.DuckDBPyCo
     con.execute("INSERT INTO ops.feed (feed, title) VALUES ('house', '房屋'), ('asset', '资产')")
     con.execute(
         "INSERT INTO ops.task_run (task, kind, status, day, finished_at, read)"
-        " SELECT task, 'feed', 'success', DATE '2026-05-31', TIMESTAMPTZ '2026-05-31 01:00:00+00', read"
+        " SELECT task, 'feed', 'success', DATE '2026-05-31',"
+        " TIMESTAMPTZ '2026-05-31 01:00:00+00', read"
         " FROM (VALUES ('house', 3), ('house', 4), ('asset', 5)) AS runs(task, read)"
     )
     model = GRAPH.model("report.task_execution")
