@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from dagster_project.components.steps.report import seal_report
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts import feed_order
 from dagster_project.paths import Home
-from dagster_project.settings import Site
+from dagster_project.settings import Settings, Site
 from tests.oracle.asked import Answer, answers
 from tests.oracle.book import Book
 from tests.oracle.cases import rectification
@@ -98,7 +98,8 @@ class FigureCounty:
         self.inbox.mkdir(parents=True, exist_ok=True)
         site = Site(code=CODE, name="平定县", parent="140300", inbox=str(self.inbox))
         found(Home(self.root / "county"), site)
-        self.workshop = Workshop.at(self.root / "county")
+        county = Workshop.at(self.root / "county")
+        self.workshop = replace(county, settings=Settings(threads=1))
         self.book = Book(self.inbox)
         self.day = datetime.now(SHANGHAI).date()
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from figure_kit import KEYS, FigureCounty, Said, differences, key_of
-from sample_kit import KINDS, Cell, cells, has_its_rows, sampled
+from sample_kit import KINDS, WIDE, Cell, at_hand, cells, has_its_rows, sampled
 
 from dagster_project.components.steps.tracing import figures
 from dagster_project.paths import SAMPLES
@@ -32,7 +32,8 @@ from tests.oracle.second_day import FIRST, deliver
 
 pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("every_figure")]
 OPENED = 1000
-EACH_REPORT = 150
+EACH_REPORT = (90, 55)
+"""So many figures of each report that are opened, by run."""
 SEED = 20230531
 
 
@@ -78,7 +79,9 @@ def _first(inbox: Path, feed: str) -> str:
 def test_every_cell_of_every_package_is_what_the_files_say(days: Days, number: int) -> None:
     """No cell differs, no row is missing and none is too many, in any report of either run."""
     now = days.rounds[number]
-    assert {one.report for one in now.packages} == KEYS.keys()
+    # The second file of components was refused: nothing of that report moved.
+    unmoved = {"component_by_town"} if number else set()
+    assert {one.report for one in now.packages} == KEYS.keys() - unmoved
     counted: Counter[str] = Counter()
     for package in now.packages:
         assert differences(now.said, package) == []
@@ -104,15 +107,22 @@ def test_sampled_figures_are_opened_and_computed_again(days: Days) -> None:
     kinds: Counter[str] = Counter()
     rows = 0
     wrong: list[str] = []
-    for now in days.rounds:
+    for now, most in zip(days.rounds, EACH_REPORT, strict=True):
         by_package: dict[str, list[Cell]] = defaultdict(list)
-        for cell in sampled(now.packages, EACH_REPORT // 2, SEED):
+        # What is dear to open is opened once: the second run's, which has all that the first had.
+        chosen_from = [
+            one for one in now.packages if now is days.rounds[1] or one.report not in WIDE
+        ]
+        for cell in sampled(chosen_from, most, SEED):
             by_package[cell.package.name].append(cell)
         for name, chosen in by_package.items():
             with figures(days.county.workshop, package_id=name) as session:
+                at_hand(session)
                 for cell in chosen:
                     found = session.trace(cell.where, cell.column, limit=100_000)
-                    truth = now.said.tables[cell.package.report][cell.key][cell.column]
+                    row = now.said.tables[cell.package.report][cell.key]
+                    # The mark of withheld cells is judged with them, and opens as it stands.
+                    truth = row.get(cell.column, cell.value)
                     is_right = found.equal and not found.missing and found.figure == cell.value
                     if cell.value is None and truth is not None:
                         is_right = is_right and found.suppressed
