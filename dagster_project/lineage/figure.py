@@ -146,6 +146,7 @@ class Openings:
         self._models, self._schema = grounds.models, grounds.schema
         self._relations = Relations(con, grounds.models, grounds.schema, grounds.literals)
         self._empty: dict[str, str] = {}
+        self._texts: dict[tuple[str, ...], str] = {}
         self._again: dict[str, tuple[exp.Expr, list[exp.Table]]] = {}
 
     def open(self, asked: Asked) -> Figure:
@@ -273,9 +274,10 @@ class Openings:
                 node.set("this", exp.to_identifier(place))
                 node.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
             place = f"again_{name.replace('.', '_')}"
-            self._con.execute(
-                f"CREATE OR REPLACE TEMP TABLE {place} AS {tree.sql(dialect=DIALECT)}"
-            )
+            read = (name, *(node.name for node in nodes))
+            if read not in self._texts:
+                self._texts[read] = tree.sql(dialect=DIALECT)
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE {place} AS {self._texts[read]}")
             made[name] = place
         return made
 
@@ -317,13 +319,12 @@ class Openings:
         sql = self._relations.rows(table, demands, giving=gives)
         key = () if table.startswith("silver.") else tuple(self._models[table].contract.key)
         columns = ", ".join(f"CAST({quoted(name)} AS VARCHAR)" for name in key)
-        row = self._con.execute(f"SELECT COUNT(*) FROM ({sql})").fetchone()
-        keys: list[tuple[str, ...]] = []
-        if key:
-            keys = self._con.execute(
-                f"SELECT {columns} FROM ({sql}) ORDER BY ALL LIMIT {MOST_KEYS}"
-            ).fetchall()
-        return Step(table, int(row[0]) if row else 0, sql, key, tuple(keys))
+        found = self._con.execute(
+            f"SELECT COUNT(*) OVER (){', ' if key else ''}{columns} FROM ({sql})"
+            f" ORDER BY ALL LIMIT {MOST_KEYS if key else 1}"
+        ).fetchall()
+        keys = tuple(tuple(row[1:]) for row in found) if key else ()
+        return Step(table, int(found[0][0]) if found else 0, sql, key, keys)
 
     def _ends(self, opened: Opened) -> Iterator[End]:
         """The opened rows of one table: those that give, then those that only decide."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import duckdb
 from sqlglot import exp
@@ -88,6 +89,7 @@ class Relations:
         self._roots: dict[str, Node] = {}
         self._nodes: dict[str, list[Node]] = {}
         self._plans: dict[tuple[Node, Shape], list[Part]] = {}
+        self._tests: dict[Shape, str] = {}
         self._there: set[int] = set()
         self._tables: dict[str, str] = {}
         self._temps: list[str] = []
@@ -149,7 +151,7 @@ class Relations:
         for node in self._nodes[table]:
             if isinstance(node, Leaf):
                 continue
-            for shape, names in local.pop(node, {}).items():
+            for shape, names in _joined(local.pop(node, {})).items():
                 values = self.merged(shape, names)
                 for part in self._plan(node, shape):
                     below = self._ask(part, values)
@@ -244,13 +246,15 @@ class Relations:
 
     def _test(self, shape: Shape, values: str) -> str:
         """Whether a row meets a demand."""
-        bare = [one for one in shape.conditions if not _wants(one)]
-        bonds = [one for one in shape.conditions if _wants(one)]
-        told = [f"({text(one)})" for one in bare]
-        if bonds:
-            joined = " AND ".join(f"({text(one)})" for one in bonds)
-            told.append(f'EXISTS (SELECT 1 FROM {values} AS "{WANTED}" WHERE {joined})')
-        return f"({' AND '.join(told) or 'TRUE'})"
+        if shape not in self._tests:
+            bare = [one for one in shape.conditions if not _wants(one)]
+            bonds = [one for one in shape.conditions if _wants(one)]
+            told = [f"({text(one)})" for one in bare]
+            if bonds:
+                joined = " AND ".join(f"({text(one)})" for one in bonds)
+                told.append(f'EXISTS (SELECT 1 FROM "{VALUES}" AS "{WANTED}" WHERE {joined})')
+            self._tests[shape] = f"({' AND '.join(told) or 'TRUE'})"
+        return self._tests[shape].replace(f'"{VALUES}"', values)
 
     def opened(self, table: str, demands: Demands) -> Opened:
         """Open a table that no model makes."""
@@ -304,6 +308,28 @@ class Relations:
             f'SELECT * FROM {self.held(table)} AS "{MADE}"'
             f" WHERE {self._test(shape, values)} QUALIFY {rank} = 1"
         )
+
+
+def _joined(demands: Demands) -> Demands:
+    """Fewer demands: those alike but for the columns that must be right, as one."""
+    found: dict[tuple[object, ...], tuple[set[str], list[str]]] = {}
+    for shape, names in demands.items():
+        # Rows that give must not be mixed: only of the same values they are the same rows.
+        apart = tuple(sorted({*names})) if shape.giving else ()
+        key = (shape.conditions, shape.giving, shape.once, apart)
+        needed, values = found.setdefault(key, (set(), []))
+        needed |= shape.needed
+        values += names
+    made: Demands = {}
+    for (conditions, giving, once, _), (needed, values) in found.items():
+        shape = Shape(
+            cast("tuple[exp.Expr, ...]", conditions),
+            frozenset(needed),
+            bool(giving),
+            cast("tuple[exp.Expr, ...] | None", once),
+        )
+        made.setdefault(shape, []).extend(values)
+    return made
 
 
 def _wants(condition: exp.Expr) -> bool:
