@@ -16,7 +16,7 @@ from dagster_project.errors import LakeError
 from dagster_project.lake import sums
 from dagster_project.lake.engine import literal
 from dagster_project.lake.lake import AUTHOR, Lake
-from dagster_project.lake.proof import SAMPLE, TODO, Digest, Proof, sealed
+from dagster_project.lake.proof import ADVICE, SAMPLE, Digest, Proof, sealed
 from dagster_project.lake.retention import Claimant, decide
 from dagster_project.lake.rework import reworking
 from dagster_project.lake.snapshots import Snapshot, current_snapshot
@@ -188,7 +188,7 @@ def _undecayed(con: duckdb.DuckDBPyConnection, home: Home, tables: Collection[st
     folders = tuple(name.replace(".", "/") for name in tables)
     for path, what in sums.differences(con, home, folders) if folders else ():
         if what:
-            raise LakeError(what, where=str(path), todo=TODO)
+            raise LakeError(what, where=str(path), todo=ADVICE)
 
 
 def _make_compact(con: duckdb.DuckDBPyConnection, tables: Collection[Files]) -> None:

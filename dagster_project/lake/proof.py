@@ -30,7 +30,7 @@ SAMPLE = 4
 """Snapshots that are hashed of a table for which no receipt speaks; 2 or more."""
 Spot = tuple[str, str]
 """A table and a state of it."""
-TODO = "Nothing was changed. Run `countylake verify --all`, and report it"
+ADVICE = "Nothing was changed. Run `countylake verify --all`, and report it"
 _RECEIPTS = """
 SELECT snapshot, one ->> 'table', one ->> 'content_hash', package_id
 FROM (
@@ -105,7 +105,7 @@ class Proof:
             LakeError: Something held would read otherwise, or cannot be read.
         """
         for what in self._faults(home, given_up):
-            raise LakeError(what, where=str(home.root), todo=TODO)
+            raise LakeError(what, where=str(home.root), todo=ADVICE)
         for con in (self._old, self._new):
             con.execute("BEGIN")
         try:
@@ -177,7 +177,7 @@ class Proof:
             found = {table: one for (table, at), one in after.items() if at == new}
             if different := was.keys() ^ found.keys():
                 raise LakeError(
-                    f"{min(different)} would appear or disappear at snapshot {old}", todo=TODO
+                    f"{min(different)} would appear or disappear at snapshot {old}", todo=ADVICE
                 )
             for table, one in sorted(was.items()):
                 if one.state != found[table].state:
@@ -239,7 +239,7 @@ class Proof:
             what = f"{table} at snapshot {old} would not read as {said}"
             if self._content(self._old, table, old) == found:
                 what = f"{table} at snapshot {old} does not read as it was hashed before ({said})"
-            raise LakeError(what, where=str(home.root), todo=TODO)
+            raise LakeError(what, where=str(home.root), todo=ADVICE)
         if before in self._known and after not in self._known:
             self._learnt[after] = found
 
