@@ -36,6 +36,7 @@ from dagster_project.components.steps.verifying.verdict import Verdict, Verified
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import CountyLakeError, UsageError
 from dagster_project.lake import sums
+from dagster_project.lineage.rates import rate_faults
 from dagster_project.lineage.receipts import programme, rule_results
 from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol import table as values
@@ -251,6 +252,8 @@ class Bench:
                     f"receipt of {one.package_id}: rule {(said or now).rule} is told otherwise than"
                     " its rows are judged."
                 )
+        for fault in rate_faults(receipt.rounding, made):
+            yield f"{one.package_id}: {fault}"
         path = self.workshop.home.outbox / one.package_id / fmt.data_path(receipt.table[7:])
         if values.content_hash(made) != package["content_hash"]:
             one.made = found.DIFFERENT
