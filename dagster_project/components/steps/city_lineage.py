@@ -266,7 +266,8 @@ class _Looked:
             own = [column.name for column in received_columns(())]
             if count := strangers(self.con, end, told.package_id, file, own):
                 told.faults.append(f"{count} rows of {end.table} do not stand in its file.")
-            told.ask += list(self._asks(end, told, header))
+            if not end.deciding:
+                told.ask += list(self._asks(end, told, header))
         receipt = receipt_of((folder / fmt.RECEIPTS).read_bytes(), header)
         told.receipt_hash = receipt.receipt_hash
         told.inputs = [one.model_dump() for one in receipt.inputs]
