@@ -298,16 +298,21 @@ class Relations:
     def _picked(self, table: str, shape: Shape, values: str) -> str:
         """One row of those that agree in what the demand says is enough once."""
         names = list(self._schema[table])
-        order = [name for name in PLACE if name in names] or names
+        held, test = self.held(table), self._test(shape, values)
         once = ", ".join(text(one) for one in shape.once or ())
+        if {*PLACE} <= {*names}:  # first the places alone: a person's row is wide
+            place = ", ".join(f"{name} := {name}" for name in PLACE)
+            first = (
+                f'SELECT MIN(struct_pack({place})) AS p FROM {held} AS "{MADE}" WHERE {test}'
+                f"{f' GROUP BY {once}' if once else ''}"
+            )
+            same = " AND ".join(f"m.{name} IS NOT DISTINCT FROM f.p.{name}" for name in PLACE)
+            return f"SELECT m.* FROM {held} AS m SEMI JOIN ({first}) AS f ON {same}"
         rank = (
             f"row_number() OVER ({f'PARTITION BY {once} ' if once else ''}"
-            f"ORDER BY {', '.join(quoted(name) for name in order)})"
+            f"ORDER BY {', '.join(quoted(name) for name in names)})"
         )
-        return (
-            f'SELECT * FROM {self.held(table)} AS "{MADE}"'
-            f" WHERE {self._test(shape, values)} QUALIFY {rank} = 1"
-        )
+        return f'SELECT * FROM {held} AS "{MADE}" WHERE {test} QUALIFY {rank} = 1'
 
 
 def _joined(demands: Demands) -> Demands:
