@@ -7,7 +7,7 @@ line's matter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -148,11 +148,6 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
         for end in figure.ends
         if end.table.startswith("ops.") and not end.deciding
     ]
-    held = [
-        Held(hold.feed, hold.hold_id, hold.kind, hold.path, hold.message)
-        for hold in waiting_at(con, made.cut_off_at)
-        if hold.feed in ends
-    ]
     again = {name: proof.again for name, proof in proofs.items() if proof.again}
     would_be = rejections.would_be(asked, figure, again, limit) if what_if else None
     notes = [*made.notes, *(note for proof in proofs.values() for note in proof.notes)]
@@ -168,12 +163,19 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
         keys=keys,
         repairs=tuple(repairs),
         would_be=would_be,
-        held=tuple(held),
+        held=tuple(_held(con, made, ends)),
         ledgers=tuple(ledgers),
         faults=tuple(dict.fromkeys(faults)),
         notes=tuple(dict.fromkeys([*notes, *(would_be.notes if would_be else ())])),
         files_checked=check_files,
     )
+
+
+def _held(con: duckdb.DuckDBPyConnection, made: Made, feeds: Collection[str]) -> Iterator[Held]:
+    """The deliveries of some feeds that waited for a decision when the figure was made."""
+    for hold in waiting_at(con, made.cut_off_at):
+        if hold.feed in feeds:
+            yield Held(hold.feed, hold.hold_id, hold.kind, hold.path, hold.message)
 
 
 def _proof(
