@@ -28,7 +28,7 @@ from dagster_project.cli.shared import (
 from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
-    from dagster_project.lineage.atlas import Atlas
+    from dagster_project.lineage.atlas.atlas import Atlas
     from dagster_project.lineage.walk import Direction, Walk
     from dagster_project.paths import Home
 
@@ -200,7 +200,7 @@ def _walk(direction: Direction, name: str, depth: int, form: Form, home: Path) -
     if form is Form.json:
         emit(_told(atlas, walked, table, column))
     elif form is Form.mermaid:
-        from dagster_project.lineage.mermaid import flowchart
+        from dagster_project.lineage.atlas.mermaid import flowchart
 
         typer.echo(flowchart(atlas, walked), nl=False)
     else:

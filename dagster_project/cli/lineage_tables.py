@@ -13,7 +13,7 @@ from rich.tree import Tree
 from dagster_project.cli.shared import console, counted, literally, note
 from dagster_project.components.steps.lineage_department import Fed
 from dagster_project.components.steps.lineage_without import Loss
-from dagster_project.lineage.atlas import KINDS, Atlas
+from dagster_project.lineage.atlas.atlas import KINDS, Atlas
 from dagster_project.lineage.columns import ROWS
 from dagster_project.lineage.walk import Link, Spot, Walk
 

@@ -17,7 +17,7 @@ from sqlglot.errors import SqlglotError
 
 from dagster_project.lineage.lines import line_of
 from dagster_project.lineage.lint_rules import ADVICE, RULES, Rule
-from dagster_project.lineage.openable import refusals
+from dagster_project.lineage.opening.openable import refusals
 
 DIALECT = "duckdb"
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from dagster_project.errors import PackageError
 from dagster_project.lake.engine import quoted
 from dagster_project.lineage.columns import Schema
-from dagster_project.lineage.figure import End, Figure
+from dagster_project.lineage.opening.figure import End, Figure
 
 PACKAGE = "package_id"
 _FILE = "package_rows"

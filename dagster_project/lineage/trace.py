@@ -18,7 +18,7 @@ from dagster_project.contracts.model import Contracts
 from dagster_project.lake.batch_files import real_file
 from dagster_project.lineage.columns import ModelLineage
 from dagster_project.lineage.describe import base_schema
-from dagster_project.lineage.figure import (
+from dagster_project.lineage.opening.figure import (
     Asked,
     End,
     Figure,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from dagster_project.lineage.forwarding import forward
+from dagster_project.lineage.events.forwarding import forward
 from dagster_project.lineage.prov import prov_of
 from dagster_project.lineage.rates import rate_faults
 from dagster_project.paths import Home

@@ -17,7 +17,7 @@ from dagster_project.components.steps.lineage_department import fed_by
 from dagster_project.components.steps.lineage_without import without
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
-from dagster_project.lineage.atlas import Atlas
+from dagster_project.lineage.atlas.atlas import Atlas
 from dagster_project.lineage.describe import base_schema
 from dagster_project.transform.models import Parameters
 from tests.conftest import founded_county

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.lineage.event_log import append, close_killed, marked
-from dagster_project.lineage.events import KILLED, Work, aborted, completed, started
-from dagster_project.lineage.facets import Dataset
+from dagster_project.lineage.events.events import KILLED, Work, aborted, completed, started
+from dagster_project.lineage.events.facets import Dataset
+from dagster_project.lineage.events.log import append, close_killed, marked
 from dagster_project.paths import Home
 from tests.openlineage_kit import faults
 
@@ -21,7 +21,7 @@ WORK = Work("140321", "gold.house", "r", AT, outputs=[Dataset("gold.house")])
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from dagster_project.lineage.event_log import append, marked
+from dagster_project.lineage.events.log import append, marked
 from dagster_project.paths import Home
 home, run_id, start, end = Home(Path(sys.argv[1])), *sys.argv[2:]
 with marked(home, run_id, start):

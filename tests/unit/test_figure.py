@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from dagster_project.contracts.model import Table
-from dagster_project.lineage.figure import Asked, Figure, Grounds, open_figure
+from dagster_project.lineage.opening.figure import Asked, Figure, Grounds, open_figure
 from dagster_project.lineage.packages import Share, feeds_giving, shares
 
 SCHEMA = {"city.told": dict.fromkeys(("site", "kind", "cnt", "package_id"), "UNKNOWN")}

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from dagster_project.lineage import forwarding
-from dagster_project.lineage.event_log import append
-from dagster_project.lineage.events import Work, completed, started
-from dagster_project.lineage.facets import Assertion, Dataset, Evidence, Written
-from dagster_project.lineage.forwarding import forward, recall, waiting
+from dagster_project.lineage.events import forwarding
+from dagster_project.lineage.events.events import Work, completed, started
+from dagster_project.lineage.events.facets import Assertion, Dataset, Evidence, Written
+from dagster_project.lineage.events.forwarding import forward, recall, waiting
+from dagster_project.lineage.events.log import append
 from dagster_project.paths import Home
 from dagster_project.settings import LineageServer
 from tests.openlineage_kit import Receiver, receiving

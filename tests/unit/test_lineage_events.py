@@ -13,9 +13,9 @@ from openlineage.client.event_v2 import RunEvent
 from dagster_project.contracts.model import Column
 from dagster_project.errors import LakeError
 from dagster_project.lineage.columns import Edge
-from dagster_project.lineage.event_log import append, upstream
-from dagster_project.lineage.events import Work, completed, failed, started
-from dagster_project.lineage.facets import Dataset, Written
+from dagster_project.lineage.events.events import Work, completed, failed, started
+from dagster_project.lineage.events.facets import Dataset, Written
+from dagster_project.lineage.events.log import append, upstream
 from dagster_project.paths import Home
 
 AT = datetime(2023, 5, 31, 12, 30, tzinfo=UTC)

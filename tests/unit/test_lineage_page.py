@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from dagster_project.contracts.model import Column
-from dagster_project.lineage.atlas import KINDS, Atlas, Card
+from dagster_project.lineage.atlas.atlas import KINDS, Atlas, Card
+from dagster_project.lineage.atlas.page import EVERY, Heading, render
 from dagster_project.lineage.columns import Edge, ModelLineage
-from dagster_project.lineage.page import EVERY, Heading, render
 from dagster_project.lineage.walk import Network
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"

@@ -9,9 +9,9 @@ import pytest
 
 from dagster_project.contracts.model import Column
 from dagster_project.errors import ModelError, UsageError
-from dagster_project.lineage.atlas import Atlas, Card
+from dagster_project.lineage.atlas.atlas import Atlas, Card
+from dagster_project.lineage.atlas.mermaid import flowchart
 from dagster_project.lineage.columns import Edge, Kind, ModelLineage, lineage_of
-from dagster_project.lineage.mermaid import flowchart
 from dagster_project.lineage.walk import VALUES, Network, Spot
 
 SCHEMA = {"silver.a": {"k": "VARCHAR", "town": "VARCHAR", "x": "BIGINT", "y": "BIGINT"}}

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from dagster_project.contracts.model import Table
-from dagster_project.lineage.figure import Asked, Figure, Grounds, Openings
+from dagster_project.lineage.opening.figure import Asked, Figure, Grounds, Openings
 from tests.unit.opening_kit import BASES, SCHEMA, Made, fill, models, parsed
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from dagster_project.contracts.model import Column
 from dagster_project.lineage.columns import Edge
-from dagster_project.lineage.events import Work, completed
-from dagster_project.lineage.facets import Assertion, Dataset, Evidence, Written
+from dagster_project.lineage.events.events import Work, completed
+from dagster_project.lineage.events.facets import Assertion, Dataset, Evidence, Written
 from tests.openlineage_kit import faults
 
 AT = datetime(2023, 5, 31, 12, 30, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 from dagster_project.contracts import load
 from dagster_project.errors import UsageError
 from dagster_project.lineage.describe import base_schema, lineages
-from dagster_project.lineage.figure import Asked, Openings
+from dagster_project.lineage.opening.figure import Asked, Openings
 from dagster_project.lineage.trace import SourceRow, Trace, grounds_of, trace, traced
 from dagster_project.paths import schemas_dir, sql_dir
 from dagster_project.privacy.suppress import suppress

@@ -20,7 +20,7 @@ from dagster_project.city.register import cards
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import PackageError, UsageError
 from dagster_project.lineage.describe import base_schema
-from dagster_project.lineage.figure import Asked, End, Figure, Grounds, Step, open_figure
+from dagster_project.lineage.opening.figure import Asked, End, Figure, Grounds, Step, open_figure
 from dagster_project.lineage.packages import Share, feeds_giving, keys_of, shares, strangers
 from dagster_project.protocol import manifest as fmt
 from dagster_project.protocol import table as values

@@ -9,7 +9,7 @@ import structlog
 
 from dagster_project import clock
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.lineage.forwarding import Forwarded, forward, recall, waiting
+from dagster_project.lineage.events.forwarding import Forwarded, forward, recall, waiting
 
 _log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column, Feed, LogicalType
 from dagster_project.lake.engine import quoted
 from dagster_project.lake.ops import TABLES
-from dagster_project.lineage.atlas import Atlas, Card
+from dagster_project.lineage.atlas.atlas import Atlas, Card
 from dagster_project.lineage.columns import ModelLineage
 from dagster_project.lineage.walk import Network
 from dagster_project.paths import Home

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dagster_project.errors import UsageError
-from dagster_project.lineage.atlas import Atlas, Card
+from dagster_project.lineage.atlas.atlas import Atlas, Card
 from dagster_project.lineage.columns import ROWS
 from dagster_project.lineage.walk import Spot, Walk
 from dagster_project.written import nearest

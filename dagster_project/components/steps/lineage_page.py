@@ -9,8 +9,8 @@ from dagster_project import clock
 from dagster_project.components.steps.lineage_atlas import atlas
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import UsageError
+from dagster_project.lineage.atlas.page import Heading, render
 from dagster_project.lineage.columns import coverage
-from dagster_project.lineage.page import Heading, render
 from dagster_project.paths import Home
 from dagster_project.settings import Site
 

@@ -19,7 +19,7 @@ from dagster_project.contracts import cell_rules
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.table_rule import TableRule
 from dagster_project.errors import ModelError, UsageError
-from dagster_project.lineage.atlas import Atlas
+from dagster_project.lineage.atlas.atlas import Atlas
 from dagster_project.lineage.columns import ROWS, lineage_of
 from dagster_project.lineage.describe import base_schema
 from dagster_project.lineage.walk import How, Spot, Walk

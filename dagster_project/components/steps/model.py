@@ -25,7 +25,7 @@ from dagster_project.contracts.model import Rule
 from dagster_project.errors import ModelError
 from dagster_project.lake import Transaction, Writer
 from dagster_project.lake.written_files import NewFiles
-from dagster_project.lineage.facets import Assertion
+from dagster_project.lineage.events.facets import Assertion
 from dagster_project.privacy.suppress import suppress
 from dagster_project.transform.models import (
     BuildResult,

@@ -15,8 +15,9 @@ import structlog
 
 from dagster_project import clock
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.lineage import event_log, events
-from dagster_project.lineage.events import Work
+from dagster_project.lineage.events import events
+from dagster_project.lineage.events import log as event_log
+from dagster_project.lineage.events.events import Work
 
 WITHIN = {"collect": "county_day", "receive": "city_receive"}
 """The job that materializations belong to, by what the site does."""

@@ -20,8 +20,8 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column, Contracts, Feed
 from dagster_project.lake.written_files import NewFiles
 from dagster_project.lineage.columns import ModelLineage
-from dagster_project.lineage.events import Work
-from dagster_project.lineage.facets import (
+from dagster_project.lineage.events.events import Work
+from dagster_project.lineage.events.facets import (
     Assertion,
     Dataset,
     Evidence,

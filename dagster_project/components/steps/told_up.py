@@ -21,8 +21,8 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.lake.engine import quoted
 from dagster_project.lake.plan import PublishTable
 from dagster_project.lineage.columns import Edge
-from dagster_project.lineage.events import Work
-from dagster_project.lineage.facets import Assertion, Dataset, Evidence, Written
+from dagster_project.lineage.events.events import Work
+from dagster_project.lineage.events.facets import Assertion, Dataset, Evidence, Written
 from dagster_project.protocol.manifest import Header
 from dagster_project.protocol.receipt import Receipt
 from dagster_project.quality.table_rules import Judged

@@ -20,9 +20,9 @@ from dagster_project.components.steps.packaging.feed_standings import standings_
 from dagster_project.components.steps.packaging.replaying import State
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.report_period import Period
-from dagster_project.lineage import events
-from dagster_project.lineage.events import Work
-from dagster_project.lineage.facets import Dataset
+from dagster_project.lineage.events import events
+from dagster_project.lineage.events.events import Work
+from dagster_project.lineage.events.facets import Dataset
 from dagster_project.protocol.held import Holds
 from dagster_project.protocol.manifest import Header
 from dagster_project.protocol.receipt import Receipt

@@ -29,7 +29,7 @@ from dagster_project.contracts.model import Table
 from dagster_project.contracts.report_period import Period, period_at
 from dagster_project.errors import PackageError, UsageError
 from dagster_project.lake import Writer
-from dagster_project.lineage.event_log import upstream
+from dagster_project.lineage.events.log import upstream
 from dagster_project.reporting.identity import signer_of
 from dagster_project.reporting.package import Draft, seal_each, standing
 from dagster_project.transform.models import Model

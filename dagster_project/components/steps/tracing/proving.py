@@ -18,7 +18,7 @@ from dagster_project.contracts.model import Feed
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.lake.snapshots import current_snapshot
 from dagster_project.lake.table_state import columns_at, touched
-from dagster_project.lineage.figure import End
+from dagster_project.lineage.opening.figure import End
 from dagster_project.transform.conform.tables import record_hash
 
 MOST = 5

@@ -21,7 +21,7 @@ from dagster_project.errors import CountyLakeError
 from dagster_project.lake.batch_files import real_file
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.lineage.columns import DECIDING, ModelLineage
-from dagster_project.lineage.figure import Asked, Figure, Grounds, open_figure
+from dagster_project.lineage.opening.figure import Asked, Figure, Grounds, open_figure
 from dagster_project.privacy.suppress import suppress
 from dagster_project.transform.models import at, stage
 

@@ -23,7 +23,7 @@ from dagster_project.contracts.model import Column
 from dagster_project.errors import UsageError
 from dagster_project.lake.engine import quoted
 from dagster_project.lineage.describe import described, lineages
-from dagster_project.lineage.figure import Asked, Grounds, Openings, open_figure
+from dagster_project.lineage.opening.figure import Asked, Grounds, Openings, open_figure
 from dagster_project.lineage.trace import Trace, grounds_of, traced
 from dagster_project.privacy.suppress import suppress
 from dagster_project.protocol import table as values

@@ -23,7 +23,7 @@ from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column, Feed
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.lake.ops import TABLES
-from dagster_project.lineage.figure import Asked, End, Figure
+from dagster_project.lineage.opening.figure import Asked, End, Figure
 from dagster_project.lineage.trace import SourceRow, Trace
 from dagster_project.privacy.masks import expression, mask_of
 

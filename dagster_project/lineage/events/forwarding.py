@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dagster_project.credentials import credential
 from dagster_project.errors import ChannelError, CountyLakeError
-from dagster_project.lineage.event_log import FILE, size_of
+from dagster_project.lineage.events.log import FILE, size_of
 from dagster_project.paths import Home
 from dagster_project.protocol.folders import only_one, write_file
 from dagster_project.protocol.line import Line

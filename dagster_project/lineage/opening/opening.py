@@ -20,8 +20,8 @@ from sqlglot import exp
 from dagster_project.lake.engine import quoted
 from dagster_project.lineage.columns import ROWS, Schema
 from dagster_project.lineage.describe import SqlModel
-from dagster_project.lineage.opening_plan import parts
-from dagster_project.lineage.opening_shape import (
+from dagster_project.lineage.opening.plan import parts
+from dagster_project.lineage.opening.shape import (
     MADE,
     VALUES,
     WANTED,
@@ -32,7 +32,7 @@ from dagster_project.lineage.opening_shape import (
     relation,
     text,
 )
-from dagster_project.lineage.opening_tree import (
+from dagster_project.lineage.opening.tree import (
     Leaf,
     Node,
     Select,

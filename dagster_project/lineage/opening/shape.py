@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from dagster_project.lineage.opening_tree import RELATION, Node
+from dagster_project.lineage.opening.tree import RELATION, Node
 
 DIALECT = "duckdb"
 MADE = "__made"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from dagster_project.errors import ModelError
-from dagster_project.lineage.openable import in_expression
+from dagster_project.lineage.opening.openable import in_expression
 
 SETS = ("grouping_sets", "rollup", "cube")
 

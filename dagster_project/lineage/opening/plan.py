@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from sqlglot import exp
 
 from dagster_project.lineage.columns import ROWS
-from dagster_project.lineage.opening_facts import is_key, only_decides, only_of, weighing
-from dagster_project.lineage.opening_join import Joins
-from dagster_project.lineage.opening_shape import (
+from dagster_project.lineage.opening.facts import is_key, only_decides, only_of, weighing
+from dagster_project.lineage.opening.join import Joins
+from dagster_project.lineage.opening.shape import (
     HERE,
     MADE,
     VALUES,
@@ -34,8 +34,8 @@ from dagster_project.lineage.opening_shape import (
     reads,
     same,
 )
-from dagster_project.lineage.opening_stage import windows
-from dagster_project.lineage.opening_tree import (
+from dagster_project.lineage.opening.stage import windows
+from dagster_project.lineage.opening.tree import (
     SUB,
     Node,
     Select,

@@ -18,7 +18,7 @@ from typing import Any
 
 from dagster_project.clock import SHANGHAI
 from dagster_project.contracts.model import Column
-from dagster_project.lineage.atlas import KINDS, LAYERS, Atlas, Card
+from dagster_project.lineage.atlas.atlas import KINDS, LAYERS, Atlas, Card
 from dagster_project.lineage.columns import ROWS, Edge, ModelLineage
 
 SCRIPTS = ("words", "model", "layout", "scene", "panel", "main")
@@ -44,7 +44,7 @@ class Heading:
 
 def render(atlas: Atlas, heading: Heading) -> str:
     """The page."""
-    view = files("dagster_project.lineage") / "view"
+    view = files("dagster_project.lineage.atlas") / "view"
     script = "\n".join((view / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     script = f"(() => {{\n'use strict';\n{script}\n}})();"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

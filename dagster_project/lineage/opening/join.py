@@ -7,9 +7,9 @@ from typing import cast
 
 from sqlglot import exp
 
-from dagster_project.lineage.opening_facts import is_unique
-from dagster_project.lineage.opening_level import Level
-from dagster_project.lineage.opening_shape import (
+from dagster_project.lineage.opening.facts import is_unique
+from dagster_project.lineage.opening.level import Level
+from dagster_project.lineage.opening.shape import (
     VALUES,
     WANTED,
     WANTED_FROM,
@@ -20,7 +20,7 @@ from dagster_project.lineage.opening_shape import (
     ordered,
     same,
 )
-from dagster_project.lineage.opening_tree import OWNER, SUB, Source, Sub, own_columns
+from dagster_project.lineage.opening.tree import OWNER, SUB, Source, Sub, own_columns
 
 
 class Joins(Level):

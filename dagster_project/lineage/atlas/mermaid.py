@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dagster_project.lineage.atlas import KINDS, LAYERS, Atlas
+from dagster_project.lineage.atlas.atlas import KINDS, LAYERS, Atlas
 from dagster_project.lineage.columns import ROWS
 from dagster_project.lineage.walk import VALUES, Link, Spot, Walk
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from dagster_project.lineage.opening_facts import adds_only
-from dagster_project.lineage.opening_shape import (
+from dagster_project.lineage.opening.facts import adds_only
+from dagster_project.lineage.opening.shape import (
     HERE,
     VALUES,
     WANTED_FROM,
@@ -22,7 +22,7 @@ from dagster_project.lineage.opening_shape import (
     relation,
     text,
 )
-from dagster_project.lineage.opening_tree import Node, Select, Source, own_columns
+from dagster_project.lineage.opening.tree import Node, Select, Source, own_columns
 
 
 @dataclass

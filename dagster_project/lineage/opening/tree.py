@@ -15,8 +15,8 @@ from sqlglot.optimizer.scope import Scope, build_scope
 
 from dagster_project.errors import ModelError
 from dagster_project.lineage.columns import Schema, scope_of
-from dagster_project.lineage.openable import refusals
-from dagster_project.lineage.opening_stage import SETS, aggregates, staged
+from dagster_project.lineage.opening.openable import refusals
+from dagster_project.lineage.opening.stage import SETS, aggregates, staged
 
 OWNER = "owner"
 """On a column: the number of the SELECT whose rows it is read from."""

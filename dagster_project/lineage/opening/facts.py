@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from dagster_project.lineage.opening_shape import has_sub
-from dagster_project.lineage.opening_stage import aggregates, windows
-from dagster_project.lineage.opening_tree import (
+from dagster_project.lineage.opening.shape import has_sub
+from dagster_project.lineage.opening.stage import aggregates, windows
+from dagster_project.lineage.opening.tree import (
     Leaf,
     Node,
     Select,

@@ -2,7 +2,7 @@
 
 Events tell names, columns, versions, counts and SQL; never a cell and never an error's own text,
 which might quote one. They are written with the OpenLineage library's types and serializer. Facets
-are made in ``facets``, events are kept by ``event_log``; when to tell is the caller's business.
+are made in ``facets``, events are kept by ``log``; when to tell is the caller's business.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from openlineage.client.facet_v2 import (
 
 from dagster_project import __version__
 from dagster_project.errors import CountyLakeError
-from dagster_project.lineage import facets
-from dagster_project.lineage.facets import Dataset, Evidence
+from dagster_project.lineage.events import facets
+from dagster_project.lineage.events.facets import Dataset, Evidence
 
 _SPACE = uuid.UUID("5b4f6f0e-6f0a-5c8e-9d0e-3f6f1d1f4a11")
 KILLED = "The process of this run was ended before the run did; what it had committed stays."

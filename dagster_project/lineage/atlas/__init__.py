@@ -1,0 +1,1 @@
+"""Every table and column of a site as people look at it: cards, charts and one page."""

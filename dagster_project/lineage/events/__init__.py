@@ -1,0 +1,1 @@
+"""What each materialization read and made, as OpenLineage events: written, kept, handed on."""
