@@ -26,12 +26,23 @@ from statistics import median
 
 from dagster_project.paths import PROJECT
 from dagster_project.simulate import simulate
-from tests.bench import city_view, departments, extraction, lineage, quality, reading, reception
+from tests.bench import (
+    city_view,
+    departments,
+    events,
+    extraction,
+    lineage,
+    opening,
+    quality,
+    reading,
+    reception,
+)
 from tests.bench.timing import Timed, timed
 
 BENCH = PROJECT / "var" / "bench"
 COUNTY, DAY, SEED = "140321", "2023-05-31", 20230531
 PARTS = Path(__file__).resolve().parent
+ENV = {"COUNTYLAKE_KEYS": str(Path(tempfile.gettempdir()) / "countylake-bench-keys")}
 ROWS_EACH = 2000
 """Rows that each of many departments delivers."""
 
@@ -55,9 +66,8 @@ def bare(source: Path) -> Timed:
 
 def lake(source: Path) -> tuple[Timed, float]:
     """The lake on the same inbox from an empty home, and its seconds to the last seal."""
-    home = BENCH / "home"
+    home, env = BENCH / "home", ENV
     shutil.rmtree(home, ignore_errors=True)
-    env = {"COUNTYLAKE_KEYS": str(Path(tempfile.gettempdir()) / "countylake-bench-keys")}
     command = [sys.executable, "-m", "dagster_project.cli"]
     timed([*command, "init", "--home", str(home), "--code", COUNTY, "--inbox", str(source)], env)
     run = timed([*command, "run", "--home", str(home), "--json"], env)
@@ -81,6 +91,7 @@ def measure(scale: float, rounds: int) -> None:
         f"  lake, whole run      {whole:8.1f} s   peak {max(r.peak for _, r, _ in pairs):6.0f} MiB"
         f"   CPU {median(r.cpu for _, r, _ in pairs):6.1f} s\n"
     )
+    opening.measure(BENCH / "home", ENV, rounds)
 
 
 def main() -> None:
@@ -106,6 +117,7 @@ def main() -> None:
         departments.measure(asked.departments, ROWS_EACH)
     if asked.models:
         lineage.measure(asked.rounds, asked.models)
+        events.measure(asked.rounds)
     if asked.judged:
         quality.measure(asked.judged, asked.rounds)
     if asked.sites:
