@@ -20,6 +20,7 @@ from sqlglot.errors import SqlglotError
 from dagster_project.contracts.model import Contracts, Layer, Problem, Table
 from dagster_project.errors import ModelError
 from dagster_project.settings import Duty
+from dagster_project.transform.models.confined import escapes
 from dagster_project.transform.models.entities import entity_models
 from dagster_project.transform.models.model import DIALECT, PARAMETERS, Graph, Model
 
@@ -159,24 +160,25 @@ def _parsed(text: str, contract: Table, relative: str) -> Model:
 
 def _inputs(query: exp.Query, layer: Layer) -> tuple[str, ...]:
     allowed = MAY_READ[layer]
-    local = {cte.alias_or_name for cte in query.find_all(exp.CTE)}
+    for node, sentence in escapes(query):
+        raise _RefusedError(_line(node), sentence)
     found: set[str] = set()
     for table in query.find_all(exp.Table):
-        line = int(table.this.meta.get("line", 1))
         if not table.db:
-            if table.name in local:
-                continue
-            raise _RefusedError(
-                line, f"'{table.name}' has no layer. Write it as layer.{table.name}."
-            )
+            continue
         if table.db not in allowed:
             raise _RefusedError(
-                line,
+                _line(table),
                 f"A {layer} model may not read {table.db}.{table.name}. "
                 f"Read {', '.join(sorted(allowed))} only.",
             )
         found.add(f"{table.db}.{table.name}")
     return tuple(sorted(found))
+
+
+def _line(node: exp.Expr) -> int:
+    """The first line that a node was read from."""
+    return min((int(part.meta["line"]) for part in node.walk() if "line" in part.meta), default=1)
 
 
 def _parameters(query: exp.Query) -> tuple[str, ...]:
