@@ -24,6 +24,7 @@ from dagster_project.contracts.policy import Policy
 from dagster_project.contracts.policy_file import read_policy, threshold_problems
 from dagster_project.contracts.profile import form_problems
 from dagster_project.contracts.references import Refused, settle
+from dagster_project.contracts.rowsql import expression_fault
 from dagster_project.contracts.table_checks import settle_rules
 from dagster_project.errors import ContractError
 
@@ -170,7 +171,9 @@ def past_table(text: str, layer: Layer, name: str) -> Table:
             f"a former wording of {layer}/{name} cannot be read ({faults[0].sentence.rstrip('.')})",
             todo="Ask with a release of the programme that can read it",
         )
-    return build_table(document, layer)
+    table = build_table(document, layer)
+    _sound_rules(table, f"{layer}/{name}")
+    return table
 
 
 def past_feed(text: str, name: str) -> Feed:
@@ -186,7 +189,24 @@ def past_feed(text: str, name: str) -> Feed:
             f"a former wording of feeds/{name} cannot be read ({faults[0].sentence.rstrip('.')})",
             todo="Ask with a release of the programme that can read it",
         )
-    return build_feed(document, Policy())
+    feed = build_feed(document, Policy())
+    _sound_rules(feed, f"feeds/{name}")
+    return feed
+
+
+def _sound_rules(contract: Feed | Table, name: str) -> None:
+    """Refuse a former wording whose rules are more than conditions over a row: they are run.
+
+    Raises:
+        ContractError: Such a rule.
+    """
+    columns = tuple(column.name for column in contract.columns)
+    for rule in contract.rules:
+        if fault := expression_fault(rule.expression, columns):
+            raise ContractError(
+                f"a former wording of {name} cannot be used (rule `{rule.id}`: {fault})",
+                todo="Restore the newest copy of the home",
+            )
 
 
 def _document(path: Path, root: Path, kind: str, problems: list[Problem]) -> Document | None:

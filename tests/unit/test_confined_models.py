@@ -1,13 +1,19 @@
-"""A SELECT reaches nothing beyond the tables that it names, a former one from a receipt neither."""
+"""A SELECT reaches nothing beyond the tables that it names, a former one from a receipt neither.
+
+The same holds of the rules of a contract's former wording.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dagster_project.contracts.model import Table
-from dagster_project.errors import ModelError
+from dagster_project.contracts.reader import past_table
+from dagster_project.errors import ContractError, ModelError
+from dagster_project.paths import schemas_dir
 from dagster_project.transform.models import past_model
 
 CONTRACT = Table(name="a", layer="gold", title="a", version="1.0.0", key=("k",))
@@ -58,3 +64,32 @@ def test_what_reaches_beyond_its_tables_is_refused(tmp_path: Path, text: str) ->
 def test_a_name_means_the_table_of_its_scope(text: str) -> None:
     """CTEs are seen where the engine sees them, also from below and in set operations."""
     assert past_model(text, CONTRACT).inputs == ("silver.house",)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "(SELECT count(*) FROM read_text('{path}')) > 0",
+        "k > 0) IS FALSE) FROM receipt_rows; COPY (SELECT 1) TO '{path}'; SELECT ((1 = 1",
+        "write_log('{path}') IS NULL",
+    ],
+)
+def test_a_former_rule_is_a_condition_over_its_row(tmp_path: Path, rule: str) -> None:
+    """A contract's wording that the lake kept is run by verification, so it is judged again."""
+    text = (schemas_dir() / "report" / "house_by_town.yaml").read_text(encoding="utf-8")
+    document = yaml.safe_load(text)
+    entry = {
+        "id": "odd",
+        "type": "custom",
+        "engine": "countylake",
+        "description": "odd",
+        "dimension": "consistency",
+        "severity": "fail",
+        "implementation": "house_cnt >= 0",
+    }
+    document["schema"][0]["quality"] = [entry]
+    sound = past_table(yaml.safe_dump(document, allow_unicode=True), "report", "house_by_town")
+    assert [one.expression for one in sound.rules] == ["house_cnt >= 0"]
+    entry["implementation"] = rule.replace("{path}", str(tmp_path / "out"))
+    with pytest.raises(ContractError, match="cannot be used"):
+        past_table(yaml.safe_dump(document, allow_unicode=True), "report", "house_by_town")

@@ -24,6 +24,7 @@ OUTSIDE = frozenset(
         "getvariable",
         "in_search_path",
         "nextval",
+        "pg_sleep",
         "setseed",
         "sleep_ms",
         "write_log",
