@@ -102,8 +102,10 @@ def _show_package(package: TracedPackage) -> None:
     if not package.receipt_hash:
         return
     screen.print(
-        f"  receipt {package.receipt_hash}: snapshot {package.snapshot},"
-        f" cut-off {package.cut_off_at}, contract {package.contract_version}"
+        literally(
+            f"  receipt {package.receipt_hash}: snapshot {package.snapshot},"
+            f" cut-off {package.cut_off_at}, contract {package.contract_version}"
+        )
     )
     if package.held:
         note(f"{package.package_id}: not in the figure, because held: {', '.join(package.held)}")
@@ -114,7 +116,8 @@ def _show_package(package: TracedPackage) -> None:
         table.add_column(head, justify="right", no_wrap=True)
     for feed in sorted(package.feeds, key=lambda one: (not one.gives_values, one.feed)):
         files = [str(batch["sha256"])[:_DIGITS] for batch in feed.batches]
-        times = [local(datetime.fromisoformat(str(batch["received_at"]))) for batch in feed.batches]
+        received = [str(batch["received_at"]) for batch in feed.batches]
+        times = [local(datetime.fromisoformat(at)) if at else "—" for at in received]
         more = [f"+{feed.others}"] if feed.others else []
         table.add_row(
             feed.feed if feed.gives_values else f"({feed.feed})",
@@ -123,7 +126,7 @@ def _show_package(package: TracedPackage) -> None:
             f"{feed.read:,}",
             f"{feed.rejected:,}",
             f"{feed.open_cases:,}",
-            str(feed.standing.get("score") or "—"),
+            literally(feed.standing.get("score") or "—"),
         )
     screen.print(table)
     note("feeds in brackets decide which rows there are, and give no value to this column")

@@ -104,7 +104,7 @@ def feeds_giving(events: Iterable[str], table: str, columns: Iterable[str]) -> t
                 facet = (made.get("facets") or {}).get("columnLineage") or {}
                 sources.setdefault(made["name"], facet.get("fields") or {})
         return _feeds(sources, {(table, column) for column in columns})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PackageError(
             f"the lineage of {table} cannot be read ({type(error).__name__})",
             todo="Ask the sender to seal the report again",
@@ -116,6 +116,7 @@ def _feeds(
 ) -> tuple[str, ...]:
     feeds: set[str] = set()
     seen: set[tuple[str, str]] = set()
+    whole: set[str] = set()
     while wanted:
         table, column = spot = wanted.pop()
         if spot in seen:
@@ -124,6 +125,10 @@ def _feeds(
         if table.startswith("bronze."):
             feeds.add(table.partition(".")[2])
         fields = sources.get(table, {})
+        if column not in fields:
+            if table in whole:
+                continue  # once is enough, however many rows of it somebody claims to count
+            whole.add(table)
         # Whoever counts rows names no column: then all that makes the rows counts.
         for made in [fields[column]] if column in fields else fields.values():
             for one in made.get("inputFields") or ():

@@ -20,7 +20,7 @@ from dagster_project.lineage.atlas.page import EVERY, Heading, render
 from dagster_project.lineage.columns import Edge, ModelLineage
 from dagster_project.lineage.walk import Network
 
-HOSTILE = "</script><img src=x onerror=alert(1)>"
+HOSTILE = "</script><img src=x onerror=alert(1)>{{data}}{{script}}"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 

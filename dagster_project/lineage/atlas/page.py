@@ -10,6 +10,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,10 +59,8 @@ def render(atlas: Atlas, heading: Heading) -> str:
         "script": script,
     }
     page = (view / "page.html").read_text(encoding="utf-8")
-    for part in page.split("{{")[1:]:
-        name = part.partition("}}")[0]
-        page = page.replace(f"{{{{{name}}}}}", filled[name], 1)
-    return page
+    # In one pass: what was filled in is not looked at again, whatever it holds.
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: filled[place[1]], page)
 
 
 def content(atlas: Atlas, heading: Heading) -> dict[str, Any]:
