@@ -26,24 +26,28 @@ _FILE = "package_rows"
 
 @dataclass(frozen=True)
 class Share:
-    """Rows of one table that take part and came in one package; empty id: in none."""
+    """Rows of one table that take part and came in one package; empty id: in none.
+
+    ``rows`` give values; those that are only ``deciding`` are what they were chosen by.
+    """
 
     table: str
     package_id: str
     rows: int
+    deciding: int = 0
 
 
 def shares(con: duckdb.DuckDBPyConnection, figure: Figure, schema: Schema) -> list[Share]:
     """Which packages the opened rows came in, sorted; registers of the site itself have none."""
-    found: Counter[tuple[str, str]] = Counter()
+    found: dict[tuple[str, str], Counter[bool]] = {}
     for end in figure.ends:
         package = PACKAGE if PACKAGE in schema[end.table] else "''"
         rows = con.execute(
             f"SELECT coalesce({package}, ''), count(*) FROM {end.temp} GROUP BY 1"
         ).fetchall()
         for name, count in rows:
-            found[end.table, str(name)] += int(count)
-    return [Share(table, name, rows) for (table, name), rows in sorted(found.items())]
+            found.setdefault((end.table, str(name)), Counter())[end.deciding] += int(count)
+    return [Share(*spot, rows[False], rows[True]) for spot, rows in sorted(found.items())]
 
 
 def strangers(
@@ -116,7 +120,6 @@ def _feeds(
 ) -> tuple[str, ...]:
     feeds: set[str] = set()
     seen: set[tuple[str, str]] = set()
-    whole: set[str] = set()
     while wanted:
         table, column = spot = wanted.pop()
         if spot in seen:
@@ -129,8 +132,12 @@ def _feeds(
             if table in whole:
                 continue  # once is enough, however many rows of it somebody claims to count
             whole.add(table)
-        # Whoever counts rows names no column: then all that makes the rows counts.
-        for made in [fields[column]] if column in fields else fields.values():
-            for one in made.get("inputFields") or ():
-                wanted.add((one["name"], one["field"]))
+        # Whoever counts rows names no column: then all that makes the rows counts, and of a feed
+        # its delivered rows, not the registers in which some of its cells were looked up.
+        every = [fields[column]] if column in fields else fields.values()
+        below = {
+            (one["name"], one["field"]) for made in every for one in made.get("inputFields") or ()
+        }
+        delivered = {one for one in below if one[0].startswith("bronze.")}
+        wanted |= below if column in fields else delivered or below
     return tuple(sorted(feeds))

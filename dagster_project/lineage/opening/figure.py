@@ -130,7 +130,7 @@ def open_figure(con: duckdb.DuckDBPyConnection, grounds: Grounds, asked: Asked) 
         UsageError: No such table, column or row, or more rows than one.
         ModelError: The figure cannot be opened exactly.
     """
-    return Openings(con, grounds).open(asked)
+    return Openings(con, grounds, many=False).open(asked)
 
 
 class Openings:
@@ -139,12 +139,15 @@ class Openings:
     Args:
         con: A reader with the tables; they must not change while this lives.
         grounds: What to open with.
+        many: Copy what the figures read of ``silver``, for many will be opened.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, grounds: Grounds) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, grounds: Grounds, *, many: bool = True
+    ) -> None:
         self._con, self._grounds = con, grounds
         self._models, self._schema = grounds.models, grounds.schema
-        self._relations = Relations(con, grounds.models, grounds.schema, grounds.literals)
+        self._relations = Relations(con, grounds.models, grounds.schema, grounds.literals, many)
         self._empty: dict[str, str] = {}
         self._texts: dict[tuple[str, ...], str] = {}
         self._again: dict[str, tuple[exp.Expr, list[exp.Table]]] = {}

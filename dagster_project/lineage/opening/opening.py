@@ -38,6 +38,7 @@ from dagster_project.lineage.opening.tree import (
     Select,
     SetOperation,
     literals_in,
+    own_columns,
     tree_of,
 )
 
@@ -76,6 +77,7 @@ class Relations:
         models: Every model by its table, inputs first.
         schema: The columns of every table.
         literals: The parameters of the build.
+        many: Many figures will be asked for: what they read of ``silver`` is copied, too.
     """
 
     def __init__(
@@ -84,14 +86,17 @@ class Relations:
         models: Mapping[str, SqlModel],
         schema: Schema,
         literals: Mapping[str, exp.Expr],
+        many: bool = True,  # noqa: FBT001, FBT002
     ) -> None:
         self._con, self._models, self._schema, self._literals = con, models, schema, literals
+        self._many = many
+        self._read: dict[str, set[str]] = {}
         self._roots: dict[str, Node] = {}
         self._nodes: dict[str, list[Node]] = {}
         self._plans: dict[tuple[Node, Shape], list[Part]] = {}
         self._tests: dict[Shape, str] = {}
         self._there: set[int] = set()
-        self._tables: dict[str, str] = {}
+        self._tables: dict[tuple[str, tuple[str, ...]], str] = {}
         self._temps: list[str] = []
 
     def root(self, table: str) -> Node:
@@ -104,19 +109,33 @@ class Relations:
                     self.root(below)
             made = tree_of(table, query, self._schema, self._roots, _NUMBERS)
             self._roots[table], self._nodes[table] = made
+            for one in made[1]:
+                for name, columns in columns_read(one):
+                    self._read.setdefault(name, set()).update(columns)
         return self._roots[table]
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The columns of a table that are opened: what models read of it, and what names a row."""
+        every = tuple(self._schema[table])
+        if not {*PLACE} <= {*every} and not (table in self._models and table in self._read):
+            return every  # nothing less than all of it names a row
+        wanted = self._read.get(table, set()).union(PLACE)
+        return tuple(name for name in every if name in wanted)
 
     def held(self, table: str) -> str:
         """A name under which a table can be read fast: ledgers and results are copied, once."""
-        if table not in self._tables:
-            layer, _, name = table.partition(".")
+        layer, _, name = table.partition(".")
+        large = layer == "silver"
+        columns = self.columns(table) if large and self._many else ()
+        if (table, columns) not in self._tables:
             place = f"{quoted(layer)}.{quoted(name)}"
-            if layer == "ops" or (layer != "silver" and table in self._models):
+            if layer == "ops" or columns or (table in self._models and not large):
                 copy = f"held_{next(_NUMBERS)}"
-                self._con.execute(f"CREATE OR REPLACE TEMP TABLE {copy} AS FROM {place}")
+                chosen = ", ".join(map(quoted, columns)) or "*"
+                self._con.execute(f"CREATE TEMP TABLE {copy} AS SELECT {chosen} FROM {place}")
                 place = copy
-            self._tables[table] = place
-        return self._tables[table]
+            self._tables[table, columns] = place
+        return self._tables[table, columns]
 
     def clear(self) -> None:
         """Forget the demands of the figure before."""
@@ -270,10 +289,10 @@ class Relations:
             for shape, names in whole.items()
             if not shape.giving
         )
-        held = self.held(table)
+        held, names = self.held(table), ", ".join(map(quoted, self.columns(table)))
         select = (
-            f'SELECT *, coalesce({gives or "FALSE"}, FALSE) AS {GIVES} FROM {held} AS "{MADE}"'
-            f" WHERE ({sound or 'FALSE'})"
+            f"SELECT {names}, coalesce({gives or 'FALSE'}, FALSE) AS {GIVES} FROM {held}"
+            f' AS "{MADE}" WHERE ({sound or "FALSE"})'
         )
         self._con.execute(f"CREATE OR REPLACE TEMP TABLE {temp} AS {select}")
         picked = [
@@ -282,11 +301,11 @@ class Relations:
             if shape.once is not None
         ]
         if picked:
-            names = ", ".join(quoted(name) for name in self._schema[table])
             union = " UNION ".join(f"SELECT {names} FROM ({one})" for one in picked)
-            self._con.execute(
-                f"INSERT INTO {temp} SELECT *, coalesce({gives or 'FALSE'}, FALSE)"
-                f' FROM ({union}) AS "{MADE}" WHERE ({sound or "FALSE"}) IS NOT TRUE'
+            self._con.execute(  # materialized: else all rows are tested, not the few
+                f"INSERT INTO {temp} WITH picked AS MATERIALIZED ({union})"
+                f" SELECT *, coalesce({gives or 'FALSE'}, FALSE)"
+                f' FROM picked AS "{MADE}" WHERE ({sound or "FALSE"}) IS NOT TRUE'
             )
         row = self._con.execute(
             f"SELECT COUNT(*), COUNT(*) FILTER (WHERE {GIVES}) FROM {temp}"
@@ -297,17 +316,17 @@ class Relations:
 
     def _picked(self, table: str, shape: Shape, values: str) -> str:
         """One row of those that agree in what the demand says is enough once."""
-        names = list(self._schema[table])
+        names = self.columns(table)
         held, test = self.held(table), self._test(shape, values)
         once = ", ".join(text(one) for one in shape.once or ())
-        if {*PLACE} <= {*names}:  # first the places alone: a person's row is wide
+        if {*PLACE} <= {*names}:
+            whole = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in names)
             place = ", ".join(f"{name} := {name}" for name in PLACE)
             first = (
-                f'SELECT MIN(struct_pack({place})) AS p FROM {held} AS "{MADE}" WHERE {test}'
-                f"{f' GROUP BY {once}' if once else ''}"
+                f"SELECT arg_min(struct_pack({whole}), struct_pack({place})) AS p"
+                f' FROM {held} AS "{MADE}" WHERE {test}{f" GROUP BY {once}" if once else ""}'
             )
-            same = " AND ".join(f"m.{name} IS NOT DISTINCT FROM f.p.{name}" for name in PLACE)
-            return f"SELECT m.* FROM {held} AS m SEMI JOIN ({first}) AS f ON {same}"
+            return f"SELECT unnest(p) FROM ({first})"
         rank = (
             f"row_number() OVER ({f'PARTITION BY {once} ' if once else ''}"
             f"ORDER BY {', '.join(quoted(name) for name in names)})"
@@ -339,6 +358,16 @@ def _joined(demands: Demands) -> Demands:
 
 def _wants(condition: exp.Expr) -> bool:
     return any(column.table == WANTED for column in condition.find_all(exp.Column))
+
+
+def columns_read(node: Node) -> Iterator[tuple[str, set[str]]]:
+    """The columns that a relation reads of tables of the lake."""
+    if isinstance(node, Select):
+        every = own_columns(node.number, node.query)
+        for source in node.sources:
+            if isinstance(source.node, Leaf):
+                read = {column.name for column in every if column.table == source.alias}
+                yield source.node.table, read
 
 
 def tables_of(tree: exp.Expr) -> Iterator[exp.Table]:
