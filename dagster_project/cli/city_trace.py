@@ -86,7 +86,9 @@ def _show_package(package: TracedPackage) -> None:
     from dagster_project.cli.tables import local
 
     screen = console()
-    rows = ", ".join(f"{count:,} rows of {table}" for table, count in package.rows.items())
+    told = [f"{count:,} rows of {table}" for table, count in package.rows.items()]
+    told += [f"{count:,} of {table} only decide" for table, count in package.deciding.items()]
+    rows = ", ".join(told)
     screen.print(
         literally(
             f"{package.site_code} {package.site_name} {package.package_id}"

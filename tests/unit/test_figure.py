@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -108,3 +109,49 @@ def test_lineage_tells_which_feeds_give_a_column_its_values() -> None:
     assert feeds_giving(events, "report.r", ["cnt"]) == ("house",)
     assert feeds_giving(events, "report.r", ["town"]) == ("division",)
     assert feeds_giving(events, "report.r", []) == ()
+
+
+def test_rows_of_a_feed_that_are_counted_come_from_no_register() -> None:
+    """Where a feed's cells were looked up in a register matters to those cells, not to a count."""
+    fields = {
+        "town": [("bronze.house", "town"), ("silver.division", "code")],
+        "_seen": [("ops.delivery", "received_at")],
+    }
+    events = [
+        event_of("report.r", {"cnt": [("silver.house", "*")], "town": [("silver.house", "town")]}),
+        event_of("silver.house", fields),
+        event_of("silver.division", {"code": [("bronze.division", "code")]}),
+    ]
+    assert feeds_giving(events, "report.r", ["cnt"]) == ("house",)
+    assert feeds_giving(events, "report.r", ["town"]) == ("division", "house")
+
+
+def event_of(table: str, fields: dict[str, list[tuple[str, str]]]) -> str:
+    """The lineage of a table as a package tells it."""
+    told = {
+        name: {"inputFields": [{"name": table, "field": column} for table, column in sources]}
+        for name, sources in fields.items()
+    }
+    return json.dumps({"outputs": [{"name": table, "facets": {"columnLineage": {"fields": told}}}]})
+
+
+def test_a_package_is_told_by_the_rows_that_give(con: duckdb.DuckDBPyConnection) -> None:
+    """What a total was picked out by - here the newest of all rows - is counted apart."""
+    query = (
+        "WITH newest AS (SELECT site, MAX(cnt) AS cnt FROM city.told AS told GROUP BY site)"
+        " SELECT told.site AS site, SUM(told.cnt) AS total FROM city.told AS told"
+        " INNER JOIN newest ON newest.site = told.site AND newest.cnt = told.cnt"
+        " WHERE told.kind = 'a' GROUP BY told.site"
+    )
+    con.execute(f"CREATE TABLE city.newest AS {query}")
+    tree = sqlglot.parse_one(query, read="duckdb")
+    assert isinstance(tree, exp.Query)
+    model = Model("city.newest", tree, Table("newest", "city", "最新", "1.0.0", key=("site",)))
+    schema = {**SCHEMA, "city.newest": dict.fromkeys(("site", "total"), "UNKNOWN")}
+    grounds = Grounds({"city.newest": model}, schema, {}, {})
+    found = open_figure(con, grounds, Asked("city.newest", {"site": "3"}, "total"))
+    assert (found.shown, found.equal) == (30, True)
+    assert shares(con, found, SCHEMA) == [
+        Share("city.told", "3-0", 1, 1),
+        Share("city.told", "3-1", 0, 2),
+    ]

@@ -67,7 +67,8 @@ class TracedPackage:
     """One package whose rows take part.
 
     ``faults`` are sentences: why the kept copy does not prove the rows; empty where it does.
-    ``ask`` are commands for the sender, one a row.
+    ``ask`` are commands for the sender, one a row. ``rows`` give values, ``deciding`` only tell
+    which of them count.
     """
 
     package_id: str
@@ -79,6 +80,7 @@ class TracedPackage:
     package_no: int
     package_hash: str
     rows: dict[str, int]
+    deciding: dict[str, int] = field(default_factory=dict)
     site_name: str = ""
     key_id: str = ""
     key_state: str = ""
@@ -153,7 +155,7 @@ def trace_received(
         suppressed=figure.suppressed,
         proven=proven,
         steps=figure.steps,
-        registers={one.table: one.rows for one in found if not one.package_id},
+        registers={one.table: one.rows + one.deciding for one in found if not one.package_id},
         packages=tuple(packages),
     )
 
@@ -218,7 +220,8 @@ class _Looked:
             revision=int(revision or 0),
             package_no=int(number or 0),
             package_hash=str(digest),
-            rows={one.table: one.rows for one in parts},
+            rows={one.table: one.rows for one in parts if one.rows},
+            deciding={one.table: one.deciding for one in parts if one.deciding},
         )
         folder = self.workshop.home.received / told.site_code / package_id
         if outcome != "accepted":
