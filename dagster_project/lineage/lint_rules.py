@@ -189,6 +189,24 @@ RULES: tuple[Rule, ...] = (
     Rule(AVERAGES, "float", "it computes in floating numbers", EXACT),
     Rule(CURVES, "float", "it computes in floating numbers", EXACT),
     Rule(
+        (exp.TimeToUnix,),
+        "float",
+        "seconds since 1970 are a floating number",
+        "Use EPOCH_MS or DATE_DIFF",
+    ),
+    Rule(
+        (exp.Collate,),
+        "collation",
+        "of texts that are equal to it, any may stand for a group",
+        "Write LOWER(…) or UPPER(…)",
+    ),
+    Rule(
+        (exp.ArrayDistinct,),
+        "unordered-aggregate",
+        "it gives its values in no order",
+        "Write DISTINCT and ORDER BY inside the aggregate",
+    ),
+    Rule(
         (exp.Literal,),
         "float",
         "a number with an exponent is a floating number",

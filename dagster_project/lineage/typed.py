@@ -7,11 +7,13 @@ read from it. No lake is opened and no row is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import duckdb
+from sqlglot import exp
 
 from dagster_project.lineage.columns import ModelLineage, Schema
 from dagster_project.lineage.describe import SqlModel
@@ -19,6 +21,8 @@ from dagster_project.lineage.lines import line_of
 
 Types = dict[str, str]
 INEXACT = frozenset({"DOUBLE", "FLOAT"})
+_EXACT = "Keep DECIMAL or BIGINT: // divides whole numbers only, and / none"
+_INTERVALS = frozenset(f"to_{unit}s" for unit in ("year", "month", "week", "day", "hour", "minute"))
 
 
 class BoundModel(SqlModel, Protocol):
@@ -77,7 +81,33 @@ def engine_types(
             names = [str(row[0]) for row in found]
             if difference := _difference(model, names, types[model.table], known):
                 differences.append(difference)
+            elif on_the_way := _floating(con, sql(model)):
+                what = f"it computes in floating numbers on the way ({on_the_way})"
+                differences.append(Difference(model.table, 1, what, _EXACT))
     return types, differences
+
+
+def _floating(con: duckdb.DuckDBPyConnection, text: str) -> str:
+    """What in the engine's plan of a SELECT is a floating number, by name; empty where nothing is.
+
+    A sum of such depends on the order of the rows, even if its result is cast to an exact type.
+    """
+    literal = exp.Literal.string(text).sql(dialect="duckdb")
+    row = con.execute(f"SELECT json_serialize_plan({literal})").fetchone()
+    return next(_inexact(json.loads(row[0]) if row else {}, "a value"), "")
+
+
+def _inexact(node: Any, name: str) -> Iterator[str]:
+    """The names under which a plan holds floating numbers; an interval's own count is none."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _inexact(one, name)
+    elif isinstance(node, dict) and node.get("name") not in _INTERVALS:
+        if node.get("id") in INEXACT:
+            yield name
+        said = node.get("name") or node.get("function_name") or name
+        for one in node.values():
+            yield from _inexact(one, str(said))
 
 
 def _empty(con: duckdb.DuckDBPyConnection, tables: Schema) -> None:

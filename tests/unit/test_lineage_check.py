@@ -81,3 +81,34 @@ def test_an_agreeing_model_has_no_difference() -> None:
     """Names, order and exact types as the lineage has them."""
     text = "SELECT k, CAST(SUM(x) AS BIGINT) AS n FROM silver.a GROUP BY k"
     assert differences(text, lineage_of("gold.t", text, BASE)) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "CAST(SUM(CAST(x AS DECIMAL(9, 2)) // 2) AS BIGINT)",
+        "CAST(SUM(0.1 * FLOOR(x)) AS DECIMAL(9, 2))",
+        "COUNT(*) FILTER (WHERE x > 999999999999999999999999999999999999999)",
+        "CAST(SUM(EPOCH(CAST(k AS TIMESTAMP))) AS BIGINT)",
+        "CAST(QUANTILE_CONT(x, 0.5) AS BIGINT)",
+    ],
+)
+def test_a_floating_number_on_the_way_is_a_difference(value: str) -> None:
+    """The engine's own plan says where it leaves exact numbers, whatever the result is cast to."""
+    text = f"SELECT k, {value} AS v FROM silver.a GROUP BY k"
+    (found,) = differences(text, lineage_of("gold.t", Draft(text).query, BASE))
+    assert "floating numbers on the way" in found.what
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "CAST(SUM(x // 2) AS BIGINT)",
+        "CAST(SUM(x * 0.01) AS DECIMAL(9, 2))",
+        "COUNT(*) FILTER (WHERE CAST(k AS DATE) > DATE '2026-01-01' - INTERVAL '15' YEAR)",
+    ],
+)
+def test_exact_numbers_are_no_difference(value: str) -> None:
+    """Whole numbers, decimals, and days that an interval moves."""
+    text = f"SELECT k, {value} AS v FROM silver.a GROUP BY k"
+    assert differences(text, lineage_of("gold.t", Draft(text).query, BASE)) == []
