@@ -120,6 +120,7 @@ def _feeds(
 ) -> tuple[str, ...]:
     feeds: set[str] = set()
     seen: set[tuple[str, str]] = set()
+    whole: set[str] = set()
     while wanted:
         table, column = spot = wanted.pop()
         if spot in seen:
