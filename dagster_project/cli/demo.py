@@ -184,6 +184,9 @@ def show(counties: list[dict[str, Any]], city: dict[str, Any], root: Path, secon
         "  countylake feed new         由真实数据接入新部门 a new department from its data"
     )
     screen.print("  countylake sql 'SELECT …'   查询只读副本 ask the read replica")
+    screen.print("  countylake trace REPORT     一个数字由哪些行得出 a figure's rows, recomputed")
+    screen.print("  countylake verify --all     重做并核验报送包 make what was sealed again")
+    screen.print("  countylake lineage page     血缘图 the whole lineage, in the browser")
     screen.print("  countylake city map 图.svg  五色图 the map of the five colours")
     screen.print("  make dev                    调度与血缘界面 the Dagster UI")
     screen.print(f"[dim]{seconds} s; homes below {root}[/dim]")

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
     from dagster_project.components.steps.keeping import Kept
     from dagster_project.components.steps.workshop import Workshop
+    from dagster_project.lake.retention import Decision
 
 app = typer.Typer(
     help=(
-        "The lake 数据湖: its past states, who needs them, and keeping it small.\n\n"
-        "A state that a package was made of is never given up, unless `keep` in site.yaml says "
-        "for how many years packages must be verifiable."
+        "The lake 数据湖: gc, snapshots.\n\nWhich past states are kept and for whom, and keeping "
+        "it small. A state that a package was made of is never given up, unless `keep` in "
+        "site.yaml says for how many years packages must be verifiable."
     ),
     no_args_is_help=True,
 )
@@ -91,6 +92,11 @@ def snapshots(
             }
         )
         return
+    _show_held(console(), decision, everything=everything)
+
+
+def _show_held(screen: Console, decision: Decision, *, everything: bool) -> None:
+    """One line for neighbours that the same unnamed claim holds: mostly the young ones."""
     from rich.table import Table
 
     from dagster_project.lake.retention import KINDS
@@ -98,20 +104,25 @@ def snapshots(
     table = Table(pad_edge=False)
     for head in ("快照 snapshot", "因何保留 held by", "何者 name"):
         table.add_column(head, overflow="fold")
+    lines: list[tuple[int, int, str, str]] = []
     for number, some in decision.held.items():
-        kinds = list(dict.fromkeys(one.kind for one in some))
+        kinds = "\n".join(dict.fromkeys(KINDS[one.kind] for one in some))
         names = [one.by for one in some if one.by]
         more = f" … {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        table.add_row(
-            str(number),
-            "\n".join(KINDS[kind] for kind in kinds),
-            literally(", ".join(names[:_SHOWN]) + more),
-        )
+        line = (number, number, kinds, ", ".join(names[:_SHOWN]) + more)
+        if lines and not names and lines[-1][2:] == line[2:]:
+            line = (lines.pop()[0], *line[1:])
+        lines.append(line)
+    for first, last, kinds, named in lines:
+        numbers = str(first) if first == last else f"{first} … {last}"
+        table.add_row(numbers, kinds, literally(named))
     if everything:
         for one in decision.gone:
             table.add_row(str(one.id), "[dim]–[/dim]", literally(one.message))
-    console().print(table)
-    note(f"{counted(len(decision.gone), 'snapshot')} are claimed by nobody")
+    screen.print(table)
+    claimed = "is" if len(decision.gone) == 1 else "are"
+    rest = "" if everything or not decision.gone else "; --all lists them"
+    note(f"{counted(len(decision.gone), 'snapshot')} {claimed} claimed by nobody{rest}")
 
 
 def _workshop(home: Path) -> Workshop:

@@ -54,9 +54,9 @@ app = typer.Typer(
     name="countylake",
     help=(
         "CountyLake 县域数据归集湖仓: department files in, checked tables, signed reports out.\n\n"
-        "Exit codes: 0 done · 1 a programme error · 2 wrong use · 3 contract · 4 delivery · "
-        f"5 lake busy · 6 lake · 7 package · 8 model · {PARTIAL} partial (some feeds failed "
-        "or were held, the rest went on) · 10 channel."
+        "Exit codes: 0 done · 1 a check found faults, or the programme failed · 2 wrong use · "
+        "3 contract · 4 delivery · 5 lake busy · 6 lake · 7 package · 8 model · "
+        f"{PARTIAL} partial (some feeds failed or were held, the rest went on) · 10 channel."
     ),
     no_args_is_help=True,
     add_completion=False,

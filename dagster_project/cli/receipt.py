@@ -19,6 +19,7 @@ from dagster_project.cli.shared import (
     emit,
     note,
 )
+from dagster_project.errors import UsageError
 
 if TYPE_CHECKING:
     from dagster_project.components.steps.workshop import Workshop
@@ -50,6 +51,11 @@ def list_(
     elif found:
         screen = console()
         screen.print(receipts_table(found, screen.width))
+    elif report:
+        raise UsageError(
+            f"no receipt of a report {report}",
+            todo="`countylake receipt list` without a name lists all",
+        )
     else:
         note("no receipt yet: `countylake run` seals reports")
 

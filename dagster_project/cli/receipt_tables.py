@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich import box
@@ -20,23 +21,23 @@ _MOST_BATCHES = 5
 
 
 def receipts_table(found: Sequence[Mapping[str, Any]], width: int) -> Table:
-    """One line a receipt; each names the hash of the one before, on a wide screen."""
+    """One line a receipt; a wide screen also says as of when, and the hash of the one before."""
     table = Table(pad_edge=False, box=box.SIMPLE, title="凭证 receipts", title_justify="left")
     table.add_column("编号", justify="right", no_wrap=True)
-    table.add_column("报送包 package", no_wrap=True)
+    table.add_column("报送包 package", overflow="fold")
     table.add_column("快照", justify="right", no_wrap=True)
-    table.add_column("截止", no_wrap=True)
-    table.add_column("凭证散列", no_wrap=True)
+    table.add_column("凭证散列 hash", no_wrap=True)
     if width >= WIDE:
-        table.add_column("前一凭证", no_wrap=True, style="dim")
+        table.add_column("截止", no_wrap=True)
+        table.add_column("前一凭证 before", no_wrap=True, style="dim")
     for one in found:
         cells = [
             str(one["receipt_no"]),
             one["package_id"],
             str(one["snapshot"]),
-            local(one["cut_off_at"]),
             one["receipt_hash"][:_SHOWN],
-            one["previous_hash"][:_SHOWN],
+            local(one["cut_off_at"]),
+            one["previous_hash"][:_SHOWN] or "–",
         ]
         table.add_row(*cells[: len(table.columns)])
     return table
@@ -57,7 +58,8 @@ def _lines(receipt: Receipt, title: str) -> Iterator[tuple[str, str]]:
     yield "报送包 package", f"{receipt.package_id}  {title}"
     yield "凭证 receipt", f"{receipt.receipt_no}  {receipt.receipt_hash}"
     yield "前一凭证 before", receipt.previous_hash or "–"
-    yield "截止 cut-off", receipt.cut_off_at
+    when = datetime.fromisoformat(receipt.cut_off_at)
+    yield "截止 cut-off", f"{local(when)} ({receipt.cut_off_at})"
     yield "快照 snapshot", str(receipt.snapshot)
     yield "行 rows", f"{receipt.rows:,}  {receipt.content_hash[:_SHOWN]}"
     yield "契约 contract", f"{receipt.contract_version}  {receipt.contract_hash[:_SHOWN]}"

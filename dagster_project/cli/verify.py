@@ -91,7 +91,7 @@ def _tell(screen: Console, done: Verified) -> None:
     made = Counter(one.made for one in done.verdicts)
     told = ", ".join(f"{number:,} {words}" for words, number in sorted(made.items()))
     screen.print(f"{counted(done.packages, 'package')}: {told or 'none'}", soft_wrap=True)
-    looked = ", ".join(f"{number:,} {what}" for what, number in sorted(done.looked.items()))
+    looked = ", ".join(f"{what} {number:,}" for what, number in sorted(done.looked.items()))
     if looked:
         screen.print(f"looked at: {looked}", soft_wrap=True)
     screen.print(counted(len(done.every_fault), "fault"))
