@@ -5,8 +5,11 @@ What is opened, and how, is the steps' matter; here it becomes one screen, or JS
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -27,6 +30,8 @@ from dagster_project.cli.shared import (
 )
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from rich.table import Table
 
     from dagster_project.components.steps.tracing import Story
@@ -66,7 +71,7 @@ def trace(  # noqa: PLR0917 - options of a command
     from dagster_project.components.steps.workshop import Workshop
 
     picked = pairs(where)
-    with working("opening the figure"):
+    with working("opening the figure"), _without_pandas():
         workshop = Workshop.at(opened(home).root)
         with figures(workshop, package, table) as session:
             found = session.story(
@@ -77,6 +82,19 @@ def trace(  # noqa: PLR0917 - options of a command
     else:
         show(found)
     raise typer.Exit(0 if found.equal else 1)
+
+
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    """DuckDB loads pandas for the first value that it binds, for a third of a second: not here."""
+    if "pandas" in sys.modules:
+        yield
+        return
+    sys.modules["pandas"] = cast("ModuleType", None)
+    try:
+        yield
+    finally:
+        del sys.modules["pandas"]
 
 
 def show(found: Story) -> None:

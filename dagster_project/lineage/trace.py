@@ -29,6 +29,10 @@ from dagster_project.lineage.opening.figure import (
     open_figure,
 )
 
+_FILE = real_file("p._sheet")
+_SAID = f"p._batch_id, {_FILE.path} AS path, {_FILE.sha256} AS sha256"
+_FILES = f"trace_sheets AS p LEFT JOIN ops.batch AS b ON b.batch_id = p._batch_id {_FILE.join}"
+
 
 @dataclass(frozen=True)
 class SourceRow:
@@ -190,28 +194,40 @@ def _sources(
         layer, _, feed = table.partition(".")
         if layer != "silver":
             continue
-        file = real_file("s._sheet")
-        batches = f"SELECT DISTINCT _batch_id FROM {witness}"
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE trace_placed AS SELECT DISTINCT "
-            f"s._batch_id, {file.path} AS path, {file.sha256} AS sha256, "
-            f"{file.sheet} AS sheet, s._source_row, "
-            f"r._batch_id IS NULL OR b.path IS NULL AS is_missing "
-            f"FROM {witness} AS s LEFT JOIN ops.batch AS b ON b.batch_id = s._batch_id "
-            f"{file.join} LEFT JOIN (SELECT _batch_id, _sheet, _source_row FROM bronze.{feed} "
-            f"WHERE _batch_id IN ({batches})) AS r ON r._batch_id = s._batch_id "
-            f"AND r._sheet = s._sheet AND r._source_row = s._source_row"
-        )
+        _place(con, witness, feed)
+        counted = con.execute(
+            f"SELECT {_SAID}, CAST(sum(p.rows) AS BIGINT), CAST(sum(p.missing) AS BIGINT)"
+            f" FROM {_FILES} GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        files += [SourceFile(table, r[0], r[1] or "", r[2] or "", r[3], deciding) for r in counted]
+        missing += sum(r[4] for r in counted)
+        room = max(limit - len(rows), 0)
         listed = con.execute(
-            f"SELECT * FROM trace_placed ORDER BY ALL LIMIT {max(limit - len(rows), 0)}"
+            f"SELECT {_SAID}, {_FILE.sheet} AS sheet, s._source_row FROM trace_placed AS s"
+            f" JOIN {_FILES} USING (_batch_id, _sheet) ORDER BY ALL LIMIT {room}"
         ).fetchall()
         rows += [
             SourceRow(table, r[0], r[1] or "", r[2] or "", r[3], r[4], deciding) for r in listed
         ]
-        counted = con.execute(
-            "SELECT _batch_id, path, sha256, COUNT(*), COUNT(*) FILTER (WHERE is_missing) "
-            "FROM trace_placed GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-        files += [SourceFile(table, r[0], r[1] or "", r[2] or "", r[3], deciding) for r in counted]
-        missing += sum(r[4] for r in counted)
     return tuple(rows), tuple(files), missing
+
+
+def _place(con: duckdb.DuckDBPyConnection, witness: str, feed: str) -> None:
+    """``trace_placed``: the places of opened rows; ``trace_sheets``: their number by sheet.
+
+    A row is missing where bronze has none at its place, or no batch is known of it.
+    """
+    place = "_batch_id, _sheet, _source_row"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE trace_placed AS SELECT DISTINCT {place} FROM {witness}"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE trace_sheets AS"
+        f" SELECT s._batch_id, s._sheet, count(*) AS rows,"
+        f" count(*) FILTER (WHERE r._batch_id IS NULL OR b.path IS NULL) AS missing"
+        f" FROM trace_placed AS s LEFT JOIN ops.batch AS b ON b.batch_id = s._batch_id"
+        f" LEFT JOIN (SELECT DISTINCT {place} FROM bronze.{feed} SEMI JOIN trace_placed"
+        f" USING ({place})) AS r"
+        f" ON r._batch_id = s._batch_id AND r._sheet = s._sheet AND r._source_row = s._source_row"
+        f" GROUP BY ALL"
+    )

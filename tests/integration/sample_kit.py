@@ -9,7 +9,6 @@ from typing import Any
 
 from figure_kit import KEYS, Said, key_of
 
-from dagster_project.components.steps.tracing import Figures
 from dagster_project.lineage.trace import SourceRow
 from tests.oracle.packages import Package
 
@@ -75,17 +74,6 @@ def sampled(packages: Sequence[Package], most: int, seed: int) -> list[Cell]:
         wanted |= dict.fromkeys([cell for cell in mine if cell not in wanted][:room])
         chosen |= wanted
     return list(chosen)
-
-
-def at_hand(session: Figures) -> None:
-    """Copy what a session reads into memory: hundreds of its figures are asked for, not one."""
-    con = session._con  # noqa: SLF001 - no other way to the tables that are laid out
-    found = con.execute("SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal")
-    for schema, view in found.fetchall():
-        if schema in {"silver", "bronze", "ops"}:
-            con.execute(f'CREATE TABLE {schema}."copied" AS FROM {schema}."{view}"')
-            con.execute(f'DROP VIEW {schema}."{view}"')
-            con.execute(f'ALTER TABLE {schema}."copied" RENAME TO "{view}"')
 
 
 def has_its_rows(said: Said, cell: Cell, found: Iterable[SourceRow]) -> bool:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from figure_kit import KEYS, FigureCounty, Said, differences, key_of
-from sample_kit import KINDS, WIDE, Cell, at_hand, cells, has_its_rows, sampled
+from sample_kit import KINDS, WIDE, Cell, cells, has_its_rows, sampled
 
 from dagster_project.components.steps.tracing import figures
 from dagster_project.paths import SAMPLES
@@ -116,8 +116,7 @@ def test_sampled_figures_are_opened_and_computed_again(days: Days) -> None:
         for cell in sampled(chosen_from, most, SEED):
             by_package[cell.package.name].append(cell)
         for name, chosen in by_package.items():
-            with figures(days.county.workshop, package_id=name) as session:
-                at_hand(session)
+            with figures(days.county.workshop, package_id=name, many=True) as session:
                 for cell in chosen:
                     found = session.trace(cell.where, cell.column, limit=100_000)
                     row = now.said.tables[cell.package.report][cell.key]

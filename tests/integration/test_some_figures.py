@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from figure_kit import FigureCounty, differences
-from sample_kit import at_hand, has_its_rows, sampled
+from sample_kit import has_its_rows, sampled
 
 from dagster_project.components.steps.tracing import figures
 from dagster_project.paths import SAMPLES
@@ -33,8 +33,7 @@ def test_figures_of_the_packages_are_those_of_the_files_and_open_to_their_rows(
     (package,) = county.packages()
     assert differences(said, package) == []
     assert len(package.rows) > 50
-    with figures(county.workshop, package_id=package.name) as session:
-        at_hand(session)
+    with figures(county.workshop, package_id=package.name, many=True) as session:
         for cell in sampled([package], 1, 1)[::6]:
             found = session.trace(cell.where, cell.column, limit=100_000)
             truth = said.tables[REPORT][cell.key][cell.column]

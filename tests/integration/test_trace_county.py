@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_a_table_that_is_not_there_is_told_apart_from_one_never_built(county: Pe
 
 def silver_value(copy: Copy) -> str:
     """A value of silver where it lies: the data file of the build itself."""
-    copy.rewrite(copy.files_of("silver.permit")[0], "holder", 3, "九厂")
+    copy.rewrite(copy.files_of("silver.permit")[0], "issued_date", 3, date(2023, 4, 9))
     return "silver.permit holds other values than the row of bronze.permit that it names gives"
 
 
@@ -142,8 +143,8 @@ def silver_value_since(copy: Copy) -> str:
 
 def bronze_value(copy: Copy) -> str:
     """A cell of bronze, changed by a statement."""
-    copy.lies("UPDATE lake.bronze.permit SET holder = '九厂' WHERE _source_row = 7")
-    return "row 7 (holder)"
+    copy.lies("UPDATE lake.bronze.permit SET issued_date = '2023-04-09' WHERE _source_row = 7")
+    return "row 7 (issued_date)"
 
 
 def bronze_number(copy: Copy) -> str:
@@ -199,6 +200,18 @@ def test_what_was_changed_by_hand_is_named(
     found = story(county, copy)
     assert not found.equal
     assert any(words in fault for fault in found.faults), found.faults
+    assert not [word for word in ("九厂", "2023-04-09") if word in str(found.faults)]
+
+
+def test_cells_that_the_figure_does_not_read_are_looked_at_with_the_files(
+    county: Periods, copy: Copy
+) -> None:
+    """A holder's name decides of no count: whole rows are proven where their files are read."""
+    copy.rewrite(copy.files_of("silver.permit")[0], "holder", 3, "九厂")
+    assert story(county, copy, what_if=False).equal
+    found = story(county, copy, what_if=False, check_files=True)
+    assert not found.equal
+    assert any("(holder)" in fault for fault in found.faults), found.faults
     assert "九厂" not in str(found.faults)
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from dagster_project.components.steps.model import build_together
 from dagster_project.components.steps.occasion import Occasion
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.errors import ModelError
@@ -102,6 +101,9 @@ def one_state(workshop: Workshop, table: str, occasion: Occasion) -> State:
             return state
         models = [workshop.graph.models[n] for n in (*workshop.graph.upstream(table), table)]
         together = [model for model in models if model.layer != "silver"]
+        # Late: it loads the client of lineage events, and most callers only read.
+        from dagster_project.components.steps.model import build_together  # noqa: PLC0415
+
         build_together(workshop, writer, together, occasion, state.parameters)
         return newest_state(workshop, writer.con, table, occasion)
 

@@ -21,10 +21,18 @@ from dagster_project.transform.models import Graph, Inputs, Scene, Stage, at
 
 LEDGERS = ("ops.batch", "ops.batch_file", "ops.quarantine", "ops.rectification", "ops.repair")
 """Ledgers that tell what became of delivered rows."""
+_COPIED = ("ops.batch", "ops.batch_file")
+"""Small ledgers that every opened row is joined to: copied, whatever is asked for."""
 
 
 def lay_out(
-    con: duckdb.DuckDBPyConnection, feeds: Mapping[str, object], made: Made, on: Stage, table: str
+    con: duckdb.DuckDBPyConnection,
+    feeds: Mapping[str, object],
+    made: Made,
+    on: Stage,
+    table: str,
+    *,
+    copied: bool = False,
 ) -> None:
     """Lay out a table, all tables below it, and bronze, as they were then.
 
@@ -34,6 +42,7 @@ def lay_out(
         made: What the table was made of.
         on: The stage.
         table: ``layer.name``.
+        copied: Copy silver, bronze's places and the ledgers into memory.
 
     Raises:
         PackageError: Made again, it does not hold the package's rows.
@@ -48,7 +57,7 @@ def lay_out(
         models = {name: made.graph.models[name] for name in (*below, table)}
         scene = Scene(Graph(models), made.parameters, Inputs(made.snapshot))
         again = on.yields(scene, table)
-    raw(con, feeds, made, table)
+    raw(con, feeds, made, table, copied=copied)
     con.register("shown", _shown(con, made, table, again))
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {table.partition('.')[0]}")
     con.execute(f"CREATE OR REPLACE TABLE {table} AS FROM shown")
@@ -61,6 +70,9 @@ def raw(
     made: Made,
     table: str,
     selects: Mapping[str, str] = MappingProxyType({}),
+    *,
+    base: str = "",
+    copied: bool = False,
 ) -> None:
     """Lay out what no model makes, and entities, below a table.
 
@@ -70,6 +82,8 @@ def raw(
         made: What the table was made of.
         table: ``layer.name``.
         selects: Stand in the place of tables.
+        base: The database in which they are laid out already, if they are.
+        copied: Copy them into memory, of bronze the places alone.
     """
     models = (made.graph.models[name] for name in (*made.graph.upstream(table), table))
     below = {name for model in models for name in model.inputs}
@@ -80,7 +94,16 @@ def raw(
         *(name for name in below if name.startswith(("silver.", "ops."))),
     }
     for name in columns_at(con, wanted, made.snapshot):
-        _view(con, name, selects.get(name) or at(name, made.snapshot))
+        if base or not (copied or name in _COPIED):
+            there = f"SELECT * FROM {quoted(base)}.{_quoted(name)}" if base else ""
+            _view(con, name, selects.get(name) or there or at(name, made.snapshot))
+            continue
+        select = at(name, made.snapshot)
+        if name.startswith("bronze."):
+            select = f"SELECT _batch_id, _sheet, _source_row FROM ({select})"
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
+        con.execute(f"DROP VIEW IF EXISTS {name}")  # it may have served to make the table again
+        con.execute(f"CREATE TABLE {name} AS {select}")
 
 
 def once_more(

@@ -107,8 +107,8 @@ class Rejections:
         counted: dict[str, str] = {}
         value = figure.shown
         with stage(self.con, suppress):
-            feeds, selects = self.workshop.contracts.feeds, self._selects(waiting)
-            raw(self.con, feeds, self.made, asked.table, selects)
+            feeds, selects = self.workshop.contracts.feeds, self._selects(waiting, again)
+            raw(self.con, feeds, self.made, asked.table, selects, base=self.base)
             once_more(self.con, self.made, self.base, asked.table, selects)
             try:
                 found = open_figure(self.con, self.grounds, asked)
@@ -149,12 +149,12 @@ class Rejections:
         )
         return table
 
-    def _selects(self, waiting: Mapping[str, str]) -> dict[str, str]:
+    def _selects(self, waiting: Mapping[str, str], again: Mapping[str, Again]) -> dict[str, str]:
         """Silver as it would be, feed by feed, and the entities that are made of it."""
         selects = {}
         for name, table in waiting.items():
             feed = self.workshop.contracts.feeds[name]
-            columns = ", ".join(quoted(column.name) for column in feed.columns)
+            columns = ", ".join(map(quoted, again[name].columns))
             keys = ", ".join(quoted(one) for one in feed.key)
             readable = f"FROM {table} WHERE NOT _is_unreadable"
             newest = (

@@ -14,10 +14,15 @@ from typing import Any
 import duckdb
 
 from dagster_project.components.steps.arriving.holds import waiting_at
-from dagster_project.components.steps.tracing.again import PLACE, conform_again
+from dagster_project.components.steps.tracing.again import PLACE
 from dagster_project.components.steps.tracing.files import read_again
 from dagster_project.components.steps.tracing.made import Made
-from dagster_project.components.steps.tracing.proving import Proof, opened_rows, prove
+from dagster_project.components.steps.tracing.proving import (
+    Proof,
+    opened_rows,
+    prove,
+    repointed,
+)
 from dagster_project.components.steps.tracing.rejected import Rejections, WouldBe
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column, Feed
@@ -127,16 +132,19 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
     asked = Asked(trace.table, trace.where, trace.column)
     giving = rejections.giving(asked)
     ends = _by_feed(workshop, figure.ends, giving)
-    proofs = {
-        name: _proof(con, workshop, made, rejections if name in giving else None, found)
-        for name, found in ends.items()
-    }
+    wanted = rejections.deciding(asked)
+    proofs = {}
+    for name, (feed, opened) in ends.items():
+        read = None if check_files else wanted.get(f"silver.{name}", set())
+        waiting = rejections.places(feed) if name in giving else ""
+        rows = opened_rows(con, feed, opened, read)
+        proofs[name] = prove(con, workshop, rows, waiting, made.snapshot)
     faults = [fault for proof in proofs.values() for fault in proof.faults]
+    faults += repointed(con, proofs.values())
     if check_files:
         for proof in proofs.values():
-            faults += read_again(con, workshop, proof.feed, proof.opened)
+            faults += read_again(con, workshop, proof.feed, proof.opened.table)
     keys = tuple(_key(con, proofs, row) for row in trace.rows)
-    wanted = rejections.deciding(asked)
     repairs = [
         repair
         for name, proof in proofs.items()
@@ -148,7 +156,7 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
         for end in figure.ends
         if end.table.startswith("ops.") and not end.deciding
     ]
-    again = {name: proof.again for name, proof in proofs.items() if proof.again}
+    again = {name: proof.again for name, proof in proofs.items() if name in giving}
     would_be = rejections.would_be(asked, figure, again, limit) if what_if else None
     notes = [*made.notes, *(note for proof in proofs.values() for note in proof.notes)]
     return Story(
@@ -178,29 +186,6 @@ def _held(con: duckdb.DuckDBPyConnection, made: Made, feeds: Collection[str]) ->
             yield Held(hold.feed, hold.hold_id, hold.kind, hold.path, hold.message)
 
 
-def _proof(
-    con: duckdb.DuckDBPyConnection,
-    workshop: Workshop,
-    made: Made,
-    rejections: Rejections | None,
-    found: tuple[Feed, Sequence[End]],
-) -> Proof:
-    """Hold a feed's opened rows against bronze and the ledgers.
-
-    Rows that give values, and those that wait for a correction, are conformed once more; rows that
-    only decide are held against their own hash.
-    """
-    feed, ends = found
-    opened = opened_rows(con, feed, ends)
-    if rejections is None:
-        return prove(con, workshop, feed, None, opened, made.snapshot)
-    places = f"SELECT {PLACE} FROM {opened}"
-    if waiting := rejections.places(feed):
-        places = f"{places} UNION SELECT {PLACE} FROM {waiting}"
-    again = conform_again(con, workshop, feed, places)
-    return prove(con, workshop, feed, again, opened, made.snapshot)
-
-
 def _by_feed(
     workshop: Workshop, ends: Sequence[End], giving: Collection[str]
 ) -> dict[str, tuple[Feed, list[End]]]:
@@ -224,7 +209,7 @@ def _key(
     feed = proof.feed
     cells = ", ".join(_masked(feed, name) for name in feed.key)
     found = con.execute(
-        f"SELECT {cells} FROM {proof.opened} WHERE _batch_id = ? AND _source_row = ?"
+        f"SELECT {cells} FROM {proof.opened.table} WHERE _batch_id = ? AND _source_row = ?"
         f" AND (_sheet = ? OR ends_with(_sheet, '/' || ?))",
         [row.batch_id, row.row, row.sheet, row.sheet],
     ).fetchone()
@@ -238,21 +223,19 @@ def _masked(feed: Feed, name: str) -> str:
 
 def _repairs(con: duckdb.DuckDBPyConnection, proof: Proof, columns: set[str]) -> list[Repaired]:
     """What was repaired in the cells that take part."""
-    if proof.again is None:
-        return []
     con.execute(
         f"""CREATE OR REPLACE TEMP TABLE tracing_repairs AS
         SELECT DISTINCT {PLACE}, split_part(one, ':', 1) AS column_name,
             split_part(one, ':', 2) AS repair
         FROM (
             SELECT {PLACE}, unnest(_repairs) AS one FROM {proof.again.table}
-            SEMI JOIN {proof.opened} USING ({PLACE})
+            SEMI JOIN {proof.opened.table} USING ({PLACE})
         )
         UNION
         SELECT coalesce(b.source_batch_id, b.batch_id), r.sheet, r.source_row, r.column_name,
             r.rule_id
         FROM ops.repair AS r JOIN ops.batch AS b USING (batch_id)
-        JOIN {proof.opened} AS o ON o._batch_id = coalesce(b.source_batch_id, b.batch_id)
+        JOIN {proof.opened.table} AS o ON o._batch_id = coalesce(b.source_batch_id, b.batch_id)
             AND o._sheet = r.sheet AND o._source_row = r.source_row
         WHERE r.feed = {literal(proof.feed.name)}"""
     )
@@ -281,7 +264,7 @@ def _examples(
     rows = con.execute(
         f"""SELECT DISTINCT r.raw_value, r.fixed_value
         FROM ops.repair AS r JOIN ops.batch AS b USING (batch_id)
-        JOIN {proof.opened} AS o ON o._batch_id = coalesce(b.source_batch_id, b.batch_id)
+        JOIN {proof.opened.table} AS o ON o._batch_id = coalesce(b.source_batch_id, b.batch_id)
             AND o._sheet = r.sheet AND o._source_row = r.source_row
         WHERE r.feed = ? AND r.column_name = ? AND r.rule_id = ? ORDER BY ALL LIMIT {_EXAMPLES}""",
         [proof.feed.name, name, repair],
