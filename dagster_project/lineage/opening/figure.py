@@ -8,9 +8,10 @@ and ``packages``. What cannot be opened exactly is refused when a model is loade
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import duckdb
 from sqlglot import exp
@@ -26,6 +27,7 @@ from dagster_project.lineage.opening.sql import one_select
 from dagster_project.lineage.opening.tree import literals_in
 
 FLAG = "suppressed"
+_STATES = itertools.count(1)
 MOST_KEYS = 50
 """So many rows of a table on the way are named."""
 
@@ -151,6 +153,9 @@ class Openings:
         self._empty: dict[str, str] = {}
         self._texts: dict[tuple[str, ...], str] = {}
         self._again: dict[str, tuple[exp.Expr, list[exp.Table]]] = {}
+        self._made: dict[str, tuple[tuple[object, ...], int]] = {}
+        self._views: dict[str, str] = {}
+        self._found: dict[str, list[tuple[object, ...]]] = {}
 
     def open(self, asked: Asked) -> Figure:
         """Open, compute again; see ``open_figure``."""
@@ -210,16 +215,16 @@ class Openings:
         condition = " AND ".join(f"CAST({quoted(name)} AS VARCHAR) = ?" for name in asked.where)
         flag = FLAG if FLAG in self._schema[asked.table] else "FALSE"
         columns = ", ".join(f"{quoted(name)} AS {quoted(f'k_{n}')}" for n, name in enumerate(key))
-        values, _ = self._relations.values(
-            f"SELECT {columns or '1 AS k_0'}, {quoted(asked.column)} AS shown, {flag} AS flag"
-            f" FROM {held} WHERE {condition or 'TRUE'}",
-            asked.where.values(),
+        matching = f"FROM {held} WHERE {condition or 'TRUE'}"
+        values, count = self._relations.values(
+            f"SELECT {columns or '1 AS k_0'} {matching}", asked.where.values()
         )
-        found = self._con.execute(f"SELECT shown, flag FROM {values}").fetchmany(2)
+        found = self._con.execute(
+            f"SELECT {quoted(asked.column)}, {flag} {matching}", [*asked.where.values()]
+        ).fetchmany(2)
         if len(found) != 1:
-            row = self._con.execute(f"SELECT COUNT(*) FROM {values}").fetchone()
             raise UsageError(
-                f"{row[0] if row else 0} rows of {asked.table} fit, and one is needed",
+                f"{count} rows of {asked.table} fit, and one is needed",
                 todo=f"Give a value for each of {', '.join(key)}",
             )
         return found[0][0], bool(found[0][1]), values
@@ -263,36 +268,50 @@ class Openings:
                 query = literals_in(self._models[name].query, self._grounds.literals)
                 self._again[name] = (query, list(tables_of(query)))
             tree, nodes = self._again[name]
+            state: list[object] = []
             for node in nodes:
                 table = node.meta.setdefault("table", f"{node.db}.{node.name}")
                 if table in made:
                     place = made[table]
+                    state.append(self._made[table][1])
                 elif table in opened:
-                    place = f"again_{table.replace('.', '_')}"
-                    self._bare(opened[table], place)
+                    place = self._bare(opened[table])
+                    state.append(opened[table].state)
                 else:
                     place = self._none(table)
+                    state.append(None)
                 alias = node.alias_or_name if not node.alias else node.alias
                 node.set("db", None)
                 node.set("this", exp.to_identifier(place))
                 node.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
-            place = f"again_{name.replace('.', '_')}"
+            made[name] = self._place("again", name)
             read = (name, *(node.name for node in nodes))
+            if name in self._made and self._made[name][0] == (read, *state):
+                continue  # of the same rows it would be the same
             if read not in self._texts:
                 self._texts[read] = tree.sql(dialect=DIALECT)
-            self._con.execute(f"CREATE OR REPLACE TEMP TABLE {place} AS {self._texts[read]}")
-            made[name] = place
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE {made[name]} AS {self._texts[read]}")
+            self._made[name] = ((read, *state), next(_STATES))
         return made
 
-    def _bare(self, opened: Opened, place: str) -> None:
-        self._con.execute(
-            f"CREATE OR REPLACE TEMP VIEW {place} AS SELECT * EXCLUDE {GIVES} FROM {opened.temp}"
-        )
+    def _place(self, kind: str, table: str) -> str:
+        return f"{kind}_{self._relations.number}_{table.replace('.', '_')}"
+
+    def _bare(self, opened: Opened) -> str:
+        place = self._place("again", opened.table)
+        self._view(place, f"SELECT * EXCLUDE {GIVES} FROM {opened.temp}")
+        return place
+
+    def _view(self, name: str, sql: str) -> None:
+        """A view, made once: the table below may be replaced by one of the same columns."""
+        if self._views.get(name) != sql:
+            self._con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
+            self._views[name] = sql
 
     def _none(self, table: str) -> str:
         """The table without a row, in place of one of which nothing was opened."""
         if table not in self._empty:
-            self._empty[table] = f"none_{table.replace('.', '_')}"
+            self._empty[table] = self._place("none", table)
             self._con.execute(
                 f"CREATE OR REPLACE TEMP TABLE {self._empty[table]} AS"
                 f" SELECT * FROM {self._relations.held(table)} LIMIT 0"
@@ -303,6 +322,7 @@ class Openings:
         if self._grounds.suppress is not None:
             contract = self._models[asked.table].contract
             self._grounds.suppress(self._con, again[asked.table], contract)
+            self._made.pop(asked.table)
 
     def _cell(
         self, again: Mapping[str, str], asked: Asked, key: Sequence[str], values: str
@@ -322,12 +342,14 @@ class Openings:
         sql = self._relations.rows(table, demands, giving=gives)
         key = () if table.startswith("silver.") else tuple(self._models[table].contract.key)
         columns = ", ".join(f"CAST({quoted(name)} AS VARCHAR)" for name in key)
-        found = self._con.execute(
-            f"SELECT COUNT(*) OVER (){', ' if key else ''}{columns} FROM ({sql})"
-            f" ORDER BY ALL LIMIT {MOST_KEYS if key else 1}"
-        ).fetchall()
-        keys = tuple(tuple(row[1:]) for row in found) if key else ()
-        return Step(table, int(found[0][0]) if found else 0, sql, key, keys)
+        if sql not in self._found:
+            self._found[sql] = self._con.execute(
+                f"SELECT COUNT(*) OVER (){', ' if key else ''}{columns} FROM ({sql})"
+                f" ORDER BY ALL LIMIT {MOST_KEYS if key else 1}"
+            ).fetchall()
+        found = self._found[sql]
+        keys = cast("tuple[tuple[str, ...], ...]", tuple(row[1:] for row in found)) if key else ()
+        return Step(table, int(str(found[0][0])) if found else 0, sql, key, keys)
 
     def _ends(self, opened: Opened) -> Iterator[End]:
         """The opened rows of one table: those that give, then those that only decide."""
@@ -335,9 +357,10 @@ class Openings:
         for deciding, count in ((False, opened.giving), (True, opened.rows - opened.giving)):
             if count or (not deciding and not opened.rows):
                 temp = base.format("decides" if deciding else "gives")
-                self._con.execute(
-                    f"CREATE OR REPLACE TEMP VIEW {temp} AS SELECT * EXCLUDE {GIVES}"
-                    f" FROM {opened.temp} WHERE {'NOT ' if deciding else ''}{GIVES}"
+                self._view(
+                    temp,
+                    f"SELECT * EXCLUDE {GIVES} FROM {opened.temp}"
+                    f" WHERE {'NOT ' if deciding else ''}{GIVES}",
                 )
                 columns = () if deciding else opened.columns
                 yield End(opened.table, temp, columns, deciding, count)

@@ -46,12 +46,18 @@ Demands = dict[Shape, list[str]]
 GIVES = "__gives"
 _NUMBERS = itertools.count(1)
 """Several sessions may share a connection: no name is made twice."""
+FEW = 50
+"""So many values are looked at whether they were asked for before."""
+MOST_KEPT = 5000
 PLACE = ("_batch_id", "_sheet", "_source_row")
 
 
 @dataclass(frozen=True)
 class Opened:
-    """Rows of a table that no model makes: ``temp`` holds them, with whether they give a value."""
+    """Rows of a table that no model makes: ``temp`` holds them, with whether they give a value.
+
+    ``state`` is another one when ``temp`` holds other rows than before.
+    """
 
     table: str
     temp: str
@@ -59,6 +65,7 @@ class Opened:
     rows: int
     giving: int
     sql: str
+    state: int
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,10 @@ class Relations:
         self._tests: dict[Shape, str] = {}
         self._there: set[int] = set()
         self._tables: dict[tuple[str, tuple[str, ...]], str] = {}
-        self._temps: list[str] = []
+        self._kept: dict[tuple[str, tuple[object, ...]], tuple[str, int]] = {}
+        self._alike: dict[object, tuple[str, int]] = {}
+        self._opened: dict[str, tuple[tuple[str, ...], tuple[int, int, int]]] = {}
+        self.number = next(_NUMBERS)
 
     def root(self, table: str) -> Node:
         """The relation that makes a model's table."""
@@ -138,17 +148,36 @@ class Relations:
         return self._tables[table, columns]
 
     def clear(self) -> None:
-        """Forget the demands of the figure before."""
-        for name in self._temps:
+        """Forget what was kept of figures before, once it is much."""
+        if len(self._kept) < MOST_KEPT:
+            return
+        for name, _ in {*self._alike.values()}:
             self._con.execute(f"DROP TABLE temp.main.{name}")
-        self._temps = []
+        self._kept, self._alike, self._opened = {}, {}, {}
 
     def values(self, sql: str, parameters: Iterable[object] = ()) -> tuple[str, int]:
-        """Keep the values of a demand; gives the temp table and how many there are."""
-        name = f"wanted_{next(_NUMBERS)}"
-        found = self._con.execute(f"CREATE TEMP TABLE {name} AS {sql}", list(parameters)).fetchone()
-        self._temps.append(name)
-        return name, int(found[0]) if found else 0
+        """Keep the values of a demand; gives the temp table and how many there are.
+
+        Tables do not change, so the same SQL is asked once; and few values that were asked for
+        before have the name that they had, so that what they lead to is known, too.
+        """
+        given = tuple(parameters)
+        key = (sql, given)
+        if key not in self._kept:
+            name = f"wanted_{next(_NUMBERS)}"
+            made = self._con.execute(f"CREATE TEMP TABLE {name} AS {sql}", [*given]).fetchone()
+            count = int(made[0]) if made else 0
+            alike: object = name
+            if count <= FEW:
+                found = self._con.execute(f"FROM {name}")
+                columns = tuple(str(one[:2]) for one in found.description or ())
+                alike = (columns, tuple(sorted(map(repr, found.fetchall()))))
+            if alike in self._alike:
+                self._con.execute(f"DROP TABLE temp.main.{name}")
+            else:
+                self._alike[alike] = (name, count)
+            self._kept[key] = self._alike[alike]
+        return self._kept[key]
 
     def open(self, table: str, demands: Demands) -> tuple[dict[str, Demands], dict[str, Demands]]:
         """Carry demands on a model's table to the tables that no model makes.
@@ -277,7 +306,8 @@ class Relations:
 
     def opened(self, table: str, demands: Demands) -> Opened:
         """Open a table that no model makes."""
-        temp = f"opened_{table.replace('.', '_')}"
+        columns = self.columns(table)
+        temp = f"opened_{self.number}_{table.replace('.', '_')}_{len(columns)}"
         whole = {shape: names for shape, names in demands.items() if shape.once is None}
         gives = " OR ".join(
             self._test(shape, self.merged(shape, names))
@@ -289,30 +319,35 @@ class Relations:
             for shape, names in whole.items()
             if not shape.giving
         )
-        held, names = self.held(table), ", ".join(map(quoted, self.columns(table)))
+        held, names = self.held(table), ", ".join(map(quoted, columns))
         select = (
             f"SELECT {names}, coalesce({gives or 'FALSE'}, FALSE) AS {GIVES} FROM {held}"
             f' AS "{MADE}" WHERE ({sound or "FALSE"})'
         )
-        self._con.execute(f"CREATE OR REPLACE TEMP TABLE {temp} AS {select}")
         picked = [
             self._picked(table, shape, self.merged(shape, names))
             for shape, names in demands.items()
             if shape.once is not None
         ]
+        told = [f"CREATE OR REPLACE TEMP TABLE {temp} AS {select}"]
         if picked:
             union = " UNION ".join(f"SELECT {names} FROM ({one})" for one in picked)
-            self._con.execute(  # materialized: else all rows are tested, not the few
+            told.append(  # materialized: else all rows are tested, not the few
                 f"INSERT INTO {temp} WITH picked AS MATERIALIZED ({union})"
                 f" SELECT *, coalesce({gives or 'FALSE'}, FALSE)"
                 f' FROM picked AS "{MADE}" WHERE ({sound or "FALSE"}) IS NOT TRUE'
             )
-        row = self._con.execute(
-            f"SELECT COUNT(*), COUNT(*) FILTER (WHERE {GIVES}) FROM {temp}"
-        ).fetchone()
-        rows, giving = (int(row[0]), int(row[1])) if row else (0, 0)
-        columns = {name for shape in demands if shape.giving for name in shape.needed} - {ROWS}
-        return Opened(table, temp, tuple(sorted(columns)), rows, giving, select)
+        if table not in self._opened or self._opened[table][0] != tuple(told):
+            for sql in told:
+                self._con.execute(sql)
+            row = self._con.execute(
+                f"SELECT COUNT(*), COUNT(*) FILTER (WHERE {GIVES}) FROM {temp}"
+            ).fetchone()
+            rows, giving = (int(row[0]), int(row[1])) if row else (0, 0)
+            self._opened[table] = tuple(told), (rows, giving, next(_NUMBERS))
+        rows, giving, state = self._opened[table][1]
+        needed = {name for shape in demands if shape.giving for name in shape.needed} - {ROWS}
+        return Opened(table, temp, tuple(sorted(needed)), rows, giving, select, state)
 
     def _picked(self, table: str, shape: Shape, values: str) -> str:
         """One row of those that agree in what the demand says is enough once."""

@@ -33,6 +33,10 @@ class Node:
     number: int
     names: tuple[str, ...]
 
+    def __deepcopy__(self, memo: object) -> Node:
+        """Itself: expressions are copied often, and only refer to relations."""
+        return self
+
 
 @dataclass(eq=False)
 class Leaf(Node):
