@@ -354,8 +354,9 @@ def _sentence(
     if detail["type"] == "missing":
         return f"`{name}` is missing: {meaning}"
     if detail["type"] == "string_pattern_mismatch":
-        return f"`{name}` is not of its form: {meaning}"
-    said = detail["msg"][:1].lower() + detail["msg"][1:]
+        return f"`{name}` is not of its form: {meaning or 'see the documentation'}"
+    said = detail["msg"].removeprefix("Value error, ")
+    said = said[:1].lower() + said[1:]
     return f"`{name}` is not valid: {said}"
 
 

@@ -45,7 +45,8 @@ def list_(
     from dagster_project.cli.receipt_tables import receipts_table
     from dagster_project.components.steps.receipts import receipts
 
-    found = receipts(_workshop(home), report)
+    workshop = _workshop(home)
+    found = receipts(workshop, report)
     if as_json:
         emit({"receipts": found})
     elif found:
@@ -56,6 +57,8 @@ def list_(
             f"no receipt of a report {report}",
             todo="`countylake receipt list` without a name lists all",
         )
+    elif not workshop.site.collects:
+        note("none sealed here; `countylake receipt show PACKAGE` reads those that were received")
     else:
         note("no receipt yet: `countylake run` seals reports")
 
