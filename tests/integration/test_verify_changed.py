@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from period_kit import Periods
-from verify_kit import MONTH, Copy, flip, make, naming
+from verify_kit import LATE, MONTH, Copy, flip, make, naming
 
 pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("verify")]
 
@@ -106,6 +107,23 @@ def answered_otherwise(copy: Copy) -> tuple[str, ...]:
     return (".ack.json", "outcome is told otherwise")
 
 
+def forgotten(copy: Copy) -> tuple[str, ...]:
+    """The newest package and its receipt, without a trace in the lake or the outbox."""
+    shutil.rmtree(copy.home.outbox / LATE)
+    copy.lies(
+        f"DELETE FROM lake.ops.receipt WHERE package_id = '{LATE}'",
+        f"DELETE FROM lake.ops.package WHERE package_id = '{LATE}'",
+    )
+    return (MONTH, "the end of its history is gone")
+
+
+def unasked(copy: Copy) -> tuple[str, ...]:
+    """An answer to a package that nobody sealed."""
+    folder = copy.home.acknowledgements
+    shutil.copytree(folder / MONTH, folder / "140321-permit_by_month-209912-r1")
+    return ("209912-r1", "the lake does not know")
+
+
 def other_rows(copy: Copy) -> tuple[str, ...]:
     """The ledger's own words of a package."""
     copy.lies(f"UPDATE lake.ops.package SET row_count = 7 WHERE package_id = '{MONTH}'")
@@ -117,6 +135,7 @@ def other_rows(copy: Copy) -> tuple[str, ...]:
     [
         silver_file, past_value, past_number, doubled_number, counted_otherwise, repointed, lost,
         unsigned, described, added, unchained, answered_otherwise, other_rows,
+        forgotten, unasked,
     ],
 )  # fmt: skip
 def test_each_is_named(copy: Copy, change: Callable[[Copy], tuple[str, ...]]) -> None:

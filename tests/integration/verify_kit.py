@@ -57,9 +57,12 @@ def signer_of_parent(county: Periods, root: Path) -> FileSigner:
 
 
 def answer(county: Periods, package_id: str, signer: FileSigner) -> None:
-    """The parent accepts a package."""
+    """The parent accepts a package, and says how far it has come."""
     ((digest,),) = county.ask(
         "SELECT package_hash FROM ops.package WHERE package_id = ?", package_id
+    )
+    ((number, head),) = county.ask(
+        "SELECT package_no, package_hash FROM ops.package ORDER BY package_no DESC LIMIT 1"
     )
     said = Acknowledgement(
         package_id=package_id,
@@ -69,8 +72,8 @@ def answer(county: Periods, package_id: str, signer: FileSigner) -> None:
         recipient=PARENT.code,
         outcome="accepted",
         reasons=(),
-        head_no=1,
-        head_hash=digest,
+        head_no=number,
+        head_hash=head,
         acknowledged_at="2023-06-02T08:00:00Z",
     )
     store(county.workshop.lake, [Answer(said, sign_acknowledgement(said, signer))])

@@ -27,6 +27,7 @@ from dagster_project.reporting.answers import signed_file
 from dagster_project.reporting.identity import parent_card
 
 _TODO = "Restore it from a backup, or ask the parent site for it again."
+_COPY = "Restore the newest copy of the home."
 
 
 class Answers:
@@ -65,6 +66,31 @@ class Answers:
             if path.name.removesuffix(SUFFIX) not in known
         ]
         return faults, notes
+
+    def heads(self, packages: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+        """Where the parent's word on how far it has come shows that history ended later, or else.
+
+        Args:
+            packages: Every package that the lake knows, by its id.
+        """
+        numbered = {one["package_no"]: one for one in packages.values()}
+        for package_id, some in sorted(self.by_package.items()):
+            for row in some:
+                number = row["head_no"] if row.get("signed_hash") else 0
+                if number and number not in numbered:
+                    yield (
+                        f"The answer to {package_id} names package number {number}, and the lake"
+                        f" knows {len(numbered)}: the end of its history is gone. {_COPY}"
+                    )
+                elif number and numbered[number]["package_hash"] != row["head_hash"]:
+                    yield (
+                        f"The answer to {package_id} names another package number {number} than"
+                        f" the one in ops.package. {_COPY}"
+                    )
+        folder = self.home.acknowledgements
+        for path in sorted(folder.glob("*-r*")) if folder.is_dir() else ():
+            if path.name not in packages:
+                yield f"{path}: it answers a package that the lake does not know. {_COPY}"
 
     def _one(
         self,

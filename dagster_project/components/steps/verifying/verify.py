@@ -86,6 +86,7 @@ def verify(
             done.faults += Rereader(workshop, con, done).faults(feeds)
     if not package_id and not report:
         done.faults += chain_faults(ledger, workshop.home.outbox)
+        done.faults += bench.answers.heads(ledger.packages)
         done.looked["links of the chains"] = len(ledger.packages) + len(ledger.receipts)
     return done
 
