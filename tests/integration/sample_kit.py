@@ -16,6 +16,8 @@ EACH = 2
 """So many cells of every kind of every column, where there are as many."""
 WIDE = {"aggregation_status": 1, "aggregation_summary": 1}
 """Reports of dozens of columns, whose figures rest on every ledger: fewer of each."""
+SUPPRESSED = {"population_by_town"}
+"""Reports whose small cells are withheld: only there a lacking count is one of them."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ KINDS: Mapping[str, Callable[[Cell], bool]] = {
     "zero": lambda cell: cell.value is not None and cell.value == 0,
     "empty": lambda cell: cell.value is None,
     "total": is_total,
+    "withheld": lambda cell: cell.value is None and cell.package.report in SUPPRESSED,
 }
+"""Cells that must be among those that are opened."""
 
 
 def cells(packages: Sequence[Package]) -> list[Cell]:

@@ -100,10 +100,31 @@ class Workshop:
         """The SQL models that may be built, in order; the home need not exist yet."""
         return self._lawful.graph
 
+    def towards(self, *tables: str) -> Workshop:
+        """The same site with those models alone that one table is made of: no other is judged.
+
+        Args:
+            tables: ``layer.name`` of tables; the first that there is counts. Where there is none of
+                them, or the law refuses anything below it, all models are there.
+        """
+        found = [name for name in tables if name in self._loaded.models]
+        if "_lawful" in self.__dict__ or not found or self._loaded.problems:
+            return self
+        wanted = {*self._loaded.upstream(found[0]), found[0]}
+        models = {name: one for name, one in self._loaded.models.items() if name in wanted}
+        part = replace(self)
+        part.__dict__.update(_loaded=replace(self._loaded, models=models), lake=self.lake)
+        return self if part.graph.problems else part
+
+    @cached_property
+    def _loaded(self) -> Graph:
+        """The models as they were read; none is judged yet."""
+        with uncollected():
+            return load_models(self.sql, self.contracts, duty=self.duty)
+
     @cached_property
     def _lawful(self) -> Lawful:
-        with uncollected():
-            graph = load_models(self.sql, self.contracts, duty=self.duty)
+        graph = self._loaded
         given = self.given
         return lawful(graph, self.contracts, given) if given else _judged(graph, self.contracts)
 

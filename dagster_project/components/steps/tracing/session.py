@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from dagster_project.components.steps.tracing.laid import lay_out
-from dagster_project.components.steps.tracing.made import Made, as_built, as_sealed, named
+from dagster_project.components.steps.tracing.made import LAYERS, Made, as_built, as_sealed, named
 from dagster_project.components.steps.tracing.rejected import Rejections
 from dagster_project.components.steps.tracing.story import Story, tell
 from dagster_project.components.steps.workshop import Workshop
@@ -222,6 +222,7 @@ def figures(
             made = as_sealed(workshop, con, package_id, table)
             name = named(made.graph, table or made.report)
         else:
+            workshop = workshop.towards(table, *(f"{layer}.{table}" for layer in LAYERS))
             name = named(workshop.graph, table)
             made = as_built(workshop, con, name)
         models = tuple(made.graph.models.values())
