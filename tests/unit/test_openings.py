@@ -184,3 +184,21 @@ def test_a_row_that_gives_is_missed(column: str) -> None:
                     assert one.without([("silver.t0", number)], key, column) == left
                     missed += 1
     assert missed
+
+
+def test_the_sql_of_a_figure_is_what_one_would_write() -> None:
+    """The key stands in WHERE, one column is left, and the lake answers with the figure."""
+    told = 0
+    for seed in range(6):
+        with duckdb.connect() as con:
+            fill(con, seed)
+            con.execute(f"CREATE SCHEMA gold; CREATE TABLE gold.low AS {COUNTED}")
+            made = {"gold.low": (COUNTED, ["k", "n", "part", "total"])}
+            one = Case(con, made, random.Random(seed))  # noqa: S311 - the same cases every time
+            for row in one.rows()[:1]:
+                sql = one.opened({"k": row["k"]}, "n").sql
+                assert con.execute(sql).fetchall() == [(row["n"],)]
+                assert "COUNT(*) AS n\nFROM silver.t0 AS a" in sql
+                assert f"AND a.k = {row['k']}" in sql.replace("'", "")
+                told += 1
+    assert told
