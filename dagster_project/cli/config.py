@@ -16,6 +16,7 @@ from dagster_project.cli.shared import (
     HomeOption,
     JsonOption,
     console,
+    counted,
     emit,
     literally,
     working,
@@ -115,4 +116,4 @@ def _tell(faults: list[Fault]) -> None:
             if is_shared:
                 screen.print(literally(f"  → {todo}."), soft_wrap=True)
     warnings = sum(1 for fault in faults if fault.is_warning)
-    screen.print(f"{len(faults) - warnings} errors, {warnings} warnings")
+    screen.print(f"{counted(len(faults) - warnings, 'error')}, {counted(warnings, 'warning')}")

@@ -126,7 +126,8 @@ class Atlas:
             raise UsageError(
                 f"there is no table {said}{nearest(_without_column(said), known)}",
                 todo="Name it as LAYER.TABLE or LAYER.TABLE.COLUMN; `countylake feeds` and"
-                " `countylake catalogue` list names",
+                " `countylake catalogue` list names, and `countylake config check` the models that"
+                " are refused and so have no lineage",
             )
         for table, column in tables:
             if not column:
