@@ -131,20 +131,18 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
     """Tell of an opened figure; arguments as of ``Figures.story``."""
     asked = Asked(trace.table, trace.where, trace.column)
     giving = rejections.giving(asked)
-    ends = _by_feed(workshop, figure.ends, giving)
     wanted = rejections.deciding(asked)
     proofs = {}
-    for name, (feed, opened) in ends.items():
+    for name, (feed, found) in _by_feed(workshop, figure.ends, giving).items():
         read = None if check_files else wanted.get(f"silver.{name}", set())
         waiting = rejections.places(feed) if name in giving else ""
-        rows = opened_rows(con, feed, opened, read)
+        rows = opened_rows(con, feed, found, read)
         proofs[name] = prove(con, workshop, rows, waiting, made.snapshot)
     faults = [fault for proof in proofs.values() for fault in proof.faults]
     faults += repointed(con, proofs.values())
     if check_files:
         for proof in proofs.values():
             faults += read_again(con, workshop, proof.feed, proof.opened.table)
-    keys = tuple(_key(con, proofs, row) for row in trace.rows)
     repairs = [
         repair
         for name, proof in proofs.items()
@@ -168,10 +166,10 @@ def tell(  # noqa: PLR0917 - what to read with, then what to tell
         package_id=made.package_id,
         snapshot=made.snapshot,
         cut_off_at=made.cut_off_at.isoformat(),
-        keys=keys,
+        keys=tuple(_key(con, proofs, row) for row in trace.rows),
         repairs=tuple(repairs),
         would_be=would_be,
-        held=tuple(_held(con, made, ends)),
+        held=tuple(_held(con, made, proofs)),
         ledgers=tuple(ledgers),
         faults=tuple(dict.fromkeys(faults)),
         notes=tuple(dict.fromkeys([*notes, *(would_be.notes if would_be else ())])),
