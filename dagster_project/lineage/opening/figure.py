@@ -21,8 +21,8 @@ from dagster_project.errors import UsageError
 from dagster_project.lake.engine import quoted
 from dagster_project.lineage.columns import Schema
 from dagster_project.lineage.describe import SqlModel
-from dagster_project.lineage.opening.opening import GIVES, Demands, Opened, Relations, tables_of
-from dagster_project.lineage.opening.shape import DIALECT, WANTED, Shape, of, same
+from dagster_project.lineage.opening.opening import GIVES, Opened, Relations, tables_of
+from dagster_project.lineage.opening.shape import DIALECT, WANTED, Demands, Shape, of, same
 from dagster_project.lineage.opening.sql import one_select
 from dagster_project.lineage.opening.tree import literals_in
 

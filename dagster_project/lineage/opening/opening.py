@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import duckdb
 from sqlglot import exp
@@ -25,9 +24,11 @@ from dagster_project.lineage.opening.shape import (
     MADE,
     VALUES,
     WANTED,
+    Demands,
     Part,
     Shape,
     bound,
+    joined,
     reads,
     relation,
     text,
@@ -37,12 +38,11 @@ from dagster_project.lineage.opening.tree import (
     Node,
     Select,
     SetOperation,
+    columns_read,
     literals_in,
-    own_columns,
     tree_of,
 )
 
-Demands = dict[Shape, list[str]]
 GIVES = "__gives"
 _NUMBERS = itertools.count(1)
 """Several sessions may share a connection: no name is made twice."""
@@ -199,7 +199,7 @@ class Relations:
         for node in self._nodes[table]:
             if isinstance(node, Leaf):
                 continue
-            for shape, names in _joined(local.pop(node, {})).items():
+            for shape, names in joined(local.pop(node, {})).items():
                 values = self.merged(shape, names)
                 for part in self._plan(node, shape):
                     below = self._ask(part, values)
@@ -369,40 +369,8 @@ class Relations:
         return f'SELECT * FROM {held} AS "{MADE}" WHERE {test} QUALIFY {rank} = 1'
 
 
-def _joined(demands: Demands) -> Demands:
-    """Fewer demands: those alike but for the columns that must be right, as one."""
-    found: dict[tuple[object, ...], tuple[set[str], list[str]]] = {}
-    for shape, names in demands.items():
-        # Rows that give must not be mixed: only of the same values they are the same rows.
-        apart = tuple(sorted({*names})) if shape.giving else ()
-        key = (shape.conditions, shape.giving, shape.once, apart)
-        needed, values = found.setdefault(key, (set(), []))
-        needed |= shape.needed
-        values += names
-    made: Demands = {}
-    for (conditions, giving, once, _), (needed, values) in found.items():
-        shape = Shape(
-            cast("tuple[exp.Expr, ...]", conditions),
-            frozenset(needed),
-            bool(giving),
-            cast("tuple[exp.Expr, ...] | None", once),
-        )
-        made.setdefault(shape, []).extend(values)
-    return made
-
-
 def _wants(condition: exp.Expr) -> bool:
     return any(column.table == WANTED for column in condition.find_all(exp.Column))
-
-
-def columns_read(node: Node) -> Iterator[tuple[str, set[str]]]:
-    """The columns that a relation reads of tables of the lake."""
-    if isinstance(node, Select):
-        every = own_columns(node.number, node.query)
-        for source in node.sources:
-            if isinstance(source.node, Leaf):
-                read = {column.name for column in every if column.table == source.alias}
-                yield source.node.table, read
 
 
 def tables_of(tree: exp.Expr) -> Iterator[exp.Table]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from sqlglot import exp
 
@@ -48,6 +49,10 @@ class Shape:
         """The columns of the values that the conditions speak of."""
         every = (one for part in self.conditions for one in part.find_all(exp.Column))
         return tuple(sorted({one.name for one in every if one.table == WANTED}))
+
+
+Demands = dict[Shape, list[str]]
+"""Demands of each shape: the temp tables of their values."""
 
 
 @dataclass(frozen=True)
@@ -136,3 +141,25 @@ def from_(query: exp.Select, parts_: Sequence[exp.Expr], values: str) -> None:
 def ordered(conditions: Iterable[exp.Expr]) -> tuple[exp.Expr, ...]:
     """Conditions in an order of their own, so that equal demands are equal."""
     return tuple(sorted(conditions, key=lambda one: one.sql()))
+
+
+def joined(demands: Demands) -> Demands:
+    """Fewer demands: those alike but for the columns that must be right, as one."""
+    found: dict[tuple[object, ...], tuple[set[str], list[str]]] = {}
+    for shape, names in demands.items():
+        # Rows that give must not be mixed: only of the same values they are the same rows.
+        apart = tuple(sorted({*names})) if shape.giving else ()
+        key = (shape.conditions, shape.giving, shape.once, apart)
+        needed, values = found.setdefault(key, (set(), []))
+        needed |= shape.needed
+        values += names
+    made: Demands = {}
+    for (conditions, giving, once, _), (needed, values) in found.items():
+        shape = Shape(
+            cast("tuple[exp.Expr, ...]", conditions),
+            frozenset(needed),
+            bool(giving),
+            cast("tuple[exp.Expr, ...] | None", once),
+        )
+        made.setdefault(shape, []).extend(values)
+    return made

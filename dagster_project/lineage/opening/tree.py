@@ -312,3 +312,13 @@ def literals_in(query: exp.Query, literals: Mapping[str, exp.Expr]) -> exp.Query
     for node in list(tree.find_all(exp.Placeholder)):
         node.replace(literals[node.name].copy())
     return tree
+
+
+def columns_read(node: Node) -> Iterator[tuple[str, set[str]]]:
+    """The columns that a relation reads of tables of the lake."""
+    if isinstance(node, Select):
+        every = own_columns(node.number, node.query)
+        for source in node.sources:
+            if isinstance(source.node, Leaf):
+                read = {column.name for column in every if column.table == source.alias}
+                yield source.node.table, read
