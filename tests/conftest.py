@@ -7,14 +7,18 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from dagster_project.cli.main import main
 from dagster_project.clock import now
 from dagster_project.components.steps.feed import run_feed
 from dagster_project.components.steps.founding import found
@@ -34,16 +38,15 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker makes a county that several tests read; each module's own is made once, too."""
+    """One worker makes the sites that several tests read; each module's own is made once, too."""
     for item in items:
-        names = getattr(item, "fixturenames", ())
-        if "sample_county" in names:
-            item.add_marker(pytest.mark.xdist_group("sample_county"))
+        if {"demo", "sample_county"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("demo"))
 
 
 @dataclass(frozen=True)
 class SampleCounty:
-    """A county whose feeds took the samples' day; models and reports are not built."""
+    """A county that took the samples' day, and what its simulator says must have come of it."""
 
     workshop: Workshop
     expected: Path
@@ -76,18 +79,9 @@ def take_all(workshop: Workshop) -> None:
         assert not outcome.error, f"{name}: {outcome.error}"
 
 
-@pytest.fixture(scope="session")
-def sample_county(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> SampleCounty:
-    """The first sample county after its feeds have run; tests only read it."""
-    assert keys.exists()
-    workshop = founded_county(tmp_path_factory.mktemp("county"), SAMPLES / "inbox" / "140321")
-    take_all(workshop)
-    return SampleCounty(workshop, SAMPLES / "expected" / "140321.json")
-
-
 @dataclass(frozen=True)
 class Demo:
-    """What ``make run`` leaves behind, and what it said, the first and the second time."""
+    """What ``make run`` leaves behind and what it said; then what one county's second run said."""
 
     root: Path
     first: dict[str, Any]
@@ -96,18 +90,43 @@ class Demo:
     after: dict[str, str]
 
 
-def run_demo(root: Path) -> dict[str, Any]:
-    """Run the programme of ``make run`` as a user does, in processes of its own."""
+def countylake(*arguments: str) -> Any:
+    """A command's answer, run as a user does, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "dagster_project.cli", "demo", "--root", str(root), "--json"],
+        [sys.executable, "-m", "dagster_project.cli", *arguments, "--json"],
         capture_output=True,
         text=True,
         check=False,
         cwd="/",
     )
     assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    return json.loads(done.stdout)
+
+
+def called(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as its process does, but in this one: starting up takes longer than most."""
+    printed, complained = StringIO(), StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(printed),
+        redirect_stderr(complained),
+        warnings.catch_warnings(),
+    ):
+        patch.setattr(sys, "argv", ["countylake", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    code = ended.value.code or 0
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(
+        list(arguments), code, printed.getvalue(), complained.getvalue()
+    )
+
+
+def told(*arguments: str) -> Any:
+    """A command's answer, asked in this process."""
+    done = called(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def sealed_files(root: Path) -> dict[str, str]:
@@ -123,10 +142,20 @@ def sealed_files(root: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Demo:
-    """Two counties and a city after two runs; ask for it under ``xdist_group("demo")`` only."""
+    """Two counties and a city after a day; then the first county and the city ran once more.
+
+    All that ask for it run on one worker and only read it.
+    """
     assert keys.exists()
     root = tmp_path_factory.mktemp("demo")
-    first = run_demo(root)
+    first = countylake("demo", "--root", str(root))
     before = sealed_files(root)
-    second = run_demo(root)
+    second = countylake("run", "--home", str(root / "county"))
+    countylake("city", "receive", "--home", str(root / "city"))
     return Demo(root, first, second, before, sealed_files(root))
+
+
+@pytest.fixture(scope="session")
+def sample_county(demo: Demo) -> SampleCounty:
+    """The first of the demo's counties, which every department delivers to."""
+    return SampleCounty(Workshop.at(demo.root / "county"), SAMPLES / "expected" / "140321.json")

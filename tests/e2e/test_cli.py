@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dagster_project.contracts import load
 from dagster_project.paths import PROJECT, schemas_dir
-from tests.conftest import Demo
+from tests.conftest import Demo, called, told
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.slow]
 BIN = Path(sys.executable).parent
-
-
-def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command from another folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "dagster_project.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd="/",
-        env={**os.environ, **environment},
-    )
-
-
-def told(*arguments: str) -> Any:
-    """A command's JSON answer."""
-    done = call(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_help_needs_neither_dagster_nor_duckdb() -> None:
@@ -72,11 +51,25 @@ def test_errors_are_sentences(
 ) -> None:
     """What is wrong, where and what to do, on stderr, with an exit code that means something."""
     filled = [one.format(root=demo.root, empty=tmp_path) for one in arguments]
-    done = call(*filled)
+    done = called(*filled)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_an_error_ends_the_process_with_its_code(tmp_path: Path) -> None:
+    """What a shell sees of an error: its code, its sentence, nothing else."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster_project.cli", "status", "--home", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "countylake init" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_feeds_tells_what_the_contracts_say(demo: Demo) -> None:

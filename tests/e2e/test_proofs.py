@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Demo
-from tests.e2e.test_demo import HOMES, countylake
+from tests.conftest import Demo, told
+from tests.e2e.test_demo import HOMES
 
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.slow]
 
@@ -42,21 +42,21 @@ def test_every_package_has_its_place_in_the_chain_of_receipts(demo: Demo, county
 
 def test_a_figure_of_the_city_is_opened_down_to_landed_files(demo: Demo) -> None:
     """Two packages, their deliveries' landed bytes, and the command that opens the rows there."""
-    told = countylake(
+    found = told(
         "city", "trace", "population_by_site", "--where", "site_code=all",
         "--column", "resident_cnt", "--home", str(demo.root / "city"),
     )  # fmt: skip
-    assert told["proven"]
-    assert told["recomputed"] == told["figure"] > 0
-    assert {one["site_code"] for one in told["packages"]} == set(HOMES)
-    for package in told["packages"]:
+    assert found["proven"]
+    assert found["recomputed"] == found["figure"] > 0
+    assert {one["site_code"] for one in found["packages"]} == set(HOMES)
+    for package in found["packages"]:
         home = demo.root / HOMES[package["site_code"]]
         (feed,) = [one for one in package["feeds"] if one["gives_values"]]
         for batch in feed["batches"]:
             landed = (home / "landing" / batch["sha256"]).read_bytes()
             assert hashlib.sha256(landed).hexdigest() == batch["sha256"]
-    last = told["packages"][-1]
+    last = found["packages"][-1]
     (command,) = last["ask"]
-    opened = countylake(*command.split()[1:], "--home", str(demo.root / HOMES[last["site_code"]]))
+    opened = told(*command.split()[1:], "--home", str(demo.root / HOMES[last["site_code"]]))
     assert opened["equal"]
-    assert 0 < opened["figure"] < told["figure"]
+    assert 0 < opened["figure"] < found["figure"]

@@ -22,7 +22,7 @@ from dagster_project.transform.conform.batch import bound
 from dagster_project.transform.conform.select import statement
 from tests.conftest import SampleCounty
 
-pytestmark = pytest.mark.xdist_group("sample_county")
+pytestmark = pytest.mark.xdist_group("demo")
 
 CONTRACTS = load(schemas_dir())
 FEEDS = feed_order(CONTRACTS)

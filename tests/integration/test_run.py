@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from dagster_project.paths import PROJECT, SAMPLES
+from tests.conftest import Demo, countylake
 
 MUST_PUBLISH = 2
 BUSY = 5
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("run")]
+pytestmark = pytest.mark.slow
+OWN = pytest.mark.xdist_group("run")
 FEEDS = ("division", "grid", "hotline_order")
-COUNTS = ("read", "accepted", "rejected", "duplicate", "superseded", "dropped", "score")
 SAMPLE = SAMPLES / "inbox" / "140321"
 HOLDER = """\
 import sys, time
@@ -132,10 +133,13 @@ class Place:
 
     def ask(self, query: str) -> list[list[Any]]:
         """A question to the published replica."""
-        done = self.call("sql", query, "--json")
-        assert done.returncode == 0, done.stderr
-        rows: list[list[Any]] = json.loads(done.stdout)["rows"]
-        return rows
+        return ask(self.home, query)
+
+
+def ask(home: Path, query: str) -> list[list[Any]]:
+    """A question to a county's published replica."""
+    rows: list[list[Any]] = countylake("sql", query, "--home", str(home))["rows"]
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -167,24 +171,7 @@ def place(ran: Place, tmp_path: Path) -> Place:
     return moved
 
 
-def test_a_day_is_taken_once(place: Place) -> None:
-    """A second run says that nothing is new and leaves every count and package as it was."""
-    before = json.loads(place.call("status", "--json").stdout)
-    again = place.run()
-    assert again["status"] == "unchanged"
-    for one in before["feeds"]:
-        assert one["read"] > 0
-        now = next(feed for feed in again["feeds"] if feed["feed"] == one["feed"])
-        assert {name: now[name] for name in COUNTS} == {name: one[name] for name in COUNTS}
-    assert [one["package_hash"] for one in before["reports"]] == [
-        one["package_hash"] for one in again["reports"]
-    ]
-    runs = place.ask(
-        "SELECT count(DISTINCT run_id), count(*) FROM ops.task_run WHERE kind = 'feed'"
-    )
-    assert runs == [[2, 2 * len(FEEDS)]]
-
-
+@OWN
 @pytest.mark.thorough
 def test_a_bad_file_stops_nobody_else(place: Place) -> None:
     """A file that cannot be read is refused with a sentence; the other feeds go on."""
@@ -201,6 +188,7 @@ def test_a_bad_file_stops_nobody_else(place: Place) -> None:
     assert place.feed("grid")["last_status"] == "success"
 
 
+@OWN
 @pytest.mark.thorough
 def test_a_bad_contract_stops_nobody_else(place: Place) -> None:
     """A contract that does not load is named with file and line; the other feeds run."""
@@ -212,6 +200,7 @@ def test_a_bad_contract_stops_nobody_else(place: Place) -> None:
     assert any("hotline_order.yaml:" in problem for problem in run["problems"])
 
 
+@OWN
 @pytest.mark.thorough
 def test_a_new_contract_is_all_a_new_feed_needs(place: Place) -> None:
     """A sixth department's contract and file flow to silver, checks and assets included."""
@@ -234,22 +223,22 @@ def test_a_new_contract_is_all_a_new_feed_needs(place: Place) -> None:
     assert [(row["row"], row["reasons"]) for row in rejected] == [(4, ["cert_no.required"])]
 
 
-def test_the_replica_answers_while_the_lake_is_held(place: Place) -> None:
+def test_the_replica_answers_while_the_lake_is_held(demo: Demo) -> None:
     """``countylake sql`` needs no lock: it works while another process writes."""
+    home = demo.root / "county"
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(place.home)],
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", HOLDER, str(home)], stdout=subprocess.PIPE, text=True
     )
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        assert place.ask("SELECT count(*) > 0 FROM silver.division") == [[True]]
+        assert ask(home, "SELECT count(*) > 0 FROM silver.division") == [[True]]
     finally:
         holder.kill()
         holder.wait()
 
 
+@OWN
 @pytest.mark.thorough
 def test_a_busy_lake_ends_a_run_with_its_own_code(place: Place) -> None:
     """A run that never gets the lake says so, and its exit code is the one of a busy lake."""
@@ -266,6 +255,7 @@ def test_a_busy_lake_ends_a_run_with_its_own_code(place: Place) -> None:
     assert "a long run" in done.stderr
 
 
+@OWN
 @pytest.mark.thorough
 def test_rebuilding_gives_the_same_silver(place: Place) -> None:
     """Conforming every landed batch again leaves silver as it was."""
@@ -280,24 +270,28 @@ def test_rebuilding_gives_the_same_silver(place: Place) -> None:
     assert place.ask(content) == before
 
 
-def test_the_run_is_dagsters_own(place: Place) -> None:
+def test_the_run_is_dagsters_own(demo: Demo) -> None:
     """The run, its materializations and its checks are in the site's Dagster instance."""
     script = (
         "import dagster as dg, json\n"
         "with dg.DagsterInstance.get() as instance:\n"
-        "    (run,) = instance.get_runs(limit=1)\n"
+        "    (run,) = instance.get_runs(dg.RunsFilter(job_name='county_day'), limit=1)\n"
         "    key = dg.AssetKey(['silver', 'hotline_order'])\n"
         "    event = instance.get_latest_materialization_event(key)\n"
         "    rows = event.asset_materialization.metadata['dagster/row_count'].value\n"
-        "    print(json.dumps([run.job_name, run.status.value, rows]))\n"
+        "    print(json.dumps([run.run_id, run.status.value, event.run_id, rows]))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "DAGSTER_HOME": str(place.home / "dagster")},
+        env={**os.environ, "DAGSTER_HOME": str(demo.root / "dagster")},
     )
-    job, status, rows = json.loads(done.stdout.splitlines()[-1])
-    assert (job, status) == ("county_day", "SUCCESS")
-    assert [[rows]] == place.ask("SELECT count(*) FROM silver.hotline_order WHERE NOT _is_deleted")
+    run_id, status, made_by, rows = json.loads(done.stdout.splitlines()[-1])
+    assert (run_id, status) == (demo.second["run_id"], "SUCCESS")
+    assert made_by == run_id
+    found = ask(
+        demo.root / "county", "SELECT count(*) FROM silver.hotline_order WHERE NOT _is_deleted"
+    )
+    assert found == [[rows]]

@@ -1,4 +1,4 @@
-"""The simulated county, read and conformed: the truth comes back, and nothing but the truth.
+"""The first sample county, read and conformed: the truth comes back, and nothing but the truth.
 
 Two implementations meet here that share no code: the simulator knows what it meant, the lake what
 it read. They must agree on every cell of silver and on every figure of gold; reasons, repairs and
@@ -7,35 +7,30 @@ counts are held against the samples' manifest in ``test_manifest``.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import date
 from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
 
-from dagster_project.contracts import feed_order, load
-from dagster_project.contracts.model import Contracts, Feed
-from dagster_project.ingest.readers import read
-from dagster_project.lake import Lake
-from dagster_project.paths import Home, schemas_dir, sql_dir
+from dagster_project.contracts.model import Contracts
+from dagster_project.paths import sql_dir
 from dagster_project.quality.table_rules import evaluate, forget
-from dagster_project.settings import Settings
 from dagster_project.simulate import simulate
-from dagster_project.transform.conform import BatchInput, compile_feed, conform, evolve
+from dagster_project.simulate.samples import COUNTIES
+from tests.conftest import SampleCounty
 
-pytestmark = pytest.mark.xdist_group("simulated_county")
-
-NOW = datetime(2026, 11, 22, tzinfo=UTC)
-COUNTY = "140322"
+pytestmark = pytest.mark.xdist_group("demo")
+SAMPLE = COUNTIES[0]
 
 
 @dataclass
 class Site:
-    """A lake that took in every file of a simulated county."""
+    """The county's lake, and what its files were meant to say."""
 
     con: duckdb.DuckDBPyConnection
     contracts: Contracts
@@ -50,47 +45,22 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Simulate, read and conform one small county."""
-    root = tmp_path_factory.mktemp("simulated")
+def site(sample_county: SampleCounty, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The sample county after its day; it is simulated again to learn its truth."""
     parts: dict[str, list[pl.DataFrame]] = {}
     manifest = simulate(
-        COUNTY,
-        0.004,
-        root / "inbox",
-        3,
+        SAMPLE.county,
+        SAMPLE.scale,
+        tmp_path_factory.mktemp("simulated") / "inbox",
+        SAMPLE.seed,
+        feeds=SAMPLE.feeds,
         observe=lambda feed, truth: parts.setdefault(feed, []).append(truth),
     )
-    contracts = load(schemas_dir())
-    home = Home(root / "home")
-    home.root.mkdir()
-    with Lake(home, Settings()).writer("take in a simulated county") as writer:
-        truth = {feed: pl.concat(frames) for feed, frames in parts.items()}
-        made = Site(writer.con, contracts, manifest, truth)
-        for name in feed_order(contracts):
-            batch = _batch(contracts.feeds[name], root, manifest["feeds"][name]["file"])
-            with writer.transaction(f"take in {name}") as tx:
-                evolve(tx.con, contracts.feeds[name])
-                conform(tx.con, compile_feed(contracts.feeds[name], contracts), batch)
-        yield made
-
-
-def _batch(feed: Feed, root: Path, file: str) -> BatchInput:
-    rows = root / f"{feed.name}.parquet"
-    result = read(root / "inbox" / file, feed, f"{feed.name}-1", rows)
-    return BatchInput(
-        batch_id=f"{feed.name}-1",
-        sha256=result.sha256,
-        path=file,
-        format=result.format,
-        encoding=result.encoding,
-        delivered_at=NOW,
-        run_id="run",
-        committed_at=NOW,
-        rows=rows,
-        dropped=result.dropped,
-        control_totals=result.control_totals,
-    )
+    assert manifest == json.loads(sample_county.expected.read_text("utf-8"))
+    truth = {feed: pl.concat(frames) for feed, frames in parts.items()}
+    workshop = sample_county.workshop
+    with workshop.lake.reader() as con:
+        yield Site(con, workshop.contracts, manifest, truth)
 
 
 def test_silver_is_the_truth(site: Site) -> None:
@@ -152,7 +122,7 @@ def test_the_gold_figures_are_those_of_the_truth(site: Site) -> None:
     """SQL over silver and the simulator's own counting give the same figures."""
     for table, expected in site.manifest["truth"].items():
         text = (sql_dir() / "gold" / f"{table}.sql").read_text(encoding="utf-8")
-        text = text.replace(":site_code", f"'{COUNTY}'").replace(":day", "DATE '2023-05-31'")
+        text = text.replace(":site_code", f"'{SAMPLE.county}'").replace(":day", "DATE '2023-05-31'")
         answer = site.con.execute(text)
         names = [column[0] for column in answer.description or ()]
         keys = [name for name in expected[0] if not name.endswith(("_cnt", "_cents"))]
