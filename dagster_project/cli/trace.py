@@ -28,8 +28,12 @@ from dagster_project.cli.shared import (
     pairs,
     working,
 )
+from dagster_project.errors import UsageError
+from dagster_project.paths import Home
+from dagster_project.settings import load_site
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
     from rich.table import Table
@@ -71,8 +75,9 @@ def trace(  # noqa: PLR0917 - options of a command
     from dagster_project.components.steps.workshop import Workshop
 
     picked = pairs(where)
+    table, column = _split(table, column)
     with working("opening the figure"), _without_pandas():
-        workshop = Workshop.at(opened(home).root)
+        workshop = Workshop.at(_collecting(home).root)
         with figures(workshop, package, table) as session:
             found = session.story(
                 picked, column, limit=limit, check_files=check_files, what_if=not quick
@@ -82,6 +87,24 @@ def trace(  # noqa: PLR0917 - options of a command
     else:
         show(found)
     raise typer.Exit(0 if found.equal else 1)
+
+
+def _collecting(home: Path) -> Home:
+    """The home of a site that collects; the figures of others are opened by another command."""
+    try:
+        return opened(home)
+    except UsageError as error:
+        if not (home / "site.yaml").exists() or "receive" not in load_site(Home(home)).duties:
+            raise
+        what = "a site that only receives opens its figures down to packages"
+        raise UsageError(what, where=str(home), todo="Use `countylake city trace`") from error
+
+
+def _split(table: str, column: str) -> tuple[str, str]:
+    """A table and a column, where the first was given as ``table.column`` as lineage writes it."""
+    name, _, last = table.rpartition(".")
+    is_bare = name and table.count(".") == 1 and name not in ("gold", "report")
+    return (name, last) if not column and (is_bare or table.count(".") > 1) else (table, column)
 
 
 @contextmanager

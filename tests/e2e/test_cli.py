@@ -42,6 +42,7 @@ def test_help_needs_neither_dagster_nor_duckdb() -> None:
         (("sql", "SELECT * FROM nowhere", "--home", "{root}/county"), 2, "nowhere"),
         (("quarantine", "nothing", "--home", "{root}/county"), 2, "countylake feeds"),
         (("trace", "gold.nothing", "--home", "{root}/county"), 2, "no table gold.nothing"),
+        (("trace", "population_by_site", "--home", "{root}/city"), 2, "countylake city trace"),
         (("run", "--day", "yesterday", "--home", "{root}/county"), 2, "2026-11-22"),
         (("city", "register", "{empty}/public.json", "--home", "{root}/city"), 7, "public.json"),
     ],
@@ -111,18 +112,9 @@ def test_a_figure_opens_to_its_rows(demo: Demo) -> None:
         "--home",
         home,
     )["rows"]
-    found = told(
-        "trace",
-        "house_by_town_usage",
-        "--column",
-        "house_cnt",
-        "--where",
-        f"town_code={code}",
-        "--where",
-        f"usage={usage}",
-        "--home",
-        home,
-    )
+    place = ("--where", f"town_code={code}", "--where", f"usage={usage}", "--home", home)
+    found = told("trace", "house_by_town_usage", "--column", "house_cnt", *place)
+    assert told("trace", "gold.house_by_town_usage.house_cnt", *place) == found
     assert found["equal"]
     assert (found["figure"], found["row_count"]) == (count, count)
     assert {file["path"].split("/")[0] for file in found["files"]} == {"住房和城乡建设局"}

@@ -14,7 +14,7 @@ from verify_kit import Copy
 
 from dagster_project.components.steps.tracing import Story, figures
 from dagster_project.components.steps.workshop import Workshop
-from dagster_project.errors import UsageError
+from dagster_project.errors import LakeError, UsageError
 from tests.delivery_kit import rows
 
 pytestmark = pytest.mark.xdist_group("trace")
@@ -127,6 +127,17 @@ def test_a_table_that_is_not_there_is_told_apart_from_one_never_built(county: Pe
         figures(county.workshop, table="permit_by_mont"),
     ):
         pass
+
+
+def test_a_data_file_that_cannot_be_read_is_a_sentence(county: Periods, copy: Copy) -> None:
+    """A broken Parquet file ends no programme: the one who asks hears what finds it."""
+    assert county.workshop.home.root != copy.home.root
+    for path in copy.files_of("silver.permit"):
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-9] + b"no end it")
+    with pytest.raises(LakeError, match="cannot be read") as told:
+        story(county, copy)
+    assert "countylake verify --all" in str(told.value)
 
 
 def silver_value(copy: Copy) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePath
 
 import duckdb
 import pyarrow as pa
@@ -58,6 +59,14 @@ def named(graph: Graph, table: str) -> str:
     for name in (table, *(f"{layer}.{table}" for layer in LAYERS)):
         if name in known:
             return name
+    stems = {table, table.partition(".")[2]}
+    for problem in graph.problems:
+        if PurePath(problem.path).stem in stems:
+            raise UsageError(
+                f"the model of {table} is refused: {problem.sentence.rstrip('.')}",
+                where=f"{problem.path}:{problem.line}",
+                todo="`countylake config check` names all that is wrong",
+            )
     meant = nearest(table, [*known, *(one.partition(".")[2] for one in known)])
     raise UsageError(
         f"there is no table {table}{meant}", todo=f"Name one of {', '.join(sorted(known))}"

@@ -20,8 +20,9 @@ from dagster_project.components.steps.tracing.rejected import Rejections
 from dagster_project.components.steps.tracing.story import Story, tell
 from dagster_project.components.steps.workshop import Workshop
 from dagster_project.contracts.model import Column
-from dagster_project.errors import UsageError
+from dagster_project.errors import LakeError, UsageError
 from dagster_project.lake.engine import quoted
+from dagster_project.lake.failures import without_values
 from dagster_project.lineage.describe import described, lineages
 from dagster_project.lineage.opening.figure import Asked, Grounds, Openings, open_figure
 from dagster_project.lineage.trace import Trace, grounds_of, traced
@@ -201,6 +202,19 @@ def _fits(where: Mapping[str, str]) -> str:
 
 
 @contextlib.contextmanager
+def _readable(workshop: Workshop) -> Iterator[None]:
+    """Say that the lake's files are damaged, without a word of what they hold."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise LakeError(
+            f"what the figure is made of cannot be read ({without_values(str(error)).rstrip('.')})",
+            where=str(workshop.home.root),
+            todo="`countylake verify --all` names the file that is damaged",
+        ) from None
+
+
+@contextlib.contextmanager
 def figures(
     workshop: Workshop, package_id: str = "", table: str = "", *, many: bool = False
 ) -> Iterator[Figures]:
@@ -216,8 +230,9 @@ def figures(
     Raises:
         UsageError: No such table or package, or it was never built.
         PackageError: What made the package is no longer known, or made again it is another table.
+        LakeError: Something that the table is made of cannot be read.
     """
-    with workshop.lake.reader() as con:
+    with workshop.lake.reader() as con, _readable(workshop):
         if package_id:
             made = as_sealed(workshop, con, package_id, table)
             name = named(made.graph, table or made.report)

@@ -48,6 +48,10 @@ class Repaired:
     examples: tuple[tuple[str, str], ...] = ()
 
 
+_NAMING = ("batch_id", "feed", "rule_id", "task", "day", "started_at", "hold_id", "table_name")
+"""Columns by which people know the rows of ledgers."""
+
+
 @dataclass(frozen=True)
 class LedgerRows:
     """Opened rows of one ledger: their number, and the first of them where they are nobody's.
@@ -277,7 +281,7 @@ def _ledger(con: duckdb.DuckDBPyConnection, end: End, limit: int) -> LedgerRows:
     counted = con.execute(f"SELECT count(*) FROM {end.temp}").fetchone()
     first: tuple[Mapping[str, Any], ...] = ()
     if form is not None and not form.personal:
-        shown = [name for name in present if name in end.columns or name in ("batch_id", "feed")]
+        shown = [name for name in present if name in end.columns or name in _NAMING]
         found = con.execute(
             f"SELECT DISTINCT {', '.join(map(quoted, shown)) or 'TRUE'} FROM {end.temp}"
             f" ORDER BY ALL LIMIT {limit}"
