@@ -158,7 +158,7 @@ def test_the_definitions_of_sixty_feeds_load_in_three_seconds(tmp_path: Path) ->
     loaded = json.loads(done.stdout)
     tell(f"definitions of {SIXTY} feeds: {loaded['took']:.2f} s CPU, process {whole:.2f} s")
     assert {f"feed_{one.feed}" for one in place.made} <= set(loaded["steps"])
-    assert loaded["schedules"] == ["daily_reports"]
+    assert loaded["schedules"] == ["daily_reports", "lake_keeping"]
     assert loaded["took"] < DEFINITIONS_S
 
 
