@@ -67,7 +67,8 @@ def test_every_model_of_the_checkout_is_lawful() -> None:
         ("MAX(no_such_column) AS house_cnt", "no_such_column"),
         ("COUNT(house) AS house_cnt", "origin of house"),
         ("COUNT(*) AS usage", "usage"),
-        ("MAX(GETENV('HOME')) AS house_cnt", "unknown-function"),
+        ("MAX(GETENV('HOME')) AS house_cnt", "getenv()"),
+        ("MAX(NO_SUCH(house_no)) AS house_cnt", "unknown-function"),
     ],
 )
 def test_a_model_that_breaks_the_law_is_refused_with_its_line(

@@ -8,7 +8,7 @@ others still load.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -30,6 +30,10 @@ MAY_READ: Mapping[str, frozenset[str]] = {
     "city": frozenset({"city", "ops"}),
 }
 DUTY_LAYERS: Mapping[str, tuple[Layer, ...]] = {"collect": ("gold", "report"), "receive": ("city",)}
+
+
+_REFUSED = "It reads {}, which is refused. Correct that one first."
+_NOBODYS = "It reads {}, which no feed and no model makes. Correct one."
 
 
 class _RefusedError(Exception):
@@ -75,7 +79,9 @@ def _graph(texts: tuple[tuple[Layer, str, str], ...], contracts: Contracts, duty
         models |= {model.table: model for model in entity_models(contracts)}
     # A city's tables of the same name as a report are what counties sent.
     sent = {name for layer, name in contracts.tables if layer == "report"}
-    problems += _drop_unbuildable(models, {"silver": set(contracts.feeds), "city": sent})
+    written = {f"{layer}.{stem}" for layer, stem, _ in texts}
+    made = {"silver": set(contracts.feeds), "city": sent}
+    problems += _drop_unbuildable(models, made, written)
     problems += _drop_cycles(models)
     graph = {name: set(model.inputs) & models.keys() for name, model in models.items()}
     return Graph({name: models[name] for name in _in_order(graph)}, tuple(problems))
@@ -105,8 +111,7 @@ def without(graph: Graph, refused: Mapping[str, Iterable[Problem]]) -> Graph:
         if own := tuple(refused.get(name, ())):
             problems += own
         elif gone:
-            sentence = f"It reads {gone[0]}, which is refused. Correct that one first."
-            problems.append(Problem(model.path, 1, sentence))
+            problems.append(Problem(model.path, 1, _REFUSED.format(gone[0])))
         else:
             kept[name] = model
     return Graph(kept, tuple(problems))
@@ -191,12 +196,15 @@ def _parameters(query: exp.Query) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _drop_unbuildable(models: dict[str, Model], made: Mapping[str, set[str]]) -> list[Problem]:
+def _drop_unbuildable(
+    models: dict[str, Model], made: Mapping[str, set[str]], written: Collection[str]
+) -> list[Problem]:
     """Remove models with an input that nobody makes, until none is left.
 
     Args:
         models: The models; those that cannot be built are removed.
         made: By layer, the tables that are made by others than models.
+        written: The tables of which there is a SELECT, refused or not.
     """
     problems: list[Problem] = []
     while True:
@@ -205,8 +213,8 @@ def _drop_unbuildable(models: dict[str, Model], made: Mapping[str, set[str]]) ->
                 layer, _, stem = table.partition(".")
                 exists = layer == "ops" or stem in made.get(layer, ()) or table in models
                 if not exists:
-                    sentence = f"It reads {table}, which no feed and no model makes. Correct one."
-                    problems.append(Problem(model.path, 1, sentence))
+                    sentence = _REFUSED if table in written else _NOBODYS
+                    problems.append(Problem(model.path, 1, sentence.format(table)))
                     break
             else:
                 continue
