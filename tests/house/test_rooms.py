@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,9 @@ def test_the_top_level_holds_only_the_agreed_folders() -> None:
     passing = {"var", "dist"}
     found = {p.name for p in PROJECT.iterdir() if p.is_dir() and not p.name.startswith(".")}
     assert found - passing - {"__pycache__"} <= agreed
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    """Pytest imports test modules by their bare name: a second one of a name is not collected."""
+    names = Counter(path.name for path in (PROJECT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -44,8 +44,8 @@ from dagster_project.lineage.opening.tree import (
 )
 
 GIVES = "__gives"
-_NUMBERS = itertools.count(1)
-"""Several sessions may share a connection: no name is made twice."""
+SESSION_NAMES = 1_000_000
+"""Several sessions may share a connection: each has names of its own."""
 FEW = 50
 """So many values are looked at whether they were asked for before."""
 MOST_KEPT = 5000
@@ -107,7 +107,8 @@ class Relations:
         self._kept: dict[tuple[str, tuple[object, ...]], tuple[str, int]] = {}
         self._alike: dict[object, tuple[str, int]] = {}
         self._opened: dict[str, tuple[tuple[str, ...], tuple[int, int, int]]] = {}
-        self.number = next(_NUMBERS)
+        self._numbers = numbers_of(con)
+        self.number = next(self._numbers)
 
     def root(self, table: str) -> Node:
         """The relation that makes a model's table."""
@@ -117,7 +118,7 @@ class Relations:
                 below = f"{node.db}.{node.name}"
                 if below in self._models:
                     self.root(below)
-            made = tree_of(table, query, self._schema, self._roots, _NUMBERS)
+            made = tree_of(table, query, self._schema, self._roots, self._numbers)
             self._roots[table], self._nodes[table] = made
             for one in made[1]:
                 for name, columns in columns_read(one):
@@ -140,7 +141,7 @@ class Relations:
         if (table, columns) not in self._tables:
             place = f"{quoted(layer)}.{quoted(name)}"
             if layer == "ops" or columns or (table in self._models and not large):
-                copy = f"held_{next(_NUMBERS)}"
+                copy = f"held_{next(self._numbers)}"
                 chosen = ", ".join(map(quoted, columns)) or "*"
                 self._con.execute(f"CREATE TEMP TABLE {copy} AS SELECT {chosen} FROM {place}")
                 place = copy
@@ -164,7 +165,7 @@ class Relations:
         given = tuple(parameters)
         key = (sql, given)
         if key not in self._kept:
-            name = f"wanted_{next(_NUMBERS)}"
+            name = f"wanted_{next(self._numbers)}"
             made = self._con.execute(f"CREATE TEMP TABLE {name} AS {sql}", [*given]).fetchone()
             count = int(made[0]) if made else 0
             alike: object = name
@@ -344,7 +345,7 @@ class Relations:
                 f"SELECT COUNT(*), COUNT(*) FILTER (WHERE {GIVES}) FROM {temp}"
             ).fetchone()
             rows, giving = (int(row[0]), int(row[1])) if row else (0, 0)
-            self._opened[table] = tuple(told), (rows, giving, next(_NUMBERS))
+            self._opened[table] = tuple(told), (rows, giving, next(self._numbers))
         rows, giving, state = self._opened[table][1]
         needed = {name for shape in demands if shape.giving for name in shape.needed} - {ROWS}
         return Opened(table, temp, tuple(sorted(needed)), rows, giving, select, state)
@@ -367,6 +368,13 @@ class Relations:
             f"ORDER BY {', '.join(quoted(name) for name in names)})"
         )
         return f'SELECT * FROM {held} AS "{MADE}" WHERE {test} QUALIFY {rank} = 1'
+
+
+def numbers_of(con: duckdb.DuckDBPyConnection) -> Iterator[int]:
+    """The numbers of a session's names: the same for the same work, whatever the process did."""
+    con.execute("CREATE TEMP SEQUENCE IF NOT EXISTS openings MINVALUE 0 START 0")
+    session = con.execute("SELECT nextval('temp.main.openings')").fetchone()
+    return itertools.count(SESSION_NAMES * (session[0] if session else 0) + 1)
 
 
 def _wants(condition: exp.Expr) -> bool:
