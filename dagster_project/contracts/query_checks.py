@@ -10,11 +10,9 @@ import re
 from collections.abc import Iterator
 
 import duckdb
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
-from dagster_project.contracts.rowsql import called, looks_at_clock
+from dagster_project.contracts.rowsql import called, looks_at_clock, statements
 from dagster_project.contracts.tablesql import DAY
 
 _NAMED = re.compile(r"(?<!:):([A-Za-z_]\w*)")
@@ -35,9 +33,8 @@ def query_faults(text: str, key: tuple[str, ...]) -> Iterator[str]:
         key: The key columns of the rule's feed, which it must give; none are asked of a feed
             without a key, which is refused for that.
     """
-    try:
-        tree = sqlglot.parse(text, dialect="duckdb")
-    except (SqlglotError, RecursionError):
+    tree = statements(text)
+    if tree is None:
         yield f"`records` is not SQL{_complaint(text)}; correct it"
         return
     if len(tree) != 1 or not isinstance(tree[0], exp.Query):

@@ -24,12 +24,17 @@ _CLOCKS = (
 
 
 @lru_cache(maxsize=4096)
-def parse(expression: str) -> exp.Expression | None:
-    """The expression as a tree, or None when it is not one SQL expression."""
+def statements(text: str) -> tuple[exp.Expr | None, ...] | None:
+    """Every statement of a text as a tree that is not to be changed, or None when it is no SQL."""
     try:
-        tree = sqlglot.parse_one(expression, dialect="duckdb")
+        return tuple(sqlglot.parse(text, dialect="duckdb"))
     except (SqlglotError, RecursionError):
         return None
+
+
+def parse(expression: str) -> exp.Expression | None:
+    """The first expression of a text as a tree not to be changed, or None when it is no SQL."""
+    tree = next(iter(statements(expression) or ()), None)
     return tree if isinstance(tree, exp.Expression) else None
 
 
@@ -67,6 +72,7 @@ def over_silver(expression: str) -> str:
     tree = parse(with_parameters(expression, {"delivered_at": came}))
     if tree is None:
         return expression
+    tree = tree.copy()
     for node in reversed(list(tree.find_all(exp.Cast))):
         if not isinstance(node, exp.TryCast):
             tried = exp.TryCast(this=node.this, to=node.to)

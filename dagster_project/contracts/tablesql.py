@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from dagster_project.contracts.model import Feed
 from dagster_project.contracts.rowsql import parse
@@ -128,9 +126,8 @@ def _live(feed: str) -> str:
 @lru_cache(maxsize=1024)
 def _over_live(query: str) -> str:
     """The SELECT with every table of silver replaced by its live records, and ``:day`` by $day."""
-    try:
-        tree = sqlglot.parse_one(query, dialect="duckdb")
-    except SqlglotError:
+    tree = parse(query)
+    if tree is None:
         return query
 
     def replaced(node: exp.Expr) -> exp.Expr:
@@ -140,7 +137,7 @@ def _over_live(query: str) -> str:
             return live.subquery(alias=node.alias_or_name)
         return _with_day(node)
 
-    return tree.transform(replaced, copy=False).sql(dialect="duckdb", copy=False)
+    return tree.transform(replaced).sql(dialect="duckdb", copy=False)
 
 
 @lru_cache(maxsize=1024)

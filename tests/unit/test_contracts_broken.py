@@ -123,6 +123,16 @@ def test_every_lacking_key_is_named_once(schemas: Path) -> None:
     assert "lacks `apiVersion`, `kind`" in problem.sentence
 
 
+def test_a_name_does_not_end_with_a_line_break(schemas: Path) -> None:
+    """Such a name looks like the one without; the contract is refused at its line."""
+    wrong = Wrong(
+        "house", "name: area_m2\n", 'name: "area_m2\\n"\n', 'name: "area_m2', "line break"
+    )
+    line = spoil(schemas, wrong)
+    (problem,) = problems_of(load(schemas), "house")
+    assert (problem.line, wrong.says in problem.sentence) == (line, True)
+
+
 @pytest.mark.parametrize(
     "server",
     [
