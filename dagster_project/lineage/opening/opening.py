@@ -356,13 +356,13 @@ class Relations:
         held, test = self.held(table), self._test(shape, values)
         once = ", ".join(text(one) for one in shape.once or ())
         if {*PLACE} <= {*names}:
-            whole = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in names)
-            place = ", ".join(f"{name} := {name}" for name in PLACE)
+            place = ", ".join(PLACE)
+            same = " AND ".join(f"m.{name} IS NOT DISTINCT FROM p.{name}" for name in PLACE)
             first = (
-                f"SELECT arg_min(struct_pack({whole}), struct_pack({place})) AS p"
+                f"SELECT unnest(min(struct_pack({', '.join(f'{n} := {n}' for n in PLACE)})))"
                 f' FROM {held} AS "{MADE}" WHERE {test}{f" GROUP BY {once}" if once else ""}'
             )
-            return f"SELECT unnest(p) FROM ({first})"
+            return f"SELECT * FROM {held} AS m SEMI JOIN ({first}) AS p({place}) ON {same}"
         rank = (
             f"row_number() OVER ({f'PARTITION BY {once} ' if once else ''}"
             f"ORDER BY {', '.join(quoted(name) for name in names)})"

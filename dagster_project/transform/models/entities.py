@@ -34,7 +34,6 @@ def entity_models(contracts: Contracts) -> Iterator[Model]:
     for entity in contracts.items.entities.values():
         text = entity_select(entity, contracts)
         query = cast("exp.Query", sqlglot.parse_one(text, read=DIALECT))
-        digest = hashlib.sha256(query.sql(dialect=DIALECT).encode()).hexdigest()
         yield Model(
             name=entity.name,
             layer="silver",
@@ -43,7 +42,6 @@ def entity_models(contracts: Contracts) -> Iterator[Model]:
             query=query,
             inputs=tuple(sorted(f"silver.{feed}" for feed in entity.feeds)),
             parameters=(),
-            hash=digest,
             contract=Table(
                 name=entity.name,
                 layer="silver",

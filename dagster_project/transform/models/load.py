@@ -7,7 +7,6 @@ others still load.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
@@ -158,7 +157,6 @@ def _parsed(text: str, contract: Table, relative: str) -> Model:
         query=query,
         inputs=_inputs(query, contract.layer),
         parameters=_parameters(query),
-        hash=hashlib.sha256(query.sql(dialect=DIALECT, comments=False).encode()).hexdigest(),
         contract=contract,
     )
 

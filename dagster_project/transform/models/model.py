@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -62,8 +64,12 @@ class Model:
     query: exp.Query = field(compare=False, repr=False)
     inputs: tuple[str, ...]
     parameters: tuple[str, ...]
-    hash: str
     contract: Table
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical text; most commands never ask for it."""
+        return hashlib.sha256(self.query.sql(dialect=DIALECT, comments=False).encode()).hexdigest()
 
     @property
     def table(self) -> str:

@@ -21,7 +21,7 @@ from dagster_project.errors import CountyLakeError
 from dagster_project.lake.batch_files import real_file
 from dagster_project.lake.engine import literal, quoted
 from dagster_project.lineage.columns import DECIDING, ModelLineage
-from dagster_project.lineage.opening.figure import Asked, Figure, Grounds, open_figure
+from dagster_project.lineage.opening.figure import Asked, Figure, Grounds, Openings
 from dagster_project.privacy.suppress import suppress
 from dagster_project.transform.models import at, stage
 
@@ -111,7 +111,7 @@ class Rejections:
             raw(self.con, feeds, self.made, asked.table, selects, base=self.base)
             once_more(self.con, self.made, self.base, asked.table, selects)
             try:
-                found = open_figure(self.con, self.grounds, asked)
+                found = Openings(self.con, self.grounds).open(asked)  # reads each table once
                 value = None if figure.suppressed else found.shown
                 counted = self._counted(found, waiting)
             except CountyLakeError as error:
