@@ -107,13 +107,14 @@ class Workshop:
             tables: ``layer.name`` of tables; the first that there is counts. Where there is none of
                 them, or the law refuses anything below it, all models are there.
         """
-        found = [name for name in tables if name in self._loaded.models]
-        if "_lawful" in self.__dict__ or not found or self._loaded.problems:
+        if "_lawful" in self.__dict__:
             return self
-        wanted = {*self._loaded.upstream(found[0]), found[0]}
-        models = {name: one for name, one in self._loaded.models.items() if name in wanted}
+        with uncollected():
+            graph = load_models(self.sql, self.contracts, duty=self.duty, towards=tables)
+        if not graph.models or graph.problems:
+            return self
         part = replace(self)
-        part.__dict__.update(_loaded=replace(self._loaded, models=models), lake=self.lake)
+        part.__dict__.update(_loaded=graph, lake=self.lake)
         return self if part.graph.problems else part
 
     @cached_property

@@ -7,7 +7,7 @@ others still load.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -42,13 +42,17 @@ class _RefusedError(Exception):
         self.line, self.sentence = line, sentence
 
 
-def load_models(sql_dir: Path, contracts: Contracts, *, duty: Duty = "collect") -> Graph:
-    """Read every model of a site's layers below ``sql_dir``.
+def load_models(
+    sql_dir: Path, contracts: Contracts, *, duty: Duty = "collect", towards: Sequence[str] = ()
+) -> Graph:
+    """Read every model of a site's layers below ``sql_dir``, or those alone that make one table.
 
     Args:
         sql_dir: The folder that holds ``gold/``, ``report/`` and ``city/``.
         contracts: Contracts of the feeds and of the models' tables.
         duty: Whose layers are wanted.
+        towards: ``layer.name`` of tables. The first that there is a file of is wanted, with the
+            models below it; no other is read. There is no model where there is none of them.
 
     Returns:
         The models in an order in which each comes after its inputs, ties by name.
@@ -58,27 +62,38 @@ def load_models(sql_dir: Path, contracts: Contracts, *, duty: Duty = "collect") 
         for layer in DUTY_LAYERS[duty]
         for path in sorted((sql_dir / layer).glob("*.sql"))
     )
-    return _graph(texts, contracts, duty)
+    return _graph(texts, contracts, duty, tuple(towards))
 
 
 @lru_cache(maxsize=8)
-def _graph(texts: tuple[tuple[Layer, str, str], ...], contracts: Contracts, duty: Duty) -> Graph:
+def _graph(
+    texts: tuple[tuple[Layer, str, str], ...],
+    contracts: Contracts,
+    duty: Duty,
+    towards: tuple[str, ...] = (),
+) -> Graph:
     """The models of some SELECTs; the same texts are parsed once in a process."""
     models: dict[str, Model] = {}
     problems: list[Problem] = []
-    for layer, stem, text in texts:
-        relative = f"sql/{layer}/{stem}.sql"
+    written = {f"{layer}.{stem}": (layer, stem, text) for layer, stem, text in texts}
+    entities = {one.table: one for one in entity_models(contracts)} if duty == "collect" else {}
+    left = next(([one] for one in towards if one in written), []) if towards else [*written]
+    seen = {*left}
+    while left:
+        layer, stem, text = written[left.pop(0)]
         try:
             model = _read(text, layer, stem, contracts)
         except _RefusedError as error:
-            problems.append(Problem(relative, error.line, error.sentence))
+            problems.append(Problem(f"sql/{layer}/{stem}.sql", error.line, error.sentence))
         else:
             models[model.table] = model
-    if duty == "collect":
-        models |= {model.table: model for model in entity_models(contracts)}
+            new = [one for one in model.inputs if one in written and one not in seen]
+            left += new
+            seen.update(new)
+    needed = {name for model in models.values() for name in model.inputs}
+    models |= {name: one for name, one in entities.items() if not towards or name in needed}
     # A city's tables of the same name as a report are what counties sent.
     sent = {name for layer, name in contracts.tables if layer == "report"}
-    written = {f"{layer}.{stem}" for layer, stem, _ in texts}
     made = {"silver": set(contracts.feeds), "city": sent}
     problems += _drop_unbuildable(models, made, written)
     problems += _drop_cycles(models)
