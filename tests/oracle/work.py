@@ -74,8 +74,11 @@ class Work:
         return [one for one in self.brought if one.feed == feed and one.fate in fates]
 
 
-def due_at(form: Form, at: datetime) -> datetime:
-    """The deadline of the period in which something is done at an instant."""
+def due_at(form: Form, at: datetime, *, ahead: bool = False) -> datetime:
+    """The deadline of the period to which the day of an instant belongs, or the next one.
+
+    The day of a deadline belongs to its period until midnight.
+    """
     today = at.astimezone(SHANGHAI).date()
     day = today - timedelta(days=62)
     while True:
@@ -84,7 +87,7 @@ def due_at(form: Form, at: datetime) -> datetime:
             while form.on_workdays and not is_workday(due):
                 due += timedelta(days=1)
             deadline = datetime.combine(due, form.until, SHANGHAI)
-            if day >= today or deadline >= at:
+            if deadline >= at or (due >= today and not ahead):
                 return deadline
         day += timedelta(days=1)
 
@@ -199,7 +202,7 @@ def due_periods(work: Work, form: Form) -> Iterator[bool]:
     """Whether the period of the feed's first delivery was served in time, once it was due."""
     merged = work.of(form.name, "merged")
     first = next((one for one in work.spans if one.feed == form.name), None)
-    if first and (due := due_at(form, first.started)) < work.cut_off:
+    if first and (due := due_at(form, first.started, ahead=True)) < work.cut_off:
         yield bool(merged) and merged[0].at <= due
 
 
@@ -256,7 +259,9 @@ def aggregation(work: Work) -> Table:
         rejected = sum(one.rejected for one in taken)
         last = merged[-1].at if merged else None
         promised = not form.draft and form.catalogue.get("updateCycle") != "不更新"
-        first_due = due_at(form, next(s.started for s in work.spans if s.feed == name))
+        # A deadline before the feed's first execution is nobody's.
+        begun = next(s.started for s in work.spans if s.feed == name)
+        first_due = due_at(form, begun, ahead=True)
         in_time = bool(merged) and (merged[0].at <= first_due)
         waiting = [read(work.book.inbox / one.file, form) for one in held]
         newest = taken[-1].rejected if taken else 0
